@@ -1,0 +1,249 @@
+"""Bytes off the disk: confined paths, lines in chunks, JSON that cannot break a later stage.
+
+Everything here blocks and is meant for a worker thread, but for `read_cached`, which the loop may call.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from scrollcast.errors import ArchiveError
+
+__all__ = [
+    "MAX_LINE_BYTES",
+    "MAX_WHOLE_FILE_BYTES",
+    "FileStamp",
+    "Line",
+    "confine",
+    "decode_json",
+    "open_confined",
+    "read_cached",
+    "read_head",
+    "read_lines",
+    "read_whole",
+    "stamp",
+]
+
+CHUNK_BYTES: Final = 1 << 20
+"""Read at once. A larger chunk is no faster and holds more memory."""
+
+HEAD_BYTES: Final = 64 << 10
+"""How much of a file is looked at to tell its format (64 KiB, whole lines only)."""
+
+MAX_LINE_BYTES: Final = 64 << 20
+"""A longer line is a bad record. Images and compacted histories make lines of several MiB; 64 MiB is what the most
+complete reader in the field allows."""
+
+MAX_WHOLE_FILE_BYTES: Final = 256 << 20
+"""A session that is one JSON document is decoded whole, which takes several times its size in memory."""
+
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """What tells that a file changed, without reading it."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a file: its 1-based number, its bytes without the line end, and whether it had one.
+
+    `data` is `None` for a line over `MAX_LINE_BYTES`.
+    """
+
+    number: int
+    data: bytes | None
+    ended: bool
+
+
+def confine(path: Path, root: Path) -> Path:
+    """`path` with every link resolved.
+
+    Raises:
+        ArchiveError: it lies outside `root`, or does not exist.
+    """
+    try:
+        resolved = path.resolve(strict=True)
+    except (OSError, RuntimeError) as problem:  # RuntimeError: a loop of links
+        raise ArchiveError("a file of this session is missing or unreadable", str(problem)) from problem
+    if not resolved.is_relative_to(root.resolve()):
+        raise ArchiveError("a file of this session is a link to outside the archive", f"{path} -> {resolved}")
+    return resolved
+
+
+def open_confined(path: Path, root: Path) -> int:
+    """A file descriptor for reading; the caller closes it.
+
+    Raises:
+        ArchiveError: as `confine`; also for anything that is no regular file.
+    """
+    resolved = confine(path, root)
+    try:
+        fd = os.open(resolved, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as problem:
+        raise ArchiveError("a file of this session cannot be read", str(problem)) from problem
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise ArchiveError("a file of this session is no regular file", str(path))
+    return fd
+
+
+def stamp(path: Path) -> FileStamp | None:
+    """The file's stamp, or `None` when there is no such file."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return FileStamp(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def read_head(path: Path, root: Path) -> bytes:
+    """At most the first `HEAD_BYTES` of a file, without a byte order mark."""
+    fd = open_confined(path, root)
+    try:
+        return os.pread(fd, HEAD_BYTES, 0).removeprefix(_BYTE_ORDER_MARK)
+    finally:
+        os.close(fd)
+
+
+def read_lines(path: Path, root: Path) -> Iterator[Line]:
+    r"""Every line of a file, blank ones included so that numbers stay right.
+
+    Lines end at `\n` only (JSON allows U+2028 and U+0085 inside a string) and lose one `\r` at their end; a byte order
+    mark at the start is dropped. The last line may have no end: `Line.ended` says so.
+    """
+    fd = open_confined(path, root)
+    try:
+        yield from _split_lines(fd)
+    finally:
+        os.close(fd)
+
+
+def _split_lines(fd: int) -> Iterator[Line]:
+    number = 1
+    pending: list[bytes] = []
+    pending_bytes = 0
+    oversized = False
+    first = True
+    while chunk := os.read(fd, CHUNK_BYTES):
+        if first:
+            chunk, first = chunk.removeprefix(_BYTE_ORDER_MARK), False
+        *whole, rest = chunk.split(b"\n")
+        for piece in whole:
+            if oversized or pending_bytes + len(piece) > MAX_LINE_BYTES:
+                yield Line(number, None, ended=True)
+            else:
+                data = b"".join((*pending, piece)) if pending else piece
+                yield Line(number, data[:-1] if data.endswith(b"\r") else data, ended=True)
+            number += 1
+            pending, pending_bytes, oversized = [], 0, False
+        pending_bytes += len(rest)
+        if pending_bytes > MAX_LINE_BYTES:
+            pending, oversized = [], True
+        elif rest:
+            pending.append(rest)
+    if oversized:
+        yield Line(number, None, ended=False)
+    elif pending:
+        yield Line(number, b"".join(pending), ended=False)
+
+
+def read_whole(path: Path, root: Path, limit: int = MAX_WHOLE_FILE_BYTES) -> bytes:
+    """A whole file, without a byte order mark.
+
+    Raises:
+        ArchiveError: it is larger than `limit` bytes, or cannot be read.
+    """
+    fd = open_confined(path, root)
+    try:
+        with os.fdopen(fd, "rb", closefd=False) as file:
+            data = file.read(limit + 1)
+    except OSError as problem:
+        raise ArchiveError("a file of this session cannot be read", str(problem)) from problem
+    finally:
+        os.close(fd)
+    if len(data) > limit:
+        raise ArchiveError(f"a file of this session is larger than {limit >> 20} MiB")
+    return data.removeprefix(_BYTE_ORDER_MARK)
+
+
+def read_cached(fd: int, buffer: memoryview, offset: int) -> bool:
+    """Fill `buffer` from `offset` if all of it is in the page cache; `False` without a wait where it is not.
+
+    This is how the event loop reads: a hit costs a copy, and only a miss is worth a thread hop. Where the system
+    cannot tell (`RWF_NOWAIT` is Linux's), it is always a miss.
+    """
+    if not hasattr(os, "RWF_NOWAIT"):
+        return False
+    try:
+        return os.preadv(fd, [buffer], offset, os.RWF_NOWAIT) == len(buffer)
+    except OSError as problem:
+        if problem.errno in (errno.EAGAIN, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
+            return False
+        raise
+
+
+# --------------------------------------------------------------------------------------------------------- JSON
+
+_LONE_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def decode_json(data: bytes) -> Any:
+    """One JSON value from untrusted bytes, made of nothing that cannot be encoded again.
+
+    Strict UTF-8 JSON takes the fast way. What real logs hold beside it is mended and not refused: bytes that are no
+    UTF-8 and lone surrogates become U+FFFD, `NaN` and numbers too large for a float become null.
+
+    Raises:
+        ValueError: it is no JSON, or too deeply nested.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as problem:
+        return _decode_leniently(data, problem)
+
+
+def _decode_leniently(data: bytes, problem: ValueError) -> Any:
+    text = data.decode("utf-8", "replace")
+    if not (_LONE_SURROGATE.search(data) or any(sign in text for sign in ("\ufffd", "NaN", "Infinity", "e", "E"))):
+        raise problem
+    try:
+        return _mend(json.loads(text, parse_constant=lambda _name: None, parse_int=_parse_int))
+    except RecursionError:
+        raise ValueError("too deeply nested") from None
+
+
+def _parse_int(digits: str) -> int | float:
+    """A whole number beyond 64 bits is a float, as it is to the fast decoder and to every browser."""
+    value = int(digits) if len(digits) <= 20 else float(digits)
+    return value if -(2**63) <= value < 2**64 else float(value)
+
+
+def _mend(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case float():
+            return value if math.isfinite(value) else None
+        case list():
+            return [_mend(item) for item in value]
+        case dict():
+            return {_mend(name): _mend(item) for name, item in value.items()}
+        case _:
+            return value

@@ -1,0 +1,144 @@
+"""Every error that Scrollcast raises on purpose.
+
+    ScrollcastError
+    ├── SessionNotFound       no session has that id
+    ├── ArchiveError          a session could not be read or decoded
+    ├── BadRequest            a parameter has a bad value
+    │   └── PositionOutOfRange    a start beyond the end of the session
+    ├── BadCommand            a message from the client cannot be obeyed; nothing changed
+    │   ├── CommandTooLarge       longer than `MAX_COMMAND_BYTES`; the stream closes
+    │   └── TooManyBadCommands    a hundred in a row; the stream closes
+    ├── TooManyStreams        the server plays as many as it is allowed to
+    ├── SlowClient            nothing could be written for `WRITE_TIMEOUT`
+    ├── StreamClosed          the stream's other end is gone
+    └── SettingsError         a flag, a variable or a path on the command line is wrong
+
+Attributes carry the facts and `__str__` makes the sentence, which is meant for the person at the other end: it
+never holds a path of the server or a detail of its insides. Those are for the log (`ArchiveError.detail`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+__all__ = [
+    "ArchiveError",
+    "BadCommand",
+    "BadRequest",
+    "CommandTooLarge",
+    "PositionOutOfRange",
+    "ScrollcastError",
+    "SessionNotFound",
+    "SettingsError",
+    "SlowClient",
+    "StreamClosed",
+    "TooManyBadCommands",
+    "TooManyStreams",
+]
+
+
+class ScrollcastError(Exception):
+    """The root of the tree; never raised itself."""
+
+
+@dataclass
+class SessionNotFound(ScrollcastError):
+    """No session of the archive has this id."""
+
+    scroll_id: UUID | str
+
+    def __str__(self) -> str:
+        return f"there is no session {str(self.scroll_id)[:100]}"
+
+
+@dataclass
+class ArchiveError(ScrollcastError):
+    """A session that exists could not be read or decoded.
+
+    `reason` is for everyone; `detail` (paths, the system's own words) is for the log only.
+    """
+
+    reason: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass
+class BadRequest(ScrollcastError):
+    """A request's parameter has a value that cannot be taken."""
+
+    parameter: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.parameter}: {self.reason}"
+
+
+@dataclass
+class PositionOutOfRange(BadRequest):
+    """A start position beyond the end of the session."""
+
+
+@dataclass
+class BadCommand(ScrollcastError):
+    """A client's message that cannot be obeyed. Nothing was changed by it.
+
+    `request_id` is the message's own, where it could be read.
+    """
+
+    reason: str
+    request_id: str | None = None
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass
+class CommandTooLarge(BadCommand):
+    """A client's message over the size limit."""
+
+
+@dataclass
+class TooManyBadCommands(BadCommand):
+    """So many bad commands in a row that the client cannot be meant well."""
+
+
+@dataclass
+class TooManyStreams(ScrollcastError):
+    """The server already plays as many streams as it is allowed to."""
+
+    limit: int
+    retry_after_ms: int
+
+    def __str__(self) -> str:
+        return f"the server already plays {self.limit} streams; try again in {self.retry_after_ms / 1000:g} s"
+
+
+@dataclass
+class SlowClient(ScrollcastError):
+    """Nothing could be written to the client for so long that it was let go."""
+
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"nothing could be written for {self.seconds:g} s; come back and resume"
+
+
+class StreamClosed(ScrollcastError):
+    """The other end of a stream is gone. A stream raises it to end its replay."""
+
+    def __str__(self) -> str:
+        return "the stream is closed"
+
+
+@dataclass
+class SettingsError(ScrollcastError):
+    """A flag, an environment variable or a path on the command line is wrong."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason

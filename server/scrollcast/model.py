@@ -1,0 +1,275 @@
+"""What a session is made of: frozen records without I/O.
+
+A content part stays the JSON object that the archive holds, checked by `parse_part` but not rebuilt, so that a field
+that this version does not know survives. Its shapes are the part types of `docs/protocol.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final, Literal, TypeAlias
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+__all__ = [
+    "CONTENT_NAMESPACE",
+    "BadRecord",
+    "Event",
+    "Marker",
+    "MarkerKind",
+    "Message",
+    "MetaEvent",
+    "Part",
+    "Record",
+    "Role",
+    "Session",
+    "Timing",
+    "derive_scroll_id",
+    "parse_part",
+    "parse_parts",
+    "wire_role",
+]
+
+Part: TypeAlias = dict[str, Any]
+"""One content part: a JSON object with a `type`."""
+
+Role: TypeAlias = Literal["user", "assistant"]
+Timing: TypeAlias = Literal["recorded", "synthetic"]
+
+CONTENT_NAMESPACE: Final = uuid5(NAMESPACE_URL, "scrollcast")
+"""The namespace of the ids given to sessions of other tools (`docs/protocol.md`, HTTP)."""
+
+
+def derive_scroll_id(format_name: str, native_id: str) -> UUID:
+    """The id of a session of another tool: the same wherever and whenever it is read, so that links stay valid."""
+    return uuid5(CONTENT_NAMESPACE, f"{format_name}:{native_id}")
+
+
+def wire_role(archived_role: str) -> Role:
+    """The role on the wire: `assistant` stays, everything else speaks to the agent and is `user`."""
+    return "assistant" if archived_role == "assistant" else "user"
+
+
+# ------------------------------------------------------------------------------------------------------- parts
+
+_TEXT: Final = (str,)
+_OPTIONAL_TEXT: Final = (str, type(None))
+
+# Fields that a part of a known type must have, with the JSON types each may be of.
+_REQUIRED: Final[Mapping[str, Mapping[str, tuple[type, ...]]]] = {
+    "text": {"text": _TEXT},
+    "thinking": {"text": _TEXT},
+    "code": {"text": _TEXT},
+    "tool_call": {"call_id": _OPTIONAL_TEXT, "name": _TEXT},
+    "tool_result": {"call_id": _OPTIONAL_TEXT, "output": (list,), "is_error": (bool,)},
+    "image": {"mime_type": _TEXT},
+    "resource": {"uri": _TEXT},
+    "plan": {"entries": (list,)},
+    "unknown": {},
+}
+
+# Fields that may be left out, but not be of another type.
+_OPTIONAL: Final[Mapping[str, Mapping[str, tuple[type, ...]]]] = {
+    "code": {"language": _OPTIONAL_TEXT},
+    "tool_call": {"kind": _OPTIONAL_TEXT, "title": _OPTIONAL_TEXT},
+    "image": {"data": _OPTIONAL_TEXT, "uri": _OPTIONAL_TEXT},
+    "resource": {"mime_type": _OPTIONAL_TEXT, "text": _OPTIONAL_TEXT},
+}
+
+_ENTRY_FIELDS: Final = {"content": _TEXT, "status": _OPTIONAL_TEXT, "priority": _OPTIONAL_TEXT}
+
+
+def parse_part(value: object) -> Part | None:
+    """One archived part as a part of the protocol, or `None` where it does not parse.
+
+    A part of a type that the protocol does not have becomes `unknown`, whole. One that is no object, has no `type`,
+    or is of a known type with a missing or wrong field does not parse.
+    """
+    if not isinstance(value, dict):
+        return None
+    kind = value.get("type")
+    if not isinstance(kind, str):
+        return None
+    required = _REQUIRED.get(kind)
+    if required is None:
+        return {"type": "unknown", "raw": value}
+    for name, types in required.items():
+        if not isinstance(value.get(name, ...), types):
+            return None
+    for name, types in _OPTIONAL.get(kind, {}).items():
+        if name in value and not isinstance(value[name], types):
+            return None
+    return _parse_inside(kind, value)
+
+
+def _parse_inside(kind: str, part: Part) -> Part | None:
+    """The checks that one field type cannot make, for a part whose fields are of the right types."""
+    match kind:
+        case "tool_result":
+            output = parse_parts(part["output"])
+            return None if output is None else {**part, "output": output}
+        case "image":
+            return part if part.get("data") is not None or part.get("uri") is not None else None
+        case "plan":
+            return part if all(_is_plan_entry(entry) for entry in part["entries"]) else None
+        case "unknown":
+            return part if "raw" in part else {"type": "unknown", "raw": part}
+        case _:
+            return part
+
+
+def _is_plan_entry(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("content"), str)
+        and all(isinstance(value.get(name), types) for name, types in _ENTRY_FIELDS.items())
+    )
+
+
+def parse_parts(values: object) -> list[Part] | None:
+    """A list of archived parts, or `None` unless every one of them parses."""
+    if not isinstance(values, list):
+        return None
+    parts = []
+    for value in values:
+        part = parse_part(value)
+        if part is None:
+            return None
+        parts.append(part)
+    return parts
+
+
+# ------------------------------------------------------------------------------------------------------ events
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One completed message, as it goes on the wire.
+
+    `created_at` is RFC 3339 text. `metadata` is the record's own plus what Scrollcast adds, `None` when there is none.
+    """
+
+    id: str
+    session_id: str
+    role: Role
+    created_at: str
+    content: Sequence[Part]
+    status: Literal["completed"] = "completed"
+    metadata: Mapping[str, Any] | None = None
+
+    @property
+    def archived_role(self) -> str:
+        """The role that the archive holds, where it differs from the one on the wire."""
+        return str((self.metadata or {}).get("archived_role", self.role))
+
+
+@dataclass(frozen=True, slots=True)
+class MetaEvent:
+    """Something that happened to a session beside its messages: a mode change, a permission request, a hook."""
+
+    id: str
+    session_id: str
+    kind: str
+    created_at: str
+    payload: Any = None
+
+
+Event: TypeAlias = Message | MetaEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One archived item as a format reader found it, before it has a place in the session.
+
+    A message has a `role`; a meta event has a `kind` and its `payload` in place of content. `timestamp` is what the
+    archive holds: RFC 3339 text, a number of seconds or milliseconds since 1970, or `None`.
+    """
+
+    id: str
+    timestamp: object
+    role: str = ""
+    content: Sequence[Part] = ()
+    metadata: Mapping[str, Any] | None = None
+    kind: str = ""
+    payload: Any = None
+    markers: Sequence[tuple[MarkerKind, str]] = ()
+    """Markers that only the reader can know of (`compaction`, `subagent`), each with its label."""
+
+    @property
+    def is_meta(self) -> bool:
+        """Whether this is a meta event, not a message."""
+        return bool(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that could not be read.
+
+    `line` is 1-based, or `None` in a file without lines. `half_written` marks the last record of a file whose writer
+    stopped in the middle of it: no damage, but an archive that ends there.
+    """
+
+    line: int | None
+    half_written: bool = False
+
+
+# --------------------------------------------------------------------------------------------------- the session
+
+
+class MarkerKind(StrEnum):
+    """What a named point on the timeline stands for."""
+
+    TURN = "turn"
+    TOOL = "tool"
+    ERROR = "error"
+    COMPACTION = "compaction"
+    SUBAGENT = "subagent"
+    PLAN = "plan"
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A named point on the timeline: `t_ms` is recorded time in milliseconds."""
+
+    seq: int
+    t_ms: int
+    kind: MarkerKind
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What is known of a session without reading its messages one by one.
+
+    `count` and `duration_ms` are of its messages, and an estimate until the session has been indexed once. Times are
+    RFC 3339 text. `error` is a sentence when the session cannot be played.
+    """
+
+    scroll_id: UUID
+    title: str = ""
+    agent: str | None = None
+    model: str | None = None
+    project: str | None = None
+    kind: str | None = None
+    native_session_id: str | None = None
+    connector_uid: UUID | None = None
+    parent_scroll_id: UUID | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    count: int = 0
+    duration_ms: int = 0
+    timing: Timing = "recorded"
+    live: bool = False
+    error: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def connector_id(self) -> str:
+        """The native id, or `""`: what `connector_id` is on the wire."""
+        return self.native_session_id or ""
+
+    @property
+    def message_session_id(self) -> str:
+        """What `message.session_id` is on the wire: the native id, else the scroll id as text."""
+        return self.native_session_id or str(self.scroll_id)
