@@ -41,6 +41,9 @@ CHUNK_BYTES: Final = 1 << 20
 HEAD_BYTES: Final = 64 << 10
 """How much of a file is looked at to tell its format (64 KiB, whole lines only)."""
 
+LONG_HEAD_BYTES: Final = 4 << 20
+"""The same where the first line does not end within it: a first prompt may hold an image."""
+
 MAX_LINE_BYTES: Final = 64 << 20
 """A longer line is a bad record. Images and compacted histories make lines of several MiB; 64 MiB is what the most
 complete reader in the field allows."""
@@ -114,10 +117,13 @@ def stamp(path: Path) -> FileStamp | None:
 
 
 def read_head(path: Path, root: Path) -> bytes:
-    """At most the first `HEAD_BYTES` of a file, without a byte order mark."""
+    """At most the first `HEAD_BYTES` of a file (more where its first line is longer), without a byte order mark."""
     fd = open_confined(path, root)
     try:
-        return os.pread(fd, HEAD_BYTES, 0).removeprefix(_BYTE_ORDER_MARK)
+        head = os.pread(fd, HEAD_BYTES, 0)
+        if b"\n" not in head:
+            head = os.pread(fd, LONG_HEAD_BYTES, 0)
+        return head.removeprefix(_BYTE_ORDER_MARK)
     finally:
         os.close(fd)
 

@@ -72,9 +72,13 @@ class FormatReader(Protocol):
         ...
 
     def records(self, source: SessionSource, *, meta: bool) -> Iterator[Record | BadRecord]:
-        """Every record in archive order; meta events among them only with `meta`.
+        """Every record in archive order; with `meta` the meta events that stand among them too.
 
         Raises:
             ArchiveError: nothing can be read at all (a bad record is a `BadRecord`, not an error).
         """
+        ...
+
+    def meta_events(self, source: SessionSource) -> Iterator[Record | BadRecord] | None:
+        """The meta events that lie apart from the messages, to be merged by time; `None` where they never do."""
         ...

@@ -1,0 +1,113 @@
+/**
+ * Takes the page's third-party modules out of node_modules and puts them under static/vendor/, one folder each: one
+ * ES module without imports, its types, the licences of everything in it, and a README that says what it is.
+ *
+ *     npm ci && npm run vendor
+ *
+ * Versions are those that package-lock.json pins. To take a newer one: `npm install -D <name>@<version>`, then this.
+ */
+
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const VENDOR = join(ROOT, 'static', 'vendor');
+
+/** Languages beside lowlight's `common` that agents often meet. */
+const LANGUAGES = ['cmake', 'dart', 'dockerfile', 'elixir', 'haskell', 'nginx', 'powershell', 'protobuf', 'scala'];
+
+/**
+ * `entry` says what the page uses of the package, `types` the same for tsc, `use` why it is there.
+ *
+ * @type {{name: string, entry: string, types: string, use: string}[]}
+ */
+const LIBRARIES = [
+  {
+    name: 'marked',
+    use: 'Markdown to tokens (its lexer only; static/renderers/markdown.js makes the nodes).',
+    entry: `export { Lexer } from 'marked';`,
+    types: `export { Lexer } from 'marked';\nexport type { Token, Tokens, TokensList } from 'marked';\n`,
+  },
+  {
+    name: 'lowlight',
+    use: 'Source code to a syntax tree (static/renderers/code.js makes the nodes).',
+    entry: [
+      `import { common, createLowlight } from 'lowlight';`,
+      ...LANGUAGES.map((name) => `import ${name} from 'highlight.js/lib/languages/${name}';`),
+      `export const lowlight = createLowlight({ ...common, ${LANGUAGES.join(', ')} });`,
+    ].join('\n'),
+    types: `import type { createLowlight } from 'lowlight';\nexport const lowlight: ReturnType<typeof createLowlight>;\n`,
+  },
+  {
+    name: 'diff',
+    use: 'What changed between two texts, by lines and by words.',
+    entry: `export { diffWordsWithSpace, structuredPatch } from 'diff';`,
+    types: `export { diffWordsWithSpace, structuredPatch } from 'diff';\n`,
+  },
+  {
+    name: 'anser',
+    use: 'Terminal colours (ANSI SGR) to records; static/renderers/ansi.js makes the nodes.',
+    entry: `import anser from 'anser';\nexport const ansiToJson = anser.ansiToJson;`,
+    types: `import type Anser from 'anser';\nimport type { AnserJsonEntry, AnserOptions } from 'anser';\nexport type { AnserJsonEntry } from 'anser';\nexport const ansiToJson: (text: string, options?: AnserOptions) => AnserJsonEntry[];\n`,
+  },
+];
+
+/** @param {string} folder @returns {Promise<{name: string, version: string, license: string}>} */
+async function manifest(folder) {
+  return JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+}
+
+/** The package folder that a bundled file belongs to. @param {string} file */
+function packageOf(file) {
+  const inside = file.lastIndexOf('node_modules/') + 'node_modules/'.length;
+  const parts = file.slice(inside).split('/');
+  return join(ROOT, file.slice(0, inside), ...parts.slice(0, parts[0]?.startsWith('@') ? 2 : 1));
+}
+
+/** The licence text of a package. @param {string} folder */
+async function licence(folder) {
+  const name = (await readdir(folder)).find((file) => /^licen[cs]e/i.test(file));
+  if (name === undefined) throw new Error(`${folder} has no licence file`);
+  return readFile(join(folder, name), 'utf8');
+}
+
+for (const { name, entry, types, use } of LIBRARIES) {
+  const folder = join(VENDOR, name);
+  const result = await build({
+    stdin: { contents: entry, resolveDir: ROOT, sourcefile: `${name}.entry.js` },
+    absWorkingDir: ROOT,
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    charset: 'utf8',
+    legalComments: 'inline',
+    metafile: true,
+    write: false,
+  });
+  const inputs = Object.keys(result.metafile.inputs).filter((file) => file.startsWith('node_modules/'));
+  const folders = [...new Set(inputs.map(packageOf))].sort();
+  const packages = await Promise.all(folders.map(manifest));
+  const banner = packages.map((each) => `${each.name} ${each.version} (${each.license})`).join(', ');
+  const code = result.outputFiles[0]?.text ?? '';
+
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, `${name}.js`), `// ${banner}. Made by scripts/vendor.mjs; do not edit.\n${code}`);
+  await writeFile(join(folder, `${name}.d.ts`), types);
+  await writeFile(
+    join(folder, 'README.md'),
+    [
+      `# ${name}`, '', use, '',
+      '| package (npm) | version | licence |', '| --- | --- | --- |',
+      ...packages.map((each) => `| ${each.name} | ${each.version} | ${each.license} |`), '',
+      'Bundled from the npm packages above by `scripts/vendor.mjs` (`npm run vendor`), unchanged otherwise.', '',
+    ].join('\n'),
+  );
+  for (const [index, each] of packages.entries()) {
+    const suffix = packages.length > 1 ? `.${each.name.replaceAll('/', '__')}` : '';
+    await writeFile(join(folder, `LICENSE${suffix}`), await licence(folders[index] ?? ''));
+  }
+  process.stdout.write(`${name}: ${banner}, ${code.length} characters\n`);
+}

@@ -1,0 +1,103 @@
+"""The epoch: a name for the content that a session's sequence numbers belong to.
+
+It stays while the session's file only grows, and changes when anything that was there before did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from scrollcast.archive.formats import SessionSource
+from scrollcast.archive.storage import open_confined, stamp
+
+__all__ = ["epoch_of", "remember_epoch"]
+
+HEAD_BYTES: Final = 64 << 10
+"""How much of a first line goes into the first epoch of a session."""
+
+
+def epoch_of(source: SessionSource, cache: Path) -> str:
+    """The session's epoch as its file is now.
+
+    Where nothing is remembered of an earlier state it is made of the file's beginning, so that it survives the loss of
+    the cache.
+    """
+    path = source.reader.files(source)[0]
+    known = _recall_epoch(source, cache)
+    if known is None:
+        return _name(source.scroll_id.bytes, _first_line(path, source.root))
+    if _digest(path, source.root, known["size"]) == known["digest"]:
+        return str(known["epoch"])
+    return _name(str(known["epoch"]).encode(), _first_line(path, source.root))
+
+
+def remember_epoch(source: SessionSource, epoch: str, cache: Path) -> None:
+    """Note what an epoch stands for, to tell growth from rewriting later."""
+    path = source.reader.files(source)[0]
+    found = stamp(path)
+    size = _whole_lines(path, source.root, found.size if found else 0)
+    note = orjson.dumps({"epoch": epoch, "size": size, "digest": _digest(path, source.root, size)})
+    place = _epoch_place(source, cache)
+    temporary = place.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
+    temporary.write_bytes(note)
+    temporary.replace(place)
+
+
+def _recall_epoch(source: SessionSource, cache: Path) -> dict[str, Any] | None:
+    try:
+        note = orjson.loads(_epoch_place(source, cache).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return note if isinstance(note, dict) and {"epoch", "size", "digest"} <= note.keys() else None
+
+
+def _epoch_place(source: SessionSource, cache: Path) -> Path:
+    return cache / f"{source.scroll_id}.epoch"
+
+
+def _first_line(path: Path, root: Path) -> bytes:
+    fd = open_confined(path, root)
+    try:
+        return os.pread(fd, HEAD_BYTES, 0).partition(b"\n")[0]
+    finally:
+        os.close(fd)
+
+
+def _name(*parts: bytes) -> str:
+    """A short name that follows from what it is made of, so that two readers of one state agree on it."""
+    return hashlib.blake2b(b"\0".join(parts), digest_size=8).hexdigest()
+
+
+def _whole_lines(path: Path, root: Path, size: int) -> int:
+    """`size` less a last line that has no end yet, where it is short enough to be told."""
+    fd = open_confined(path, root)
+    try:
+        tail_start = max(0, size - HEAD_BYTES)
+        tail = os.pread(fd, size - tail_start, tail_start)
+    finally:
+        os.close(fd)
+    end = tail.rfind(b"\n")
+    return tail_start + end + 1 if end >= 0 else size
+
+
+def _digest(path: Path, root: Path, size: int) -> str | None:
+    """The digest of a file's first `size` bytes; `None` when it is shorter."""
+    fd = open_confined(path, root)
+    digest = hashlib.blake2b(digest_size=16)
+    try:
+        done = 0
+        while done < size:
+            chunk = os.pread(fd, min(1 << 20, size - done), done)
+            if not chunk:
+                return None
+            digest.update(chunk)
+            done += len(chunk)
+    finally:
+        os.close(fd)
+    return digest.hexdigest()

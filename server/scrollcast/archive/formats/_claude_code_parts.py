@@ -1,0 +1,353 @@
+"""The content blocks of Claude Code as parts: texts, thoughts, tool calls and their results, images, documents."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from scrollcast.archive.formats.tool_kinds import tool_kind
+from scrollcast.model import MarkerKind, Part
+
+__all__ = [
+    "CallLedger",
+    "Row",
+    "Spill",
+    "block_parts",
+    "blocks_of",
+    "call_labels",
+    "finish_single_result",
+    "first_line",
+    "json_size",
+    "result_part",
+    "structured_result",
+    "text_of",
+    "text_part",
+]
+
+Row: TypeAlias = dict[str, Any]
+
+Spill: TypeAlias = Callable[[str], str | None]
+"""Gives the text of a spilled tool output by the path that the log names, or `None` where it may not be read."""
+
+MAX_RESULT_BYTES: Final = 16 << 10
+"""The structured result of a tool is kept beside its text up to this size as JSON (16 KiB): a patch fits, a whole
+file does not."""
+
+_MAX_TITLE_CHARACTERS: Final = 160
+_MAX_PENDING_CALLS: Final = 256
+_MAX_TASKS: Final = 500
+
+
+class CallLedger:
+    """Gives a call without id one, and a result without id the one of the earliest call that has no result yet.
+
+    `tasks` is the plan as the calls so far have made it.
+    """
+
+    def __init__(self) -> None:
+        self.tasks = TaskList()
+        self._pending: dict[str, None] = {}
+        self._named = 0
+
+    def open(self, call_id: object) -> str:
+        """The id of a call: its own, or a new one."""
+        if not isinstance(call_id, str) or not call_id:
+            self._named += 1
+            call_id = f"call-{self._named}"
+        self._pending[call_id] = None
+        if len(self._pending) > _MAX_PENDING_CALLS:
+            del self._pending[next(iter(self._pending))]
+        return call_id
+
+    def close(self, *call_ids: object) -> str | None:
+        """The id that a result belongs to: the first of `call_ids` that is one, else the earliest pending call's."""
+        named = next((value for value in call_ids if isinstance(value, str) and value), None)
+        call_id = named if named is not None else next(iter(self._pending), None)
+        if call_id is not None:
+            self._pending.pop(call_id, None)
+        return call_id
+
+    def clear(self) -> None:
+        """Forget calls that were never answered: a person spoke since."""
+        self._pending.clear()
+
+
+class TaskList:
+    """The plan that `TaskCreate` and `TaskUpdate` make, one task a call."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, dict[str, str | None]] = {}
+
+    def change(self, name: str, given: object) -> Part | None:
+        """The whole plan after a call, or `None` where the call does not change it."""
+        match name, given:
+            case "TaskCreate", {"subject": str(subject)} if len(self._tasks) < _MAX_TASKS:
+                # Tasks are numbered from 1; the call does not say its number, only its result does.
+                self._tasks[str(len(self._tasks) + 1)] = {"content": subject, "status": "pending", "priority": None}
+            case "TaskUpdate", {"taskId": str(task_id)} if task_id in self._tasks:
+                self._update(self._tasks[task_id], given)
+            case _:
+                return None
+        return {"type": "plan", "entries": [dict(task) for task in self._tasks.values() if task["status"] != "deleted"]}
+
+    def _update(self, task: dict[str, str | None], given: Any) -> None:
+        status, subject = given.get("status"), given.get("subject")
+        if isinstance(status, str) and (status in _PLAN_STATUSES or status == "deleted"):
+            task["status"] = status
+        if isinstance(subject, str):
+            task["content"] = subject
+
+
+def blocks_of(content: object) -> list[Any]:
+    """The content blocks of a message; text alone is one block, nothing is none."""
+    match content:
+        case list():
+            return content
+        case None | "":
+            return []
+        case _:
+            return [content]
+
+
+def text_part(text: str) -> Part:
+    return {"type": "text", "text": text}
+
+
+def _json_text(value: object) -> str:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    except TypeError:  # nested more deeply than the encoder goes
+        return "(too deeply nested)"
+
+
+# -------------------------------------------------------------------------------------------------------- blocks
+
+
+def block_parts(block: Any, calls: CallLedger) -> list[Part]:
+    """The parts of one content block; none where there is nothing to see (a thought without words)."""
+    match block:
+        case str() as text:
+            return [text_part(text)] if text else []
+        case {"type": "text", "text": str(text)}:
+            return [text_part(text)] if text else []
+        case {"type": "thinking", "thinking": str(text)}:
+            return [{"type": "thinking", "text": text}] if text.strip() else []
+        case {"type": "tool_use" | "server_tool_use" | "mcp_tool_use", "name": str(name)}:
+            return _call_parts(block, name, calls)
+        case {"type": "image", "source": dict(source)}:
+            return [_image_part(source) or {"type": "unknown", "raw": block}]
+        case {"type": "document", "source": dict(source)}:
+            return [_document_part(block, source)]
+        case {"type": str(kind)} if kind.endswith("tool_result"):
+            return [result_part(block, calls.close(block.get("tool_use_id")))]
+        case _:
+            return [{"type": "unknown", "raw": block}]
+
+
+def _image_part(source: Row) -> Part | None:
+    match source:
+        case {"type": "base64", "data": str(data)}:
+            return {"type": "image", "mime_type": text_of(source.get("media_type")) or "image/png", "data": data}
+        case {"type": "url", "url": str(uri)}:
+            return {"type": "image", "mime_type": mimetypes.guess_type(uri[:2000])[0] or "image/*", "uri": uri}
+        case _:
+            return None
+
+
+def _document_part(block: Row, source: Row) -> Part:
+    """A document as a resource; the bytes of one that is no text stand in `blob`, as base64."""
+    title = text_of(block.get("title"))
+    part: Part = {"type": "resource", "uri": title or "document"}
+    if mime_type := text_of(source.get("media_type")):
+        part["mime_type"] = mime_type
+    match source:
+        case {"type": "text", "data": str(text)}:
+            part["text"] = text
+        case {"type": "content", "content": content}:
+            part["text"] = "\n".join(piece["text"] for piece in _output_parts(content) if piece["type"] == "text")
+        case {"type": "url", "url": str(uri)}:
+            part["uri"] = uri
+        case {"type": "base64", "data": str(data)}:
+            part["blob"] = data
+        case _:
+            return {"type": "unknown", "raw": block}
+    return part
+
+
+def text_of(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+# --------------------------------------------------------------------------------------------------------- calls
+
+_SUBAGENT_TOOLS: Final = frozenset(("Task", "Agent"))
+
+# The fields of a call's input that say in a few words what it is about, the most telling first.
+_TITLE_FIELDS: Final = (
+    "command", "file_path", "notebook_path", "pattern", "query", "url", "path", "description", "subject", "skill",
+    "task_id", "bash_id", "shell_id", "prompt", "plan", "name",
+)  # fmt: skip
+
+_PLAN_STATUSES: Final = frozenset(("pending", "in_progress", "completed"))
+
+
+def _call_parts(block: Row, name: str, calls: CallLedger) -> list[Part]:
+    given = block.get("input")
+    call: Part = {
+        "type": "tool_call",
+        "call_id": calls.open(block.get("id")),
+        "name": name,
+        "kind": tool_kind(name),
+        "title": _call_title(name, given),
+        "input": {} if given is None else given,
+    }
+    plan = _plan_part(given) if name == "TodoWrite" else calls.tasks.change(name, given)
+    return [call] if plan is None else [call, plan]
+
+
+def _call_title(name: str, given: object) -> str:
+    fields = given if isinstance(given, dict) else {}
+    fields = {"description": fields.get("description"), **fields} if name in _SUBAGENT_TOOLS else fields
+    if isinstance(todos := fields.get("todos"), list):
+        return f"{len(todos)} item{'' if len(todos) == 1 else 's'}"
+    for key in _TITLE_FIELDS:
+        if isinstance(value := fields.get(key), str) and (line := first_line(value)):
+            return line
+    return name
+
+
+def first_line(text: str) -> str:
+    # Cut first: an input may be of many MiB.
+    line = text[: _MAX_TITLE_CHARACTERS * 4].strip().partition("\n")[0].strip()
+    return line if len(line) <= _MAX_TITLE_CHARACTERS else line[: _MAX_TITLE_CHARACTERS - 1] + "…"
+
+
+def _plan_part(given: object) -> Part | None:
+    todos = given.get("todos") if isinstance(given, dict) else None
+    if not isinstance(todos, list):
+        return None
+    return {"type": "plan", "entries": [entry for todo in todos if (entry := _plan_entry(todo)) is not None]}
+
+
+def _plan_entry(todo: Any) -> dict[str, str | None] | None:
+    match todo:
+        case {"content": str(content)}:
+            status, priority = todo.get("status"), todo.get("priority")
+            known = isinstance(status, str) and status in _PLAN_STATUSES
+            return {
+                "content": content,
+                "status": status if known else "pending",
+                "priority": priority if isinstance(priority, str) else None,
+            }
+        case str() as content:
+            return {"content": content, "status": "pending", "priority": None}
+        case _:
+            return None
+
+
+def call_labels(parts: Iterable[Part]) -> tuple[tuple[MarkerKind, str], ...]:
+    """A marker for each subagent that is started."""
+    return tuple(
+        (MarkerKind.SUBAGENT, _subagent_label(part["input"]) or part["title"])
+        for part in parts
+        if part["type"] == "tool_call" and part["name"] in _SUBAGENT_TOOLS
+    )
+
+
+def _subagent_label(given: object) -> str:
+    return first_line(text_of(given.get("description"))) if isinstance(given, dict) else ""
+
+
+# ------------------------------------------------------------------------------------------------------- results
+
+_TOOL_ERROR: Final = re.compile(r"\s*<tool_use_error>(.*)</tool_use_error>\s*", re.DOTALL)
+_PERSISTED: Final = "<persisted-output>"
+_SAVED_TO: Final = re.compile(r"Full output saved to: ([^\n<]+)")
+
+
+def result_part(block: Row, call_id: str | None) -> Part:
+    output = _output_parts(block["content"] if "content" in block else block.get("output"))
+    failed = block.get("is_error") is True
+    for part in output:
+        if part["type"] == "text" and (tagged := _TOOL_ERROR.fullmatch(part["text"])):
+            part["text"], failed = tagged[1], True
+    return {"type": "tool_result", "call_id": call_id, "output": output, "is_error": failed}
+
+
+def _output_parts(content: Any) -> list[Part]:
+    """What a tool gave back, in any of the shapes met: text, a list of blocks, an object, nothing."""
+    match content:
+        case None | "":
+            return []
+        case str():
+            return [text_part(content)]
+        case list():
+            return [_output_part(block) for block in content]
+        case {"type": "text" | "image" | "document"}:
+            return [_output_part(content)]
+        case _:
+            return [text_part(_json_text(content))]
+
+
+def _output_part(block: Any) -> Part:
+    match block:
+        case str():
+            return text_part(block)
+        case {"type": "text", "text": str(text)}:
+            return text_part(text)
+        case {"type": "image", "source": dict(source)}:
+            return _image_part(source) or {"type": "unknown", "raw": block}
+        case {"type": "document", "source": dict(source)}:
+            return _document_part(block, source)
+        case _:
+            return {"type": "unknown", "raw": block}
+
+
+def finish_single_result(part: Part, result: object, spill: Spill | None) -> None:
+    """What the row's structured result says of the only tool result in it: that it failed, where it was spilled."""
+    if isinstance(result, str) and result.startswith("Error"):
+        part["is_error"] = True
+    if spill is None:
+        return
+    path = text_of(result.get("persistedOutputPath")) if isinstance(result, dict) else ""
+    texts = [piece["text"] for piece in part["output"] if piece["type"] == "text" and _PERSISTED in piece["text"]]
+    if not path and texts and (saved := _SAVED_TO.search(texts[0])):
+        path = saved[1].strip()
+    if path and (whole := spill(path)) is not None:
+        part["output"] = [text_part(whole)]
+
+
+def structured_result(result: object, size: int) -> dict[str, Any] | None:
+    """The structured result of an edit, a shell command or a subagent, within `MAX_RESULT_BYTES`.
+
+    Where all of it would be larger, its smallest fields are kept: the facts and, mostly, the patch. `size` is the
+    whole row's.
+    """
+    if not isinstance(result, dict) or not ("structuredPatch" in result or "stdout" in result or "agentId" in result):
+        return None
+    if size <= MAX_RESULT_BYTES:
+        return result
+    sizes = {name: json_size(value) for name, value in result.items()}
+    kept, total = set(), 2
+    for name in sorted(sizes, key=sizes.__getitem__):
+        total += sizes[name] + len(name) + 4
+        if total > MAX_RESULT_BYTES:
+            break
+        kept.add(name)
+    return {name: value for name, value in result.items() if name in kept} or None
+
+
+def json_size(value: object) -> int:
+    """The size of a value as JSON; without measure for one that cannot be encoded."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return 8
+    if isinstance(value, str) and len(value) > MAX_RESULT_BYTES:
+        return len(value)
+    try:
+        return len(orjson.dumps(value))
+    except TypeError:
+        return 1 << 62

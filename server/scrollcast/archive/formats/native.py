@@ -1,0 +1,266 @@
+"""Scrollcast's own archive: a folder a session, or one whole JSON file (`docs/formats.md`, Native)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from scrollcast.archive.formats import SessionSource, SniffedFile
+from scrollcast.archive.storage import decode_json, read_lines, read_whole
+from scrollcast.archive.timestamps import Instant, format_instant, parse_instant
+from scrollcast.errors import ArchiveError
+from scrollcast.model import BadRecord, Part, Record, Session, derive_scroll_id, parse_parts
+
+__all__ = ["METADATA_FILE", "NativeReader"]
+
+METADATA_FILE: Final = "session.json"
+MESSAGES_FILE: Final = "messages.jsonl"
+META_EVENTS_FILE: Final = "meta_events.jsonl"
+
+_EXACT_SUMMARY_BYTES: Final = 8 << 20
+"""Up to this size a summary counts records by reading them all; it takes some 20 ms."""
+
+_TAIL_BYTES: Final = 256 << 10
+"""How much of the end of a larger file is searched for its last timestamp."""
+
+# What the metadata names itself; everything else that stands there is kept as further metadata.
+_SESSION_FIELDS: Final = frozenset(
+    ("scroll_id", "connector_uid", "native_session_id", "kind", "title", "agent", "model", "project", "created_at",
+     "updated_at", "parent_scroll_id")
+)  # fmt: skip
+
+
+class NativeReader:
+    """Reads `<scroll_id>/session.json` + `messages.jsonl` (+ `meta_events.jsonl`), and `<scroll_id>.json`."""
+
+    name = "native"
+
+    def claims(self, file: SniffedFile) -> bool:
+        """A `session.json`; or a JSON file named by a UUID, or that begins with a `metadata` object."""
+        if file.path.name == METADATA_FILE:
+            return True
+        if file.path.suffix != ".json":
+            return False
+        return _uuid(file.path.stem) is not None or file.head.lstrip()[:40].startswith(b'{"metadata"')
+
+    def locate(self, file: SniffedFile, root: Path) -> SessionSource:
+        """The session by the id in its metadata; a broken one by its name."""
+        path = file.path.parent if file.path.name == METADATA_FILE else file.path
+        return SessionSource(self._scroll_id(file, path, root), self, path, root)
+
+    def _scroll_id(self, file: SniffedFile, path: Path, root: Path) -> UUID:
+        try:
+            metadata = _metadata(path, root)
+        except ArchiveError:
+            metadata = {}
+        return _uuid(metadata.get("scroll_id")) or _uuid(path.stem) or derive_scroll_id(self.name, path.name)
+
+    def files(self, source: SessionSource) -> tuple[Path, ...]:
+        """The whole file; or the messages, the meta events and the metadata (routing is made of it)."""
+        if source.path.is_dir():
+            return tuple(source.path / name for name in (MESSAGES_FILE, META_EVENTS_FILE, METADATA_FILE))
+        return (source.path,)
+
+    def summarise(self, source: SessionSource) -> Session:
+        """From the metadata, and from the messages' number and times."""
+        document = _whole_document(source.path, source.root) if not source.path.is_dir() else None
+        metadata = document["metadata"] if document else _metadata(source.path, source.root)
+        if document:
+            extent = _extent_of(_record_timestamps(document["messages"]))
+        else:
+            extent = _messages_extent(source.path / MESSAGES_FILE, source.root)
+        count, first, last = extent
+        return _session(source.scroll_id, metadata, count, first, last)
+
+    def records(self, source: SessionSource, *, meta: bool) -> Iterator[Record | BadRecord]:
+        """The messages in archive order; meta events lie apart."""
+        if source.path.is_dir():
+            yield from _records_of_lines(source.path / MESSAGES_FILE, source.root, _message)
+        else:
+            yield from _records_of_list(_whole_document(source.path, source.root)["messages"], _message)
+
+    def meta_events(self, source: SessionSource) -> Iterator[Record | BadRecord]:
+        """The meta events in archive order; none where there is no file of them."""
+        if not source.path.is_dir():
+            events = _whole_document(source.path, source.root).get("meta_events")
+            yield from _records_of_list(events if isinstance(events, list) else [], _meta_event)
+        elif (source.path / META_EVENTS_FILE).exists():
+            yield from _records_of_lines(source.path / META_EVENTS_FILE, source.root, _meta_event)
+
+
+# ----------------------------------------------------------------------------------------------------- metadata
+
+
+def _uuid(value: object) -> UUID | None:
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _metadata(path: Path, root: Path) -> dict[str, Any]:
+    """The metadata of a session folder or whole file."""
+    if not path.is_dir():
+        metadata = _whole_document(path, root)["metadata"]
+        return metadata if isinstance(metadata, dict) else {}
+    return _decode_object(read_whole(path / METADATA_FILE, root), METADATA_FILE)
+
+
+def _whole_document(path: Path, root: Path) -> dict[str, Any]:
+    document = _decode_object(read_whole(path, root), "the session's file")
+    if not isinstance(document.get("metadata"), dict):
+        raise ArchiveError("the session's file has no metadata object")
+    if not isinstance(document.get("messages"), list):
+        raise ArchiveError("the session's file has no list of messages")
+    return document
+
+
+def _decode_object(data: bytes, what: str) -> dict[str, Any]:
+    try:
+        value = decode_json(data)
+    except ValueError as problem:
+        raise ArchiveError(f"{what} is not valid JSON", str(problem)) from problem
+    if not isinstance(value, dict):
+        raise ArchiveError(f"{what} is no JSON object")
+    return value
+
+
+def _session(
+    scroll_id: UUID, metadata: dict[str, Any], count: int, first: Instant | None, last: Instant | None
+) -> Session:
+    created = parse_instant(metadata.get("created_at"))
+    created = first if created is None else created
+    updated = parse_instant(metadata.get("updated_at"))
+    updated = updated if updated is not None else (created if last is None else last)
+    return Session(
+        scroll_id=scroll_id,
+        title=_text(metadata.get("title")) or "",
+        agent=_text(metadata.get("agent")),
+        model=_text(metadata.get("model")),
+        project=_text(metadata.get("project")),
+        kind=_text(metadata.get("kind")),
+        native_session_id=_text(metadata.get("native_session_id")),
+        connector_uid=_uuid(metadata.get("connector_uid")),
+        parent_scroll_id=_uuid(metadata.get("parent_scroll_id")),
+        created_at=None if created is None else format_instant(created),
+        updated_at=None if updated is None else format_instant(updated),
+        count=count,
+        duration_ms=0 if first is None or last is None else max(0, (last - first) // 1000),
+        metadata={name: value for name, value in metadata.items() if name not in _SESSION_FIELDS},
+    )
+
+
+# ------------------------------------------------------------------------------------------------------- extent
+
+_Extent: TypeAlias = tuple[int, Instant | None, Instant | None]
+"""How many records there are, and the first and the latest time among them."""
+
+
+def _messages_extent(path: Path, root: Path) -> _Extent:
+    if not path.exists():
+        raise ArchiveError(f"{MESSAGES_FILE} is missing")
+    size = path.stat().st_size
+    if size <= _EXACT_SUMMARY_BYTES:
+        return _extent_of(_line_timestamps(path, root))
+    return _estimate_extent(path, root, size)
+
+
+def _extent_of(timestamps: Iterator[object]) -> _Extent:
+    count, first, last = 0, None, None
+    for timestamp in timestamps:
+        count += 1
+        instant = parse_instant(timestamp)
+        if instant is not None:
+            first = instant if first is None else first
+            last = instant if last is None else max(last, instant)
+    return count, first, last
+
+
+def _line_timestamps(path: Path, root: Path) -> Iterator[object]:
+    for item in _records_of_lines(path, root, _message):
+        if isinstance(item, Record):
+            yield item.timestamp
+
+
+def _record_timestamps(values: list[object]) -> Iterator[object]:
+    for item in _records_of_list(values, _message):
+        if isinstance(item, Record):
+            yield item.timestamp
+
+
+def _estimate_extent(path: Path, root: Path, size: int) -> _Extent:
+    """The number of lines is exact, bad ones included; times are those of the first and the last record."""
+    first = next((i for t in _line_timestamps(path, root) if (i := parse_instant(t)) is not None), None)
+    lines, tail = 0, b""
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            lines += chunk.count(b"\n")
+        file.seek(size - _TAIL_BYTES)
+        tail = file.read()
+    last = first
+    for line in tail.split(b"\n")[1:]:
+        item = _decode_record(line, _message)
+        instant = parse_instant(item.timestamp) if item else None
+        if instant is not None:
+            last = instant if last is None else max(last, instant)
+    return lines, first, last
+
+
+# ------------------------------------------------------------------------------------------------------ records
+
+
+_Build: TypeAlias = Callable[[dict[str, Any], int], Record]
+"""Makes a record of a JSON object and its 1-based place in the file."""
+
+
+def _message(value: dict[str, Any], place: int) -> Record:
+    metadata = value.get("metadata")
+    return Record(
+        id=_text(value.get("message_id")) or f"record-{place}",
+        timestamp=value.get("ts"),
+        role=_text(value.get("role")) or "user",
+        content=_content(value),
+        metadata=metadata if isinstance(metadata, dict) else None,
+    )
+
+
+def _content(value: dict[str, Any]) -> list[Part]:
+    """The structured parts when all of them parse, else one text part made of the markdown."""
+    parts = parse_parts(value.get("content_parts"))
+    return [{"type": "text", "text": _text(value.get("content_md")) or ""}] if parts is None else parts
+
+
+def _meta_event(value: dict[str, Any], place: int) -> Record:
+    return Record(
+        id=_text(value.get("event_id")) or f"meta-{place}",
+        timestamp=value.get("ts"),
+        kind=_text(value.get("kind")) or "unknown",
+        payload=value.get("payload"),
+    )
+
+
+def _records_of_list(values: list[object], build: _Build) -> Iterator[Record | BadRecord]:
+    for place, value in enumerate(values, 1):
+        yield build(value, place) if isinstance(value, dict) else BadRecord(None)
+
+
+def _records_of_lines(path: Path, root: Path, build: _Build) -> Iterator[Record | BadRecord]:
+    for line in read_lines(path, root):
+        if line.data is not None and not line.data.strip():
+            continue
+        record = None if line.data is None else _decode_record(line.data, build, line.number)
+        yield record or BadRecord(line.number, half_written=not line.ended)
+
+
+def _decode_record(data: bytes, build: _Build, place: int = 0) -> Record | None:
+    try:
+        value = decode_json(data)
+    except ValueError:
+        return None
+    return build(value, place) if isinstance(value, dict) else None

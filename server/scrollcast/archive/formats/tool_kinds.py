@@ -1,0 +1,45 @@
+"""What a tool does, told from its name: the tool kinds of the Agent Client Protocol, for every format's reader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+__all__ = ["tool_kind"]
+
+_NAMES: Final[Mapping[str, str]] = {
+    "read": "Read NotebookRead LS read_file read_many_files list_directory view view_image list ReadFile",
+    "edit": "Edit MultiEdit Write NotebookEdit apply_patch replace write_file edit write patch StrReplace"
+    " str_replace_editor",
+    "delete": "Delete delete_file",
+    "move": "Move move_file",
+    "execute": "Bash BashOutput KillShell Shell bash shell local_shell shell_command exec exec_command write_stdin"
+    " run_shell_command python",
+    "search": "Grep Glob grep glob grep_search search_file_content codebase_search ToolSearch",
+    "fetch": "WebFetch WebSearch web_fetch google_web_search webfetch web_search web_search_call",
+    "think": "TodoWrite todowrite write_todos update_plan TaskCreate TaskUpdate",
+    "switch_mode": "EnterPlanMode ExitPlanMode",
+    "other": "Task Agent task spawn_agent wait_agent send_input server_tool",
+}
+
+
+def _fold(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+_KINDS: Final[Mapping[str, str]] = {name: kind for kind, names in _NAMES.items() for name in names.split()}
+_FOLDED_KINDS: Final[Mapping[str, str]] = {_fold(name): kind for name, kind in _KINDS.items()}
+
+
+def tool_kind(name: str) -> str:
+    """The kind of the tool of this name, `other` for one that is not known.
+
+    The exact name counts first, then the name without regard to case, `_` and `-`.
+    """
+    kind = _KINDS.get(name)
+    if kind is not None:
+        return kind
+    folded = _fold(name)
+    if folded.startswith("webbrowser"):
+        return "fetch"
+    return _FOLDED_KINDS.get(folded, "other")

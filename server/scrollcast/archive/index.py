@@ -1,0 +1,263 @@
+"""One session ready to play: its events' wire bytes in a file, with the place and time of each.
+
+`events.bin` holds the events' own bytes, a comma behind each, so that any run of events is one slice of the file and a
+batch is that slice between brackets. Beside it lie tables of fixed-width numbers, mapped and bisected, never loaded.
+A session plays while `index_builder` is still reading it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+import os
+import sys
+import threading
+import zlib
+from array import array
+from bisect import bisect_right
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from scrollcast.archive.storage import read_cached
+from scrollcast.errors import ArchiveError
+from scrollcast.model import Session
+
+__all__ = ["EVENTS_FILE", "HEADER_FILE", "MARKERS_FILE", "TABLES", "EventBlock", "Openness", "SessionIndex", "hash_id"]
+
+EVENTS_FILE: Final = "events.bin"
+MARKERS_FILE: Final = "markers.bin"
+HEADER_FILE: Final = "header.json"
+TABLES: Final = {"times": "q", "offsets": "Q", "ids": "I", "turns": "I", "tools": "I", "gaps": "q"}
+"""The tables of an index, each a file of its name, with the `array` type code of its numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Openness:
+    """How far an index has come: `count` events can be played, and `complete` says that these are all."""
+
+    count: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventBlock:
+    """The bytes of a run of events, as they lie in the file."""
+
+    start: int
+    data: memoryview
+    bounds: Sequence[int]
+    """The offset of each event in `data`, and of the end."""
+
+    def event(self, seq: int) -> memoryview:
+        """One event's own bytes."""
+        place = seq - self.start
+        return self.data[self.bounds[place] : self.bounds[place + 1] - 1]
+
+    def run(self) -> memoryview:
+        """All of them, with a comma between each."""
+        return self.data[:-1]
+
+
+class SessionIndex:
+    """The events of one session, readable by number while the rest is still being made.
+
+    `times`, `turns` and `tools` may grow until `complete`; what was there stays. Safe to use from several event loops.
+    """
+
+    def __init__(self, session: Session, epoch: str) -> None:
+        self.session = session
+        self.epoch = epoch
+        self.count = 0
+        self.complete = False
+        self.truncated = False
+        self.skipped_count = 0
+        self.skipped_lines: list[int] = []
+        self.failure: ArchiveError | None = None
+        self.times: Sequence[int] = array("q")
+        self.turns: Sequence[int] = array("I")
+        self.tools: Sequence[int] = array("I")
+        self.gaps: Sequence[int] = array("q")
+        self.offsets: Sequence[int] = array("Q", [0])
+        self.ids: array[int] | memoryview = array("I")
+        self._markers: array[int] | memoryview = array("B")
+        self._events_fd = -1
+        self._lock = threading.Lock()
+        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+
+    def __del__(self) -> None:
+        # The last stream that plays from here is gone, and the archive has let go of it.
+        if self._events_fd >= 0:
+            os.close(self._events_fd)
+
+    # ------------------------------------------------------------------------------------------------------ facts
+
+    @property
+    def duration_ms(self) -> int:
+        """The recorded time of the last event that is there."""
+        return self.times[self.count - 1] if self.count else 0
+
+    @property
+    def openness(self) -> Openness:
+        """How far it has come."""
+        complete = self.complete  # read first: once it is true, `count` is the last one
+        return Openness(self.count, complete)
+
+    def size_of(self, start: int, stop: int) -> int:
+        """The bytes that a run of events takes, a comma behind each."""
+        return self.offsets[stop] - self.offsets[start]
+
+    def fit(self, start: int, limit_bytes: int) -> int:
+        """The end of the longest run from `start` that takes at most so many bytes; one event at least."""
+        stop = bisect_right(self.offsets, self.offsets[start] + limit_bytes, start + 1, self.count + 1) - 1
+        return max(stop, start + 1)
+
+    # ---------------------------------------------------------------------------------------------------- waiting
+
+    def changed(self, seen: Openness) -> asyncio.Future[None]:
+        """Done as soon as the index is further than `seen` (at once, if it is already)."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        with self._lock:
+            if self.openness == seen and self.failure is None and not self.complete:
+                self._waiters.append((loop, future))
+                return future
+        future.set_result(None)
+        return future
+
+    async def reach(self, seq: int) -> None:
+        """Wait until the event `seq` is there, or all are.
+
+        Raises:
+            ArchiveError: the archive could not be read on.
+        """
+        while self.count <= seq and not self.complete:
+            await self.changed(self.openness)
+            self.check()
+
+    async def reach_time(self, t_ms: float) -> None:
+        """Wait until an event at or after a recorded time is there, or all are. Raises as `reach`."""
+        while not self.complete and self.duration_ms < t_ms:
+            await self.changed(self.openness)
+            self.check()
+
+    async def finish(self) -> None:
+        """Wait until every event is there. Raises as `reach`."""
+        await self.reach(sys.maxsize)
+
+    def check(self) -> None:
+        """Raise the `ArchiveError` that stopped the reading, if one did."""
+        if self.failure is not None:
+            raise self.failure
+
+    # ---------------------------------------------------------------------------------------------------- reading
+
+    async def read(self, start: int, stop: int) -> EventBlock:
+        """The bytes of the events `start` to `stop`, which must be there.
+
+        What is in the page cache is read at once, anything else in a thread.
+        """
+        first, last = self.offsets[start], self.offsets[stop]
+        data = memoryview(bytearray(last - first))
+        if not read_cached(self._events_fd, data, first):
+            await asyncio.to_thread(_read_fully, self._events_fd, data, first)
+        return EventBlock(start, data, [offset - first for offset in self.offsets[start : stop + 1]])
+
+    async def read_run(self, start: int, stop: int, head: bytes, tail: bytes) -> bytearray:
+        """The same between `head` and `tail`, a comma between each: a message with no copy made on the way."""
+        first, size = self.offsets[start], self.size_of(start, stop) - 1
+        message = bytearray(len(head) + size + len(tail))
+        message[: len(head)] = head
+        with memoryview(message)[len(head) : len(head) + size] as body:
+            if not read_cached(self._events_fd, body, first):
+                await asyncio.to_thread(_read_fully, self._events_fd, body, first)
+        message[len(head) + size :] = tail
+        return message
+
+    async def find(self, event_id: str) -> int | None:
+        """The number of the event with this id, `None` when there is none. Waits for the index to be complete."""
+        await self.finish()
+        needle = hash_id(event_id).to_bytes(4, sys.byteorder)
+        table = bytes(self.ids) if isinstance(self.ids, memoryview) else self.ids.tobytes()
+        place = -1
+        while (place := table.find(needle, place + 1)) >= 0:
+            if place % 4 == 0:
+                seq = place // 4
+                event = orjson.loads((await self.read(seq, seq + 1)).event(seq))["event"]
+                if (event.get("message") or event.get("meta_event"))["id"] == event_id:
+                    return seq
+        return None
+
+    async def markers(self) -> bytes:
+        """All markers as a JSON array. Waits for the index to be complete."""
+        await self.finish()
+        return b"[" + bytes(self._markers) + b"]"
+
+    # --------------------------------------------------------------------------------------- for the builder thread
+
+    def publish(self, count: int) -> None:
+        """Make the first `count` events playable and wake whoever waits. Called by the builder's thread."""
+        self.count = count
+        self._wake()
+
+    def fail(self, failure: ArchiveError) -> None:
+        """Say that the reading stopped for good."""
+        self.failure = failure
+        self._wake()
+
+    def adopt(self, folder: Path, header: dict[str, Any]) -> None:
+        """Take the finished files in place of what was collected in memory. They may be deleted afterwards."""
+        for name, typecode in TABLES.items():
+            setattr(self, name, _map_table(folder / name, typecode))
+        self._markers = _map_table(folder / MARKERS_FILE, "B")
+        self.truncated = header["truncated"]
+        self.skipped_count = header["skipped_count"]
+        self.skipped_lines = header["skipped_lines"]
+        if self._events_fd < 0:
+            self._events_fd = os.open(folder / EVENTS_FILE, os.O_RDONLY | os.O_CLOEXEC)
+        self.count = header["count"]
+        self.complete = True  # only now that `count` is the last one
+        self._wake()
+
+    def attach(self, events_fd: int) -> None:
+        """Read events from this file, which the index now owns."""
+        self._events_fd = events_fd
+
+    def _wake(self) -> None:
+        with self._lock:
+            waiters, self._waiters = self._waiters, []
+        for loop, future in waiters:
+            with suppress(RuntimeError):  # its loop was closed: nobody waits any more
+                loop.call_soon_threadsafe(_resolve, future)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _read_fully(fd: int, buffer: memoryview, offset: int) -> None:
+    done = 0
+    while done < len(buffer):
+        got = os.preadv(fd, [buffer[done:]], offset + done)
+        if not got:
+            raise ArchiveError("the session's cache ends too early")
+        done += got
+
+
+def hash_id(event_id: str) -> int:
+    return zlib.crc32(event_id.encode("utf-8", "replace"))
+
+
+def _map_table(path: Path, typecode: str) -> Any:
+    """A table of fixed-width numbers, mapped: only what is looked at is ever read."""
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            return array(typecode)
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)).cast(typecode)
+
+

@@ -1,0 +1,80 @@
+"""When something was recorded: the many forms that archives hold, as one instant and as RFC 3339 text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+__all__ = ["Instant", "format_instant", "parse_instant", "parse_rfc3339"]
+
+Instant = int
+"""Microseconds since 1970-01-01T00:00:00Z."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+_MILLISECONDS_FROM: Final = 1e11
+"""A number from here on counts milliseconds, a smaller one seconds (1e11 s would be the year 5138)."""
+
+_LAST_SECOND: Final = 253_402_300_799
+"""The end of the year 9999, where RFC 3339 ends."""
+
+
+def parse_instant(value: object) -> Instant | None:
+    """An archived timestamp as an instant; `None` for anything that is none, which is never an error.
+
+    Text is ISO 8601 with up to nine digits of a second, without a zone taken as UTC; a number counts seconds or
+    milliseconds since 1970.
+    """
+    match value:
+        case str():
+            return _parse_text(value)
+        case bool():
+            return None
+        case int() | float():
+            return _parse_number(value)
+        case _:
+            return None
+
+
+def _parse_text(text: str) -> Instant | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    try:
+        return (moment - _EPOCH) // _MICROSECOND
+    except OverflowError:
+        return None
+
+
+def _parse_number(value: float) -> Instant | None:
+    seconds = value / 1000 if value >= _MILLISECONDS_FROM else value
+    return round(seconds * 1_000_000) if 0 < seconds <= _LAST_SECOND else None
+
+
+def format_instant(instant: Instant) -> str:
+    """An instant as RFC 3339 text in UTC, to the millisecond."""
+    moment = _EPOCH + timedelta(microseconds=instant)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_rfc3339(text: str) -> str | None:
+    """Text that already is RFC 3339 with a zone, unchanged, else as such; `None` when it is no time."""
+    instant = _parse_text(text)
+    if instant is None:
+        return None
+    return text if _is_rfc3339(text) else format_instant(instant)
+
+
+def _is_rfc3339(text: str) -> bool:
+    """Whether text that parses as ISO 8601 is of the stricter form: date, time, seconds and zone all there."""
+    return (
+        len(text) >= 20
+        and text[10] in "Tt "
+        and text[4] == text[7] == "-"
+        and text[13] == text[16] == ":"
+        and (text[-1] in "Zz" or (text[-6] in "+-" and text[-3] == ":"))
+    )

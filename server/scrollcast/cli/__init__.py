@@ -1,0 +1,52 @@
+"""The `scrollcast` command: `main(argv)` gives the exit status; each verb has a file of its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from scrollcast._version import __version__
+from scrollcast.cli import serve
+from scrollcast.errors import SettingsError
+
+__all__ = ["main", "run"]
+
+EXIT_STATUS = """\
+exit status:
+  0  it did what was asked; also when stopped with Ctrl+C
+  1  it could not go on, for a reason given on stderr
+  2  a flag, a path or a value is wrong; stderr says which
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scrollcast",
+        description="Plays archived AI-agent sessions back, in the browser and over a WebSocket.",
+        epilog=EXIT_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"scrollcast {__version__}")
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    serve.add_parser(verbs, epilog=EXIT_STATUS)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit status (`EXIT_STATUS`)."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status = arguments.run(arguments)
+    except SettingsError as problem:
+        print(f"scrollcast: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 0
+    assert isinstance(status, int)
+    return status
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""`scrollcast serve`: the server and the page."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from scrollcast.errors import SettingsError
+from scrollcast.settings import DEFAULT_PORT, PORTS_TRIED, Settings, cache_folder, demo_folder
+from scrollcast.stream.wire import MAX_COMMAND_BYTES
+from scrollcast.web.app import create_app
+from scrollcast.web.text_frames import TextFrameProtocol
+
+__all__ = ["add_parser", "serve"]
+
+SHUTDOWN_SECONDS = 1
+"""How long open streams have to take their close message after Ctrl+C."""
+
+SWITCH_SECONDS = 0.0005
+"""How soon a thread that reads a session lets the loop run: Python's own 5 ms would make every viewer late."""
+
+PING_SECONDS = 20.0
+
+
+def add_parser(verbs: Any, *, epilog: str) -> None:
+    """Add the verb to the command line."""
+    parser = verbs.add_parser(
+        "serve",
+        help="serve sessions to the browser and to WebSocket clients",
+        description="Serves the sessions under each PATH: a native archive, or a file or folder of Claude Code "
+        "sessions. Without a PATH, the demo.",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="a session file, or a folder of sessions")
+    parser.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help="port; a free one near it where it is taken, 0 for any (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--open", action=argparse.BooleanOptionalAction, default=None,
+        help="open the page in a browser (default: where there is a screen)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME",
+        help="also answer requests made to this host name, as behind a proxy; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allow-origin", action="append", default=[], metavar="ORIGIN",
+        help="also answer pages of this origin, such as https://example.com; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--verbose", action="store_true", help="log what happens, with details, on stderr")
+    parser.set_defaults(run=serve)
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Serve until stopped."""
+    level = logging.DEBUG if arguments.verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    settings = Settings(
+        paths=tuple(arguments.paths) or (demo_folder(),),
+        host=arguments.host,
+        port=arguments.port,
+        open_browser=_has_screen() if arguments.open is None else arguments.open,
+        allowed_hosts=frozenset(arguments.allow_host),
+        allowed_origins=frozenset(arguments.allow_origin),
+        cache=_usable_cache(),
+    )
+    if not arguments.paths:
+        _say("no PATH was given, so this serves the demo; try: scrollcast serve ~/.claude/projects")
+    listener = bind(settings.host, settings.port)
+    port = listener.getsockname()[1]
+    if settings.port not in (0, port):
+        _say(f"port {settings.port} is taken; using {port}")
+    _run(settings, listener, f"http://{_shown(settings.host)}:{port}/")
+    return 0
+
+
+def _say(sentence: str) -> None:
+    print(f"scrollcast: {sentence}", file=sys.stderr)
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _has_screen() -> bool:
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _usable_cache() -> Path:
+    """The cache folder.
+
+    Raises:
+        SettingsError: it cannot be made or written.
+    """
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as problem:
+        raise SettingsError(
+            f"the cache folder {folder} cannot be written ({problem.strerror}); name another one in SCROLLCAST_CACHE_DIR"
+        ) from problem
+    return folder
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket on a port, or on the next free one.
+
+    Raises:
+        SettingsError: none of `PORTS_TRIED` ports is free, or the address is not this machine's.
+    """
+    ports = (0,) if port == 0 else range(port, min(port + PORTS_TRIED, 65_536))
+    for candidate in ports:
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(host, candidate, type=socket.SOCK_STREAM)[0]
+            listener = socket.socket(family, kind, protocol)
+        except OSError as problem:
+            raise SettingsError(f"--host {host} cannot be used: {problem.strerror}") from problem
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(2048)
+        except OSError as problem:
+            listener.close()
+            if problem.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise SettingsError(f"--host {host} cannot be used: {problem.strerror}") from problem
+        else:
+            return listener
+    raise SettingsError(f"no port from {ports[0]} to {ports[-1]} is free on {host}")
+
+
+def _run(settings: Settings, listener: socket.socket, address: str) -> None:
+    config = uvicorn.Config(
+        create_app(settings),
+        loop="asyncio",  # never wakes a stream before its deadline, as faster loops with coarse clocks do
+        http="h11",
+        ws=TextFrameProtocol,
+        ws_max_size=MAX_COMMAND_BYTES,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=None,  # a pong waits behind what a slow client has yet to read; `WRITE_TIMEOUT` decides
+        ws_per_message_deflate=False,  # costs ten times the whole rest of an event
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    server = _Server(config, address, open_browser=settings.open_browser)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    # uvicorn raises the signal again once it has stopped; these handlers make that an ordinary return.
+    for caught in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(caught, lambda *_: None)
+    server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Says where it is as soon as it answers."""
+
+    def __init__(self, config: uvicorn.Config, address: str, *, open_browser: bool) -> None:
+        super().__init__(config)
+        self._address = address
+        self._open_browser = open_browser
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, then print the address."""
+        await super().startup(sockets)
+        print(self._address, flush=True)
+        if self._open_browser:
+            # A browser may take its time to come back; nobody waits for it.
+            threading.Thread(target=webbrowser.open, args=(self._address,), daemon=True).start()

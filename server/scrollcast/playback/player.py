@@ -1,0 +1,310 @@
+"""One replay as a state machine: `(command | advance, now) -> outputs`, and when it wants to be called next.
+
+It never sleeps, reads a clock or holds a payload. The caller passes `now` (seconds of any clock that never goes back)
+and obeys the outputs in order. Folding them gives exactly the events from the last position on, with no gap and no
+repeat, whatever the commands and whenever the calls.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias, assert_never
+
+from scrollcast.playback.commands import UNCHANGED, Control, Mode, Seek, SeekEvent, SeekSeq, SeekTime, Step
+from scrollcast.playback.playhead import Playhead
+from scrollcast.playback.timeline import Timeline
+
+__all__ = ["Changed", "Deliver", "Output", "Player", "Rewind", "Skipped", "Snapshot", "Status"]
+
+
+class Status(StrEnum):
+    """What a replay is doing."""
+
+    PLAYING = "playing"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Send the events `start` to `stop`, the last one not included."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rewind:
+    """The cursor was put elsewhere: a new generation begins, whose first event will be `seq`."""
+
+    seq: int
+    gen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A gap that was cut; the recorded times of the events on either side. The later one has not been delivered."""
+
+    from_ms: int
+    to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The status changed without a command."""
+
+    status: Status
+
+
+Output: TypeAlias = Deliver | Rewind | Skipped | Changed
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state at one instant. `seq` is the next event to be delivered, `t_ms` the recorded time reached, `late_ms`
+    by how much that event is overdue."""
+
+    status: Status
+    seq: int
+    t_ms: int
+    gen: int
+    mode: Mode
+    speed: float
+    idle: float | None
+    late_ms: int
+
+
+class Player:
+    """A playhead over a timeline, and the rules of playing, pausing, seeking and stepping."""
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        now: float,
+        *,
+        mode: Mode = Mode.FAST,
+        speed: float = 1.0,
+        paused: bool = False,
+        start: Seek | None = None,
+    ) -> None:
+        self.timeline = timeline
+        self.status = Status.PAUSED if paused else Status.PLAYING
+        self.mode = mode
+        self.speed = speed
+        self.gen = 0
+        self.cursor = 0
+        self._allowed: int | None = None
+        self._step_stop: int | None = None
+        # The recorded time held while the playhead stands; while it runs, where it was last set or last delivered.
+        self._recorded = 0.0
+        self._playhead = Playhead(0.0, now, speed)
+        # The offset at which the event under the cursor is due. Summed from event to event, so that it never drifts.
+        self._due_offset = 0.0
+        self._place(start or SeekSeq(0))
+        self._anchor(now)
+
+    # ------------------------------------------------------------------------------------------------- the driver
+
+    @property
+    def deadline(self) -> float | None:
+        """The clock time at which `advance` has something to do; `None` when only a command (or growth) helps."""
+        if self.stepping:
+            return -math.inf if self.cursor < self._stop else None
+        if self.status is not Status.PLAYING:
+            return None
+        if self._at_end:
+            return -math.inf
+        if self.cursor >= self._stop:
+            return None
+        return -math.inf if self.mode is Mode.FAST else self._playhead.due(self._due_offset)
+
+    @property
+    def stepping(self) -> bool:
+        """Whether a step forward is still on its way."""
+        return self._step_stop is not None
+
+    def allow(self, stop: int | None) -> None:
+        """Deliver nothing at or past this index until told otherwise; `None` for no bound.
+
+        This is how the driver holds a replay to what one message or the client's window can take. After a seek the
+        bound is the new cursor, until the driver gives another.
+        """
+        self._allowed = stop
+
+    def grow(self, timeline: Timeline) -> None:
+        """Go on with a timeline that has the same events and more."""
+        waiting = self.cursor == self.timeline.count < timeline.count
+        self.timeline = timeline.with_idle(self.timeline.idle)
+        if waiting:
+            self._due_offset += self.timeline.length(self.cursor)
+
+    def replace(self, timeline: Timeline, now: float) -> list[Output]:
+        """Start over with a timeline of other events: from its beginning, in the next generation."""
+        self.timeline = timeline.with_idle(self.timeline.idle)
+        self._step_stop = None
+        rewind = self._seek(SeekSeq(0))
+        self._anchor(now)
+        return [rewind]
+
+    def snapshot(self, now: float) -> Snapshot:
+        """The state as of `now`."""
+        return Snapshot(
+            status=self.status,
+            seq=self.cursor,
+            t_ms=math.floor(self._position(now)),
+            gen=self.gen,
+            mode=self.mode,
+            speed=self.speed,
+            idle=self.timeline.idle,
+            late_ms=self._late_ms(now),
+        )
+
+    # --------------------------------------------------------------------------------------------------- mutators
+
+    def advance(self, now: float) -> list[Output]:
+        """Deliver what is due. An early call changes nothing; a late one delivers one range."""
+        outputs: list[Output] = []
+        if self.stepping:
+            self._deliver_to(min(self._stop, self._step_stop or 0), outputs)
+            if self.cursor == self._step_stop:
+                self._step_stop = None
+        elif self.status is Status.PLAYING:
+            if self.mode is Mode.FAST:
+                self._deliver_to(self._stop, outputs)
+            else:
+                self._deliver_due(now, outputs)
+            if self._at_end:
+                self.status = Status.ENDED
+                outputs.append(Changed(Status.ENDED))
+        return outputs
+
+    def handle(self, command: Control, now: float) -> list[Output]:
+        """Advance to `now`, then apply a command as one change.
+
+        What the command makes due comes out of the next `advance`, so that the caller can answer in between.
+        """
+        return self.advance(now) + self._apply(command, now)
+
+    # ------------------------------------------------------------------------------------------- how a command acts
+
+    def _apply(self, command: Control, now: float) -> list[Output]:
+        if command == Control():
+            return []
+        self._recorded = self._position(now)
+        self._step_stop = None
+        outputs: list[Output] = []
+        if command.seek is not None:
+            outputs.append(self._seek(command.seek))
+        if command.mode is not None:
+            self.mode = command.mode
+        if command.speed is not None:
+            self.speed = command.speed
+        if command.idle is not UNCHANGED:
+            self.timeline = self.timeline.with_idle(command.idle)
+        if command.play is not None and self.status is not Status.ENDED:
+            self.status = Status.PLAYING if command.play else Status.PAUSED
+        if command.step is not None:
+            outputs += self._step(command.step)
+        self._anchor(now)
+        return outputs
+
+    def _seek(self, seek: Seek) -> Rewind:
+        self._place(seek)
+        if self.status is Status.ENDED:
+            self.status = Status.PLAYING
+        self.gen += 1
+        if self._allowed is not None:
+            self._allowed = self.cursor
+        return Rewind(self.cursor, self.gen)
+
+    def _step(self, step: Step) -> list[Output]:
+        if step.by > 0:
+            if self.status is Status.PLAYING:
+                self.status = Status.PAUSED
+            stop = self.timeline.forward(self.cursor, step.unit, step.by)
+            self._step_stop = stop if stop > self.cursor else None
+            return []
+        rewind = self._seek(SeekSeq(self.timeline.backward(self.cursor, step.unit, -step.by)))
+        self.status = Status.PAUSED
+        return [rewind]
+
+    def _place(self, seek: Seek) -> None:
+        """Put the cursor and the recorded time somewhere; past the end means the end."""
+        match seek:
+            case SeekTime(t_ms):
+                self.cursor = self.timeline.index_at(t_ms)
+                self._recorded = min(t_ms, self.timeline.duration_ms)
+            case SeekSeq(seq):
+                self.cursor = min(seq, self.timeline.count)
+                self._recorded = self._time_of(self.cursor)
+            case SeekEvent():
+                raise ValueError("an event id must be looked up before the player is asked")
+            case _:
+                assert_never(seek)
+
+    # --------------------------------------------------------------------------------------------------- positions
+
+    @property
+    def _stop(self) -> int:
+        return self.timeline.count if self._allowed is None else min(self._allowed, self.timeline.count)
+
+    @property
+    def _at_end(self) -> bool:
+        return self.timeline.complete and self.cursor >= self.timeline.count
+
+    @property
+    def _is_running(self) -> bool:
+        """Whether the clock moves the recorded time."""
+        return (
+            self.status is Status.PLAYING and self.mode is Mode.REALTIME and self.cursor < self.timeline.count
+        )
+
+    def _time_of(self, index: int) -> float:
+        return self.timeline.times[index] if index < self.timeline.count else self.timeline.duration_ms
+
+    def _anchor(self, now: float) -> None:
+        """Let the playhead run on from the recorded time held, as of `now`."""
+        self._playhead = Playhead(0.0, now, self.speed)
+        inside = self.cursor < self.timeline.count
+        self._due_offset = self.timeline.left(self.cursor, self._recorded) if inside else 0.0
+
+    def _position(self, now: float) -> float:
+        if not self._is_running:
+            return self._recorded
+        reached = self.timeline.recorded(self.cursor, self._due_offset - self._playhead.at(now))
+        # Never before what was set or delivered last: rounding must not move a viewer backwards.
+        return self._recorded if reached is None else max(self._recorded, reached)
+
+    def _late_ms(self, now: float) -> int:
+        if not self._is_running:
+            return 0
+        return max(0, math.floor((now - self._playhead.due(self._due_offset)) * 1000))
+
+    # ------------------------------------------------------------------------------------------------- delivering
+
+    def _deliver_to(self, stop: int, outputs: list[Output]) -> None:
+        """Everything up to `stop`, whatever the clock says."""
+        if stop > self.cursor:
+            outputs.append(Deliver(self.cursor, stop))
+            self.cursor = stop
+            self._recorded = self.timeline.times[stop - 1]
+
+    def _deliver_due(self, now: float, outputs: list[Output]) -> None:
+        """Everything that is due at `now`, in ranges cut only where a gap is to be reported."""
+        timeline, start, stop = self.timeline, self.cursor, self._stop
+        # The same expression as in `deadline`: comparing positions instead falls short of it by rounding.
+        while self.cursor < stop and self._playhead.due(self._due_offset) <= now:
+            index = self.cursor
+            if timeline.is_cut(index) and self._recorded < timeline.times[index]:
+                if index > start:
+                    outputs.append(Deliver(start, index))
+                    start = index
+                outputs.append(Skipped(timeline.times[index - 1], timeline.times[index]))
+            self._recorded = timeline.times[index]
+            self.cursor = index + 1
+            if self.cursor < timeline.count:
+                self._due_offset += timeline.length(self.cursor)
+        if self.cursor > start:
+            outputs.append(Deliver(start, self.cursor))

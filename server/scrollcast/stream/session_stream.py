@@ -1,0 +1,424 @@
+"""One connection replaying one session: one `Player`, one loop, no timer of its own but the next deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final, Protocol, TypeVar, assert_never
+from uuid import uuid4
+
+from scrollcast.archive.archive import Archive
+from scrollcast.archive.index import EventBlock, SessionIndex
+from scrollcast.errors import BadCommand, PositionOutOfRange, TooManyBadCommands
+from scrollcast.playback.commands import Control, SeekEvent, SeekSeq, SeekTime
+from scrollcast.playback.player import Changed, Deliver, Output, Player, Rewind, Skipped
+from scrollcast.playback.timeline import Timeline
+from scrollcast.stream import wire
+from scrollcast.stream.parameters import ReplayParameters
+from scrollcast.stream.preview import cut_event, part_path
+
+__all__ = ["Connection", "SessionStream"]
+
+MAX_BAD_COMMANDS: Final = 100
+"""So many bad commands in a row are no mistake any more."""
+
+RUN_EVENTS: Final = 64
+RUN_BYTES: Final = 256 << 10
+"""How much is sent one event a message before other connections get a turn: about a millisecond of work."""
+
+SETTLE_SECONDS: Final = 0.1
+"""How long `hello` waits for a session that is read for the first time, so that most can say how long they are."""
+
+WATCH_SECONDS: Final = 2.0
+"""How often an archive is looked at for having been rewritten under its viewer."""
+
+LARGE_EVENT_BYTES: Final = 256 << 10
+"""From this size on an event is cut for its preview in a thread."""
+
+_T = TypeVar("_T")
+
+
+class Connection(Protocol):
+    """The other end of a stream: one message at a time, both ways."""
+
+    async def receive(self) -> str | bytes:
+        """The next message. Cancelling it loses nothing. Raises `StreamClosed` when there is none to come."""
+        ...
+
+    async def send(self, message: bytes | bytearray) -> None:
+        """Send one text message, waiting while the client does not read.
+
+        Raises `StreamClosed` when the client is gone, `SlowClient` when it has not read for too long.
+        """
+        ...
+
+
+class SessionStream:
+    """Replays a session over a connection, and obeys what comes back."""
+
+    def __init__(self, connection: Connection, archive: Archive, scroll_id: str, parameters: ReplayParameters) -> None:
+        self._connection = connection
+        self._archive = archive
+        self._scroll_id = scroll_id
+        self._parameters = parameters
+        self._replay_id = uuid4()
+        self._loop = asyncio.get_running_loop()
+        self._sent = 0
+        self._failures = 0
+        self._bad_commands = 0
+        self._finished = False
+        # The reply to a step forward comes when its last event has been sent, or when something else cuts it short.
+        self._owed_reply: tuple[bool, str | None] | None = None
+
+    async def run(self) -> None:
+        """The whole replay: until its end (with `hold`, until the client goes).
+
+        Raises:
+            SessionNotFound, ArchiveError, PositionOutOfRange: nothing, or no more, can be played.
+            StreamClosed, SlowClient: the client is gone, or has to go.
+            TooManyBadCommands, CommandTooLarge: the client does not speak the protocol.
+        """
+        self._started = self._loop.time()
+        self._heartbeat_at = self._started + wire.HEARTBEAT_SECONDS
+        self._watch_at = self._started + WATCH_SECONDS
+        self._receiving = self._loop.create_task(self._receive())
+        try:
+            await self._open()
+            while not self._finished:
+                await self._turn()
+        finally:
+            self._receiving.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await self._receiving
+
+    async def _receive(self) -> str | bytes:
+        return await self._connection.receive()
+
+    # ---------------------------------------------------------------------------------------------------- opening
+
+    async def _open(self) -> None:
+        self._index = await self._archive.open_index(self._scroll_id, meta=self._parameters.meta)
+        self._index.check()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._index.finish(), SETTLE_SECONDS)
+        resume, start = await self._resolve_start()
+        self._seen = self._index.openness
+        now = self._loop.time()
+        self._player = Player(
+            self._timeline(self._parameters.idle),
+            now,
+            mode=self._parameters.mode,
+            speed=self._parameters.speed,
+            paused=self._parameters.paused,
+            start=start,
+        )
+        self._begin_generation()
+        await self._send_hello(resume)
+        await self._send_notices()
+
+    async def _resolve_start(self) -> tuple[wire.Resume, SeekTime | SeekSeq]:
+        """Whether this is a resume, and where playback begins."""
+        start = self._parameters.start
+        if isinstance(start, SeekTime):
+            await self._index.reach_time(start.t_ms)
+            return "none", start
+        if self._parameters.resumes and self._parameters.epoch != self._index.epoch:
+            return "reset", SeekSeq(0)
+        await self._index.reach(start.seq - 1)
+        if start.seq > self._index.count:
+            raise PositionOutOfRange("start_seq", f"{start.seq} is beyond the end, which is {self._index.count}")
+        return "continued" if self._parameters.resumes else "none", start
+
+    def _timeline(self, idle: float | None) -> Timeline:
+        index, seen = self._index, self._seen
+        return Timeline(index.times, seen.count, seen.complete, idle, index.turns, index.tools)
+
+    async def _send_hello(self, resume: wire.Resume) -> None:
+        index, complete = self._index, self._seen.complete
+        session = index.session
+        if complete and not self._parameters.meta:
+            session = replace(session, count=index.count, duration_ms=index.duration_ms)
+        await self._send(
+            wire.encode_hello(
+                replay_id=self._replay_id,
+                epoch=index.epoch,
+                resume=resume,
+                session=session,
+                count=self._seen.count,
+                duration_ms=index.times[self._seen.count - 1] if self._seen.count else 0,
+                complete=complete,
+                snapshot=self._player.snapshot(self._loop.time()),
+            )
+        )
+
+    async def _send_notices(self) -> None:
+        """What can be said once the whole session has been read."""
+        if self._parameters.follow:
+            text = "this server does not follow sessions that are still being written; it plays what is there"
+            await self._send(wire.encode_notice("info", "follow_unavailable", text))
+        if self._seen.complete:
+            await self._send_skipped_records()
+
+    async def _send_skipped_records(self) -> None:
+        index = self._index
+        if index.skipped_count:
+            text = f"{index.skipped_count} records could not be read and were skipped"
+            facts = {"count": index.skipped_count, "lines": index.skipped_lines}
+            await self._send(wire.encode_notice("warning", "records_skipped", text, **facts))
+
+    # --------------------------------------------------------------------------------------------------- the loop
+
+    async def _turn(self) -> None:
+        """Send what is due, wait for what comes first, and deal with it."""
+        await self._notice_growth()
+        self._allow()
+        await self._obey(self._player.advance(self._clock()))
+        await self._reply_to_step()
+        if self._finished:
+            return
+        await self._wait()
+        while self._receiving.done() and not self._finished:
+            message = self._receiving.result()
+            self._receiving = self._loop.create_task(self._receive())
+            await self._handle(message)
+        await self._beat()
+        await self._watch()
+
+    def _clock(self) -> float:
+        """The loop's time, never before the deadline that was waited for: timers may fire early."""
+        now, deadline = self._loop.time(), self._player.deadline
+        # A loop may wake within its clock's resolution of the deadline; anything earlier is another's wake-up.
+        return deadline if deadline is not None and now < deadline <= now + 0.0005 else now
+
+    async def _wait(self) -> None:
+        deadline = self._player_deadline()
+        until = min(self._heartbeat_at, self._watch_at, math.inf if deadline is None else deadline)
+        left = until - self._loop.time()
+        if left <= 0:
+            await asyncio.sleep(0)  # other connections' turn
+            return
+        waiting: set[asyncio.Future[object]] = {self._receiving}  # type: ignore[arg-type]
+        if not self._seen.complete:
+            waiting.add(self._index.changed(self._seen))  # type: ignore[arg-type]
+        await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+
+    def _player_deadline(self) -> float | None:
+        """When the player has something to deliver, given the room in the client's window."""
+        self._allow()
+        return self._player.deadline
+
+    def _allow(self) -> None:
+        """Hold the player to one run of messages, and to the client's window."""
+        cursor, count = self._player.cursor, self._seen.count
+        if cursor >= count:
+            self._player.allow(None)
+            return
+        if self._parameters.batch:
+            stop = self._index.fit(cursor, self._parameters.batch - len(self._envelope.batch_head))
+        else:
+            stop = min(self._index.fit(cursor, RUN_BYTES), cursor + RUN_EVENTS)
+        if self._parameters.window is not None:
+            stop = min(stop, self._acknowledged + self._parameters.window)
+        self._player.allow(min(stop, count))
+
+    async def _notice_growth(self) -> None:
+        """Let the player know of events that were read since."""
+        if self._seen.complete:
+            return
+        self._index.check()
+        openness = self._index.openness
+        if openness == self._seen:
+            return
+        self._seen = openness
+        self._player.grow(self._timeline(None))
+        if openness.complete:
+            index = self._index
+            span = {"first_seq": 0, "next_seq": index.count, "duration_ms": index.duration_ms, "live": False}
+            await self._send(wire.encode_notice("info", "index_complete", "the whole session was read", range=span))
+            await self._send_skipped_records()
+
+    async def _beat(self) -> None:
+        now = self._loop.time()
+        if now >= self._heartbeat_at:
+            self._heartbeat_at = now + wire.HEARTBEAT_SECONDS
+            await self._send(wire.encode_heartbeat(self._player.snapshot(now)))
+
+    async def _patiently(self, awaitable: Awaitable[_T]) -> _T:
+        """Wait for the archive without missing a heartbeat."""
+        task = asyncio.ensure_future(awaitable)
+        try:
+            while not task.done():
+                await asyncio.wait((task,), timeout=self._heartbeat_at - self._loop.time())
+                await self._beat()
+            return task.result()
+        finally:
+            task.cancel()
+
+    async def _watch(self) -> None:
+        """Start over when the archive was rewritten; one that only grew is played as it was."""
+        now = self._loop.time()
+        if now < self._watch_at:
+            return
+        self._watch_at = now + WATCH_SECONDS
+        if not self._seen.complete or not await self._archive.was_rewritten(self._index):
+            return
+        self._index = await self._archive.open_index(self._scroll_id, meta=self._parameters.meta)
+        self._seen = self._index.openness
+        text = "the archive was rewritten; it is played from its beginning"
+        await self._send(wire.encode_notice("warning", "archive_rewritten", text, epoch=self._index.epoch))
+        await self._obey(self._player.replace(self._timeline(None), self._loop.time()))
+
+    # -------------------------------------------------------------------------------------------------- commands
+
+    async def _handle(self, message: str | bytes) -> None:
+        try:
+            command = wire.decode_command(message)
+            if isinstance(command, wire.ClientControl):
+                await self._control(command)
+            elif isinstance(command, wire.Ack):
+                self._acknowledged = max(self._acknowledged, min(command.seq + 1, self._player.cursor))
+            else:
+                assert_never(command)
+        except BadCommand as problem:
+            await self._refuse(problem)
+        else:
+            self._bad_commands = 0
+
+    async def _refuse(self, problem: BadCommand) -> None:
+        await self._send(wire.encode_error("bad_command", str(problem), request_id=problem.request_id))
+        if type(problem) is not BadCommand:
+            raise problem
+        self._bad_commands += 1
+        if self._bad_commands >= MAX_BAD_COMMANDS:
+            raise TooManyBadCommands(f"{MAX_BAD_COMMANDS} bad commands in a row")
+
+    async def _control(self, command: wire.ClientControl) -> None:
+        control = await self._resolve(command)
+        await self._notice_growth()
+        gen = self._player.gen
+        if control != Control() and self._owed_reply:
+            await self._reply(*self._owed_reply)
+            self._owed_reply = None
+        await self._obey(self._player.handle(control, self._clock()))
+        did_seek = self._player.gen != gen
+        if self._player.stepping and control.step:
+            self._owed_reply = (did_seek, command.request_id)
+        else:
+            await self._reply(did_seek, command.request_id)
+
+    async def _resolve(self, command: wire.ClientControl) -> Control:
+        """The command with what only the archive knows looked up, and with as much of the session read as it needs."""
+        control, index = command.control, self._index
+        if control.step is not None:
+            await self._patiently(index.finish())
+        match control.seek:
+            case SeekTime(t_ms):
+                await self._patiently(index.reach_time(t_ms))
+            case SeekSeq(seq):
+                await self._patiently(index.reach(seq))
+            case SeekEvent(event_id):
+                seq_found = await self._patiently(index.find(event_id))
+                if seq_found is None:
+                    raise BadCommand(f"there is no message {event_id[:100]!r}", command.request_id)
+                return replace(control, seek=SeekSeq(seq_found))
+            case None:
+                pass
+            case _:
+                assert_never(control.seek)
+        return control
+
+    async def _reply(self, did_seek: bool, request_id: str | None) -> None:
+        snapshot = self._player.snapshot(self._loop.time())
+        await self._send(wire.encode_state(snapshot, did_seek=did_seek, request_id=request_id))
+
+    async def _reply_to_step(self) -> None:
+        if self._owed_reply and not self._player.stepping:
+            owed, self._owed_reply = self._owed_reply, None
+            await self._reply(*owed)
+
+    # --------------------------------------------------------------------------------------------------- outputs
+
+    async def _obey(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            match output:
+                case Deliver(start, stop):
+                    await self._deliver(start, stop)
+                case Skipped(from_ms, to_ms):
+                    await self._send(wire.encode_skipped(from_ms, to_ms))
+                case Rewind():
+                    self._begin_generation()
+                case Changed():
+                    await self._end()
+                case _:
+                    assert_never(output)
+
+    def _begin_generation(self) -> None:
+        origin = {"type": "replay", "replay_id": self._replay_id}
+        self._envelope = wire.Envelope.of(self._index.session, origin, self._player.gen)
+        self._acknowledged = self._player.cursor
+
+    async def _end(self) -> None:
+        now = self._loop.time()
+        await self._send(wire.encode_state(self._player.snapshot(now)))
+        count = self._seen.count
+        await self._send(
+            wire.encode_end(
+                "truncated" if self._index.truncated else "completed",
+                count - 1 if count else None,
+                sent=self._sent,
+                failures=self._failures,
+                duration_ms=round((now - self._started) * 1000),
+            )
+        )
+        self._finished = not self._parameters.hold
+
+    async def _deliver(self, start: int, stop: int) -> None:
+        """Send a run of events, in one message where the client takes batches."""
+        self._sent += stop - start
+        if self._needs_preview(start, stop):
+            await self._deliver_cut(await self._index.read(start, stop), start, stop)
+        elif self._parameters.batch and stop - start > 1:
+            head, tail = self._envelope.batch_head, self._envelope.BATCH_TAIL
+            await self._send(await self._index.read_run(start, stop, head, tail))
+        else:
+            block = await self._index.read(start, stop)
+            for seq in range(start, stop):
+                await self._send(self._envelope.wrap(block.event(seq)))
+
+    def _needs_preview(self, start: int, stop: int) -> bool:
+        # An event no longer than the limit has no part that is.
+        limit = self._parameters.preview
+        return limit is not None and any(self._index.size_of(seq, seq + 1) > limit for seq in range(start, stop))
+
+    async def _deliver_cut(self, block: EventBlock, start: int, stop: int) -> None:
+        events = []
+        for seq in range(start, stop):
+            try:
+                events.append(await self._cut(seq, block.event(seq)))
+            except Exception:  # one bad event never aborts a replay
+                self._failures += 1
+        if self._parameters.batch and len(events) > 1:
+            await self._send(b"".join((self._envelope.batch_head, b",".join(events), self._envelope.BATCH_TAIL)))
+        else:
+            for event in events:
+                await self._send(self._envelope.wrap(event))
+
+    async def _cut(self, seq: int, event: memoryview) -> bytes:
+        limit = self._parameters.preview or 0
+        if len(event) <= limit:
+            return bytes(event)
+        query = "?meta=true" if self._parameters.meta else ""
+        base = f"/api/sessions/{self._index.session.scroll_id}/events/{seq}/parts/"
+
+        def href(path: tuple[int, ...]) -> str:
+            return f"{base}{part_path(path)}{query}"
+
+        if len(event) > LARGE_EVENT_BYTES:
+            return await asyncio.to_thread(cut_event, event, limit, href)
+        return cut_event(event, limit, href)
+
+    async def _send(self, message: bytes | bytearray) -> None:
+        await self._connection.send(message)

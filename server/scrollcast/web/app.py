@@ -1,0 +1,82 @@
+"""`create_app(settings)`: the ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+
+from scrollcast.archive.archive import Archive
+from scrollcast.errors import ArchiveError, ScrollcastError
+from scrollcast.settings import Settings, static_folder
+from scrollcast.stream.registry import StreamRegistry
+from scrollcast.web import routes
+from scrollcast.web.failures import handle_error, handle_http_exception
+from scrollcast.web.security import RequestGuard
+from scrollcast.web.websocket import replay
+
+__all__ = ["create_app"]
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The application that serves the sessions under `settings.paths`."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        archive = await asyncio.to_thread(Archive, settings.paths, settings.cache)
+        app.state.archive = archive
+        looking = asyncio.create_task(_look_through(archive, app.state.ready))
+        try:
+            yield
+        finally:
+            looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await looking
+            await asyncio.to_thread(archive.close)
+
+    app = Starlette(
+        routes=[
+            Route("/", routes.page),
+            Route("/sessions/{scroll_id}", routes.page),
+            Route("/healthz", routes.health),
+            Route("/readyz", routes.readiness),
+            Route("/api/sessions", routes.sessions),
+            Route("/api/sessions/{scroll_id}", routes.session),
+            Route("/api/sessions/{scroll_id}/timeline", routes.timeline),
+            Route("/api/sessions/{scroll_id}/events", routes.events),
+            Route("/api/sessions/{scroll_id}/events/{seq}/parts/{path:path}", routes.part),
+            Route("/api/{rest:path}", routes.unknown_api),
+            WebSocketRoute("/ws/sessions/{scroll_id}", replay),
+            Mount("/static", StaticFiles(directory=static_folder())),
+        ],
+        middleware=[
+            Middleware(RequestGuard, allowed_hosts=settings.allowed_hosts, allowed_origins=settings.allowed_origins)
+        ],
+        exception_handlers={
+            ScrollcastError: handle_error,
+            HTTPException: handle_http_exception,
+        },
+        lifespan=lifespan,
+    )
+    app.state.registry = StreamRegistry(settings.max_streams)
+    app.state.ready = asyncio.Event()
+    return app
+
+
+async def _look_through(archive: Archive, ready: asyncio.Event) -> None:
+    """Find the sessions, then keep the cache within its bound, while the server already answers."""
+    try:
+        await asyncio.to_thread(archive.catalogue.refresh)
+    except ArchiveError as problem:
+        log.error("%s", problem)
+    ready.set()
+    await asyncio.to_thread(archive.prune_cache)

@@ -1,0 +1,118 @@
+"""The one map from our errors to an HTTP status or a close code (`docs/protocol.md`, Ending and HTTP)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from scrollcast.errors import (
+    ArchiveError,
+    BadRequest,
+    CommandTooLarge,
+    PositionOutOfRange,
+    ScrollcastError,
+    SessionNotFound,
+    SlowClient,
+    TooManyBadCommands,
+    TooManyStreams,
+)
+from scrollcast.stream.wire import encode_error
+
+__all__ = ["Failure", "error_message", "handle_error", "handle_http_exception", "problem", "to_failure"]
+
+log = logging.getLogger(__name__)
+
+INTERNAL_ERROR: Final = 1011
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How an error is told: on HTTP by `status`, on a WebSocket by an `error` message and `close_code`."""
+
+    code: str
+    title: str
+    status: int
+    close_code: int
+    retryable: bool = False
+
+
+_FAILURES: Final[tuple[tuple[type[ScrollcastError], Failure], ...]] = (
+    (SessionNotFound, Failure("session_not_found", "Session not found", 404, 4504)),
+    (ArchiveError, Failure("archive_error", "The session cannot be read", 500, 4505)),
+    (PositionOutOfRange, Failure("position_out_of_range", "Position out of range", 400, 4501)),
+    (BadRequest, Failure("bad_request", "Bad request", 400, 4501)),
+    (TooManyStreams, Failure("too_many_streams", "Too many streams", 503, 4013, retryable=True)),
+    (SlowClient, Failure("slow_client", "The client reads too slowly", 503, 4008, retryable=True)),
+    (CommandTooLarge, Failure("command_too_large", "Message too big", 413, 1009)),
+    (TooManyBadCommands, Failure("too_many_bad_commands", "Too many bad commands", 400, 1008)),
+)
+
+_UNKNOWN: Final = Failure("internal_error", "Something went wrong in the server", 500, INTERNAL_ERROR, retryable=True)
+
+
+def to_failure(error: Exception) -> tuple[Failure, str, dict[str, Any]]:
+    """How to tell an error: the failure, a sentence, and its facts as further fields.
+
+    An error that is none of ours is told by an id only; the log has the rest.
+    """
+    for kind, failure in _FAILURES:
+        if isinstance(error, kind):
+            _log_detail(error)
+            return failure, str(error), _facts(error)
+    error_id = uuid4().hex[:12]
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "unknown place"
+    log.error("error %s: %s: %s (%s)", error_id, type(error).__name__, error, place)
+    log.debug("error %s in full", error_id, exc_info=error)
+    return _UNKNOWN, f"{_UNKNOWN.title}; the log has more under {error_id}", {}
+
+
+def _log_detail(error: Exception) -> None:
+    if isinstance(error, ArchiveError) and error.detail:
+        log.warning("%s: %s", error.reason, error.detail)
+
+
+def _facts(error: Exception) -> dict[str, Any]:
+    match error:
+        case BadRequest():
+            return {"parameter": error.parameter}
+        case TooManyStreams():
+            return {"retry_after_ms": error.retry_after_ms}
+        case _:
+            return {}
+
+
+def error_message(error: Exception) -> tuple[bytes, Failure]:
+    """The `error` message for a WebSocket, and the failure that it tells."""
+    failure, sentence, facts = to_failure(error)
+    return encode_error(failure.code, sentence, retryable=failure.retryable, **facts), failure
+
+
+def problem(status: int, code: str, title: str, detail: str, **facts: Any) -> Response:
+    """An RFC 9457 problem as a response."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code, **facts}
+    return Response(orjson.dumps(body), status, media_type="application/problem+json")
+
+
+async def handle_error(_request: Request, error: Exception) -> Response:
+    """Answer one of our errors, or any other, as a problem."""
+    failure, sentence, facts = to_failure(error)
+    return problem(failure.status, failure.code, failure.title, sentence, **facts)
+
+
+async def handle_http_exception(_request: Request, error: Exception) -> Response:
+    """Answer what the router refuses (no such route, wrong method) as a problem."""
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    response = problem(error.status_code, code, error.detail, error.detail)
+    response.headers.update(error.headers or {})
+    return response

@@ -1,0 +1,165 @@
+"""The HTTP endpoints: parse, call, respond (`docs/protocol.md`, HTTP)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import aiofiles
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from scrollcast.archive.archive import Archive
+from scrollcast.archive.catalogue import FRESH_SECONDS
+from scrollcast.archive.index import SessionIndex
+from scrollcast.errors import BadRequest
+from scrollcast.settings import static_folder
+from scrollcast.stream.parameters import MIN_PREVIEW_BYTES, parse_bool, parse_int
+from scrollcast.stream.preview import cut_event, find_body, part_path
+from scrollcast.stream.wire import Envelope, session_json
+from scrollcast.web.failures import problem
+from scrollcast.web.listing import Listing, parse_count
+
+__all__ = ["events", "health", "page", "part", "readiness", "session", "sessions", "timeline", "unknown_api"]
+
+DEFAULT_EVENTS: Final = 100
+MAX_EVENTS: Final = 1000
+
+MAX_PAGE_BYTES: Final = 8 << 20
+"""A page of events ends early rather than hold more than this, unless one event alone does."""
+
+
+def _json(value: Any) -> Response:
+    return Response(orjson.dumps(value), media_type="application/json")
+
+
+def _archive(request: Request) -> Archive:
+    archive = request.app.state.archive
+    assert isinstance(archive, Archive)
+    return archive
+
+
+async def sessions(request: Request) -> Response:
+    """`GET /api/sessions`."""
+    listing = Listing.parse(request.query_params)
+    archive = _archive(request)
+    await asyncio.to_thread(archive.catalogue.refresh, older_than=FRESH_SECONDS)
+    found = await asyncio.to_thread(lambda: listing.page(archive.sessions()))
+    return _json(
+        {
+            "sessions": [session_json(session) for session in found.sessions],
+            "next_cursor": found.next_cursor,
+            "total": found.total,
+        }
+    )
+
+
+async def session(request: Request) -> Response:
+    """`GET /api/sessions/{scroll_id}`."""
+    return _json(session_json(_archive(request).session(request.path_params["scroll_id"])))
+
+
+async def timeline(request: Request) -> Response:
+    """`GET /api/sessions/{scroll_id}/timeline`."""
+    index = await _open_index(request)
+    markers = await index.markers()
+    gaps = [{"start_ms": start, "end_ms": end} for start, end in zip(index.gaps[::2], index.gaps[1::2], strict=True)]
+    return _json(
+        {
+            "epoch": index.epoch,
+            "count": index.count,
+            "duration_ms": index.duration_ms,
+            "markers": orjson.Fragment(markers),
+            "gaps": gaps,
+        }
+    )
+
+
+async def events(request: Request) -> Response:
+    """`GET /api/sessions/{scroll_id}/events`."""
+    query = request.query_params
+    start = _parse(query, "start_seq", lambda text: parse_int(text, 0), 0)
+    limit = min(MAX_EVENTS, parse_count(query, "limit", DEFAULT_EVENTS))
+    preview = _parse(query, "preview", lambda text: parse_int(text, MIN_PREVIEW_BYTES), None)
+    index = await _open_index(request)
+    await index.reach(start + limit)
+    stop = min(start + limit, index.count)
+    if start >= stop:
+        return _json({"events": [], "next_seq": None})
+    stop = min(stop, index.fit(start, MAX_PAGE_BYTES))
+    block = await index.read(start, stop)
+    own = [bytes(block.event(seq)) for seq in range(start, stop)]
+    if preview is not None:
+        own = await asyncio.to_thread(_cut, own, preview, request, start)
+    envelope = Envelope.of(index.session, {"type": "archive"})
+    more = stop if stop < index.count or not index.complete else None
+    body = b",".join(envelope.wrap(event) for event in own)
+    tail = b'],"next_seq":' + orjson.dumps(more) + b"}"
+    return Response(b"".join((b'{"events":[', body, tail)), media_type="application/json")
+
+
+def _cut(own: list[bytes], limit: int, request: Request, start: int) -> list[bytes]:
+    query = "?meta=true" if _wants_meta(request) else ""
+    base = f"/api/sessions/{request.path_params['scroll_id']}/events"
+
+    def cut(seq: int, event: bytes) -> bytes:
+        return cut_event(event, limit, lambda path: f"{base}/{seq}/parts/{part_path(path)}{query}")
+
+    return [cut(seq, event) if len(event) > limit else event for seq, event in enumerate(own, start)]
+
+
+async def part(request: Request) -> Response:
+    """`GET /api/sessions/{scroll_id}/events/{seq}/parts/{path}`."""
+    seq = _parse(request.path_params, "seq", lambda text: parse_int(text, 0), 0)
+    index = await _open_index(request)
+    await index.reach(seq)
+    body = None
+    if seq < index.count:
+        event = (await index.read(seq, seq + 1)).event(seq)
+        body = await asyncio.to_thread(find_body, event, request.path_params["path"])
+    if body is None:
+        return problem(404, "part_not_found", "Part not found", "this session has no such part")
+    return Response(body.data, headers={"content-type": body.media_type})
+
+
+async def health(_request: Request) -> Response:
+    """`GET /healthz`: the process answers."""
+    return _json({"status": "ok"})
+
+
+async def readiness(request: Request) -> Response:
+    """`GET /readyz`: the sessions are known."""
+    if not request.app.state.ready.is_set():
+        return problem(503, "not_ready", "Not ready", "the archive is still being looked through")
+    return _json({"status": "ready"})
+
+
+async def page(_request: Request) -> Response:
+    """`GET /` and `GET /sessions/{scroll_id}`: the viewer."""
+    async with aiofiles.open(static_folder() / "index.html", "rb") as file:
+        return Response(await file.read(), media_type="text/html", headers={"cache-control": "no-cache"})
+
+
+async def unknown_api(_request: Request) -> Response:
+    """Anything else below `/api`."""
+    return problem(404, "not_found", "Not Found", "there is no such route")
+
+
+async def _open_index(request: Request) -> SessionIndex:
+    index = await _archive(request).open_index(request.path_params["scroll_id"], meta=_wants_meta(request))
+    index.check()
+    return index
+
+
+def _wants_meta(request: Request) -> bool:
+    return bool(_parse(request.query_params, "meta", parse_bool, False))
+
+
+def _parse(given: Any, name: str, parse: Any, default: Any) -> Any:
+    if name not in given:
+        return default
+    try:
+        return parse(given[name])
+    except ValueError as reason:
+        raise BadRequest(name, str(reason)) from None

@@ -1,0 +1,101 @@
+"""A uvicorn WebSocket class that sends text frames from bytes and tells a slow client from a dead one.
+
+ASGI offers a text frame only as `str`, so that ready-made UTF-8 would be decoded by the application and encoded again
+by the server, which costs more than everything else about a large message. This class offers the same as an extension
+of the scope (`TEXT_FRAMES`); an application falls back to plain ASGI where it is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+from typing import Any, Final
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
+from websockets.http11 import Request
+
+from scrollcast.errors import SlowClient, StreamClosed
+
+__all__ = ["TEXT_FRAMES", "WRITE_TIMEOUT", "TextFrameProtocol"]
+
+TEXT_FRAMES: Final = "scrollcast.text_frames"
+"""The name of the scope extension: the connection's `TextFrameProtocol` itself."""
+
+WRITE_TIMEOUT: Final = 30.0
+"""A client that takes nothing for so many seconds is let go; it can come back and resume."""
+
+_LOOKS: Final = 6
+"""How often within `WRITE_TIMEOUT` it is looked whether anything moved: a slow reader is no dead one."""
+
+CLOSE_GRACE: Final = 3.0
+"""Seconds that a client which was let go has to read why."""
+
+DEAD_PEER_MS: Final = 60_000
+"""A peer that acknowledges nothing on TCP for so long is gone (Linux's `TCP_USER_TIMEOUT`)."""
+
+
+class TextFrameProtocol(WebSocketsSansIOProtocol):
+    """One WebSocket connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take over a connection whose handshake has begun."""
+        super().connection_made(transport)
+        connected = transport.get_extra_info("socket")
+        if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            with suppress(OSError):  # not TCP, as in tests over a Unix socket
+                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_MS)
+
+    def handle_connect(self, event: Request) -> None:
+        """Answer the handshake, and tell the application of the extension."""
+        super().handle_connect(event)
+        scope: Any = getattr(self, "scope", None)
+        if scope is not None:
+            scope["extensions"][TEXT_FRAMES] = self
+
+    async def send_text(self, message: bytes | bytearray) -> None:
+        """Send one text message given as UTF-8; waits while the client does not read.
+
+        Raises:
+            StreamClosed: the client is gone.
+            SlowClient: it has taken nothing for `WRITE_TIMEOUT` seconds.
+        """
+        if not self.writable.is_set():
+            await self._wait_until_writable()
+        if self.disconnected or self.close_sent:
+            raise StreamClosed
+        try:
+            self.conn.send_text(message)
+        except InvalidState:
+            raise StreamClosed from None
+        self._flush()
+
+    def let_go(self, farewell: bytes, code: int, reason: str) -> None:
+        """Close a client that does not read: what can still reach it is said, and nothing is waited for."""
+        if self.disconnected or self.close_sent:
+            return
+        with suppress(InvalidState, ClientDisconnected):
+            self.conn.send_text(farewell)
+            self.conn.send_close(code, reason)
+            self._flush()
+        self.close_sent = True
+        self.close_timer = self.loop.call_later(CLOSE_GRACE, self.transport.abort)
+
+    def _flush(self) -> None:
+        self.transport.write(b"".join(self.conn.data_to_send()))
+
+    async def _wait_until_writable(self) -> None:
+        left, unmoved = self.transport.get_write_buffer_size(), 0
+        while unmoved < _LOOKS:
+            try:
+                async with asyncio.timeout(WRITE_TIMEOUT / _LOOKS):
+                    await self.writable.wait()
+                    return
+            except TimeoutError:
+                size = self.transport.get_write_buffer_size()
+                # Pings may add to what waits; only what the client took makes it less.
+                unmoved = 0 if size < left else unmoved + 1
+                left = min(left, size)
+        raise SlowClient(WRITE_TIMEOUT)

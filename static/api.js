@@ -1,0 +1,133 @@
+/**
+ * The server's HTTP routes, as promises; and what went wrong, in words for people.
+ *
+ * @import { EventPage, SessionPage, SessionSummary, Timeline } from './protocol.js'
+ */
+
+/** As over the socket: longer parts come cut, with an address for the rest. */
+const PREVIEW_BYTES = 65_536;
+
+/** The server said no, or could not be reached (`status` 0). */
+export class ApiError extends Error {
+  name = 'ApiError';
+
+  /**
+   * @param {number} status
+   * @param {string} code
+   * @param {string} message
+   */
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/**
+ * @typedef {Object} Query
+ * @property {string} [sort]
+ * @property {string} [agent]
+ * @property {string} [project]
+ * @property {string} [cursor]
+ * @property {number} [limit]
+ */
+
+export const api = {
+  /**
+   * @param {Query} query
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<SessionPage>}
+   */
+  sessions: (query, signal) => getJson(`/api/sessions${search({ ...query })}`, signal),
+
+  /**
+   * @param {string} scrollId
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<SessionSummary>}
+   */
+  session: (scrollId, signal) => getJson(`/api/sessions/${encodeURIComponent(scrollId)}`, signal),
+
+  /**
+   * @param {string} scrollId
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Timeline>}
+   */
+  timeline: (scrollId, signal) => getJson(`/api/sessions/${encodeURIComponent(scrollId)}/timeline`, signal),
+
+  /**
+   * @param {string} scrollId
+   * @param {{ start_seq: number, limit: number }} range
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<EventPage>}
+   */
+  events: (scrollId, range, signal) =>
+    getJson(`/api/sessions/${encodeURIComponent(scrollId)}/events${search({ ...range, preview: PREVIEW_BYTES })}`, signal),
+
+  /**
+   * The whole of a part that came cut.
+   *
+   * @param {string} href
+   * @returns {Promise<string>}
+   */
+  text: async (href) => (await get(href)).text(),
+};
+
+/** @typedef {typeof api} Api */
+
+/**
+ * @param {Record<string, string | number | undefined>} values
+ * @returns {string}
+ */
+function search(values) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined && value !== '') query.set(name, String(value));
+  }
+  const text = query.toString();
+  return text ? `?${text}` : '';
+}
+
+/**
+ * @param {string} path
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+async function getJson(path, signal) {
+  const response = await get(path, signal);
+  try {
+    return await response.json();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(response.status, 'bad_answer', 'The server answered with something that is not JSON.');
+  }
+}
+
+/**
+ * @param {string} path
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Response>}
+ * @throws {ApiError}
+ */
+async function get(path, signal) {
+  /** @type {Response} */
+  let response;
+  try {
+    response = await fetch(path, signal ? { signal } : {});
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0, 'unreachable', 'The server cannot be reached. It may have been stopped.');
+  }
+  if (!response.ok) throw await refusal(response);
+  return response;
+}
+
+/**
+ * @param {Response} response  an answer that is an error; by RFC 9457 where it is one of ours
+ * @returns {Promise<ApiError>}
+ */
+async function refusal(response) {
+  const problem = await response.json().catch(() => null);
+  const said = problem?.detail ?? problem?.title;
+  const words = typeof said === 'string' ? said : `The server answered ${response.status} ${response.statusText}`.trim();
+  return new ApiError(response.status, typeof problem?.code === 'string' ? problem.code : `http_${response.status}`, words);
+}

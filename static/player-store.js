@@ -1,0 +1,519 @@
+/**
+ * What the page knows of one replay, and the only way to ask for something else.
+ *
+ * `dispatch(command)` asks; the state changes when the server says so, never before. Events are kept apart from the
+ * state, in `log`: the state says how far the conversation has come (`cursor`), the log holds what was said.
+ *
+ * @import { Api } from './api.js'
+ * @import { Connection, Delegate, SessionClient, Wish } from './session-client.js'
+ * @import {
+ *   Control, End, Envelope, ErrorMessage, Gap, Hello, Marker, MarkerKind, Mode, Notice, PlayerState, ServerMessage,
+ *   SessionSummary, Status, StepUnit, Timeline
+ * } from './protocol.js'
+ */
+
+import { ApiError } from './api.js';
+import { EventLog } from './event-log.js';
+import { Pace, Playhead } from './playhead.js';
+
+/** Pressing "previous" this soon after a turn began means the one before it, as on any player. */
+const RESTART_MS = 2_000;
+
+/** Events fetched at a time. */
+export const PAGE_EVENTS = 200;
+
+/**
+ * @typedef {{ type: 'play' } | { type: 'pause' } | { type: 'toggle' } | { type: 'replay' }
+ *   | { type: 'seek', tMs: number } | { type: 'seek-by', ms: number } | { type: 'go-to', seq: number }
+ *   | { type: 'next', kind: MarkerKind } | { type: 'previous', kind: MarkerKind }
+ *   | { type: 'step', by: number, unit: StepUnit }
+ *   | { type: 'speed', speed: number | 'max' } | { type: 'idle', idle: number | null }
+ *   | { type: 'load', from: number, to: number }
+ *   | { type: 'reconnect' } | { type: 'dismiss', id: number }} Command
+ *
+ * @typedef {{ fromMs: number, toMs: number }} Skip
+ * @typedef {{ id: number, level: 'info' | 'warning' | 'error', message: string, lines: number[], count: number }} NoticeItem
+ * @typedef {{ code: string, message: string }} Failure
+ *
+ * @typedef {Object} ReplayState
+ * @property {'opening' | 'ready' | 'failed'} phase
+ * @property {Failure | null} failure  why nothing can be played
+ * @property {Connection} connection
+ * @property {SessionSummary | null} session
+ * @property {Timeline | null} timeline
+ * @property {string | null} epoch
+ * @property {Status | null} status
+ * @property {Mode} mode
+ * @property {number} speed
+ * @property {number | null} idle  seconds, `null` for no cap
+ * @property {number} cursor  the number of the next event: those before it have happened
+ * @property {number} count
+ * @property {number} durationMs
+ * @property {Playhead} playhead
+ * @property {number} rewinds  grows whenever the conversation has to be drawn anew: after a seek, or a reset
+ * @property {number} arrivals  grows whenever the log does
+ * @property {number | null} pendingMs  recorded time of a seek that the server has not answered yet
+ * @property {{ from: number, to: number } | null} loading  a page of history on its way
+ * @property {string | null} loadError
+ * @property {ReadonlyMap<number, Skip>} skips  silences cut short, by the number of the event after them
+ * @property {readonly NoticeItem[]} notices
+ * @property {End | null} end
+ *
+ * @typedef {Object} Ports
+ * @property {Api} api
+ * @property {(wish: Wish, delegate: Delegate) => SessionClient} connect  makes the client, not the connection
+ * @property {() => number} now
+ * @property {(action: () => void) => void} soon  runs it once, in about a frame
+ */
+
+export class PlayerStore {
+  log = new EventLog();
+
+  #scrollId;
+  #ports;
+  #client;
+  /** @type {Set<(state: ReplayState, before: ReplayState) => void>} */
+  #listeners = new Set();
+  /** @type {ReplayState} */
+  #state;
+  #pace = new Pace([], 0, null);
+  /** The request whose answer ends `pendingMs`. @type {string | null} */
+  #pendingId = null;
+  #acknowledging = false;
+  #notices = 0;
+  /** Grows when what was asked for before is of no use any more. */
+  #era = 0;
+  #leaving = new AbortController();
+
+  /**
+   * @param {string} scrollId
+   * @param {Wish} wish
+   * @param {Ports} ports
+   */
+  constructor(scrollId, wish, ports) {
+    this.#scrollId = scrollId;
+    this.#ports = ports;
+    this.#state = opening(wish, ports.now());
+    this.#client = ports.connect(wish, {
+      onConnection: (connection) => this.#onConnection(connection),
+      onHello: (hello, fresh) => this.#onHello(hello, fresh),
+      onEvents: (envelopes) => this.#onEvents(envelopes),
+      onRewind: (seq) => this.#onRewind(seq),
+      onMessage: (message) => this.#onMessage(message),
+    });
+  }
+
+  open() {
+    this.#client.connect();
+    void this.#fetchSession();
+    void this.#fetchTimeline();
+  }
+
+  close() {
+    this.#leaving.abort();
+    this.#listeners.clear();
+    this.#client.stop();
+  }
+
+  getState() {
+    return this.#state;
+  }
+
+  /**
+   * @param {(state: ReplayState, before: ReplayState) => void} listener  called after every change
+   * @returns {() => void} ends it
+   */
+  subscribe(listener) {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Recorded time to show now: where playback is, or where it was just asked to go. */
+  position() {
+    return this.#state.pendingMs ?? this.#state.playhead.at(this.#ports.now());
+  }
+
+  /** Clock time until a long silence is over; 0 when playback is not in one. */
+  waitLeft() {
+    return this.#state.pendingMs === null ? this.#state.playhead.waitLeft(this.#ports.now()) : 0;
+  }
+
+  /** Clock time that the rest of the session takes at this pace. */
+  timeLeft() {
+    return this.#state.playhead.timeLeft(this.#ports.now());
+  }
+
+  // ------------------------------------------------------------------------------------------------------ commands
+
+  /** @param {Command} command */
+  dispatch(command) {
+    switch (command.type) {
+      case 'play':
+        return this.#play();
+      case 'pause':
+        return this.#send({ play: false });
+      case 'toggle':
+        return this.#state.status === 'playing' || this.#state.status === 'live' ? this.#send({ play: false }) : this.#play();
+      case 'replay':
+        return this.#seek({ t_ms: 0 }, 0, { play: true });
+      case 'seek':
+        return this.#seekTime(command.tMs);
+      case 'seek-by':
+        return this.#seekTime(this.position() + command.ms);
+      case 'go-to':
+        return this.#goTo(command.seq);
+      case 'next':
+        return this.#goToMarker(command.kind, this.#after(command.kind), 1);
+      case 'previous':
+        return this.#goToMarker(command.kind, this.#before(command.kind), -1);
+      case 'step':
+        return this.#send({ step: { by: command.by, unit: command.unit } });
+      case 'speed':
+        return this.#send(command.speed === 'max' ? { mode: 'fast' } : { mode: 'realtime', speed: command.speed });
+      case 'idle':
+        return this.#send({ idle: command.idle });
+      case 'load':
+        return void this.#load(command.from, command.to);
+      case 'reconnect':
+        return this.#reconnect();
+      case 'dismiss':
+        return this.#set({ notices: this.#state.notices.filter((each) => each.id !== command.id) });
+    }
+  }
+
+  #play() {
+    if (this.#state.status === 'ended') this.dispatch({ type: 'replay' });
+    else this.#send({ play: true });
+  }
+
+  /** @param {number} tMs */
+  #seekTime(tMs) {
+    const target = Math.round(Math.max(0, Math.min(tMs, this.#state.durationMs)));
+    this.#seek({ t_ms: target }, target);
+  }
+
+  /**
+   * @param {{ t_ms: number } | { seq: number }} seek
+   * @param {number | null} pendingMs
+   * @param {Control} [more]
+   */
+  #seek(seek, pendingMs, more = {}) {
+    this.#pendingId = this.#client.send({ ...more, seek });
+    this.#set({ pendingMs: this.#pendingId === null ? null : pendingMs });
+  }
+
+  /**
+   * To an event so that it is seen: playing, it is the next to come; stopped, it is the last that came.
+   *
+   * @param {number} seq
+   */
+  #goTo(seq) {
+    const tMs = this.#state.timeline?.markers.find((each) => each.seq === seq)?.t_ms ?? null;
+    const stopped = this.#state.status === 'paused';
+    this.#seek({ seq }, tMs);
+    if (stopped) this.#send({ step: { by: 1, unit: 'event' } });
+  }
+
+  /**
+   * @param {MarkerKind} kind
+   * @param {Marker | null} marker
+   * @param {1 | -1} by
+   */
+  #goToMarker(kind, marker, by) {
+    if (marker) this.#goTo(marker.seq);
+    else if (!this.#state.timeline && (kind === 'turn' || kind === 'tool')) this.#send({ step: { by, unit: kind } });
+    else if (kind === 'turn' && by < 0) this.#seekTime(0);
+  }
+
+  /**
+   * @param {MarkerKind} kind
+   * @returns {Marker | null}
+   */
+  #after(kind) {
+    return this.#marked(kind).find((each) => each.seq >= this.#state.cursor) ?? null;
+  }
+
+  /**
+   * The one before what is being shown, or its own beginning once that has been shown for a while.
+   *
+   * @param {MarkerKind} kind
+   * @returns {Marker | null}
+   */
+  #before(kind) {
+    const { cursor, status } = this.#state;
+    const position = this.position();
+    const justBegun = (/** @type {Marker} */ each) =>
+      status === 'playing' ? position - each.t_ms < RESTART_MS * this.#state.speed : each.seq >= cursor - 1;
+    return this.#marked(kind).findLast((each) => each.seq < cursor && !justBegun(each)) ?? null;
+  }
+
+  /** @param {MarkerKind} kind */
+  #marked(kind) {
+    return this.#state.timeline?.markers.filter((each) => each.kind === kind) ?? [];
+  }
+
+  /** @param {Control} control */
+  #send(control) {
+    this.#client.send(control);
+  }
+
+  #reconnect() {
+    if (this.#state.phase === 'failed') this.#set({ phase: 'opening', failure: null });
+    this.#client.connect();
+    if (!this.#state.session) void this.#fetchSession();
+    if (!this.#state.timeline) void this.#fetchTimeline();
+  }
+
+  // --------------------------------------------------------------------------------------- what the server says
+
+  /** @param {Connection} connection */
+  #onConnection(connection) {
+    this.#pendingId = null;
+    const stopped = connection.status !== 'open';
+    this.#set({ connection, pendingMs: null, ...(stopped ? { playhead: this.#playheadAt(this.position(), false) } : {}) });
+    if (connection.status === 'closed' && connection.error) this.#fail(connection.error);
+  }
+
+  /** @param {{ code: string, message: string }} failure */
+  #fail({ code, message }) {
+    this.#set({ phase: 'failed', failure: { code, message } });
+  }
+
+  /**
+   * @param {Hello} hello
+   * @param {boolean} fresh
+   */
+  #onHello(hello, fresh) {
+    if (fresh) this.#forget();
+    const { range, state } = hello;
+    const durationMs = Math.max(range.duration_ms, this.#state.timeline?.duration_ms ?? 0);
+    this.#set({ phase: 'ready', failure: null, session: hello.session, epoch: hello.epoch, count: range.next_seq, durationMs });
+    this.#follow(state);
+    if (this.#state.timeline && this.#state.timeline.epoch !== hello.epoch) void this.#fetchTimeline();
+  }
+
+  /** @param {Envelope[]} envelopes */
+  #onEvents(envelopes) {
+    const last = /** @type {Envelope} */ (envelopes.at(-1));
+    this.log.put(envelopes, last.seq);
+    this.#acknowledgeSoon();
+    this.#set({
+      cursor: last.seq + 1,
+      count: Math.max(this.#state.count, last.seq + 1),
+      durationMs: Math.max(this.#state.durationMs, last.t_ms),
+      arrivals: this.#state.arrivals + 1,
+      playhead: this.#playheadAt(last.t_ms, this.#state.status === 'playing'),
+    });
+  }
+
+  /** @param {number} seq */
+  #onRewind(seq) {
+    this.#era += 1;
+    this.#set({ cursor: seq, rewinds: this.#state.rewinds + 1, end: null });
+  }
+
+  /** @param {Exclude<ServerMessage, Hello | Envelope>} message */
+  #onMessage(message) {
+    switch (message.type) {
+      case 'state':
+        this.#follow(message);
+        return;
+      case 'heartbeat':
+        this.#set({ status: message.status, playhead: this.#playheadAt(message.t_ms, message.status === 'playing') });
+        return;
+      case 'skipped':
+        this.#skip({ fromMs: message.from_ms, toMs: message.to_ms });
+        return;
+      case 'notice':
+        this.#note(message);
+        return;
+      case 'end':
+        this.#set({ end: message });
+        return;
+      case 'error':
+        this.#complain(message);
+        return;
+      default:
+        return; // `caught_up`, and whatever a newer server says
+    }
+  }
+
+  /** @param {PlayerState} state */
+  #follow(state) {
+    const { status, mode, speed, idle } = state;
+    const answered = state.request_id !== undefined && state.request_id === this.#pendingId;
+    if (answered) this.#pendingId = null;
+    this.#set({ status, mode, speed, idle, ...(answered ? { pendingMs: null } : {}) });
+    this.#repace();
+    this.#set({ playhead: this.#playheadAt(state.t_ms, status === 'playing') });
+  }
+
+  /** @param {Skip} skip */
+  #skip(skip) {
+    const skips = new Map(this.#state.skips);
+    skips.set(this.#state.cursor, skip);
+    this.#set({ skips });
+  }
+
+  /** @param {Notice} notice */
+  #note(notice) {
+    if (notice.code === 'archive_rewritten') {
+      this.#forget();
+      if (notice.epoch) this.#set({ epoch: notice.epoch });
+      void this.#fetchTimeline();
+    }
+    this.#tell(notice.level, notice.message, notice.lines ?? [], notice.count ?? 0);
+  }
+
+  /** @param {ErrorMessage} error */
+  #complain(error) {
+    if (error.request_id !== undefined && error.request_id === this.#pendingId) {
+      this.#pendingId = null;
+      this.#set({ pendingMs: null });
+    }
+    if (error.code === 'bad_command') this.#tell('error', error.message, [], 0);
+  }
+
+  /**
+   * @param {'info' | 'warning' | 'error'} level
+   * @param {string} message
+   * @param {number[]} lines
+   * @param {number} count
+   */
+  #tell(level, message, lines, count) {
+    if (this.#state.notices.some((each) => each.message === message)) return;
+    const notice = { id: ++this.#notices, level, message, lines, count };
+    this.#set({ notices: [...this.#state.notices, notice] });
+  }
+
+  /** One word a frame is enough, and lets the server run ahead by one window at most. */
+  #acknowledgeSoon() {
+    if (this.#acknowledging) return;
+    this.#acknowledging = true;
+    this.#ports.soon(() => {
+      this.#acknowledging = false;
+      this.#client.acknowledge();
+    });
+  }
+
+  // ----------------------------------------------------------------------------------------------------- fetching
+
+  async #fetchSession() {
+    try {
+      const session = await this.#ports.api.session(this.#scrollId, this.#leaving.signal);
+      this.#set({ session: this.#state.session ?? session });
+    } catch (error) {
+      // The socket says the same, with more patience; but where it cannot open at all, this is all there is.
+      if (error instanceof ApiError && error.status >= 400 && error.status < 500) this.#fail(error);
+    }
+  }
+
+  async #fetchTimeline() {
+    try {
+      const timeline = await this.#ports.api.timeline(this.#scrollId, this.#leaving.signal);
+      const position = this.position();
+      this.#set({ timeline, durationMs: Math.max(timeline.duration_ms, this.#state.durationMs) });
+      this.#repace();
+      this.#set({ playhead: this.#playheadAt(position, this.#state.status === 'playing') });
+    } catch {
+      // Without it the bar has no marks; playing goes on.
+    }
+  }
+
+  /**
+   * Brings the missing events of a half-open range into the log, a page at a time, the latest first.
+   *
+   * @param {number} from
+   * @param {number} to
+   */
+  async #load(from, to) {
+    const last = this.log.lastMissing(from, to);
+    if (last === null) return;
+    const start = Math.max(from, last + 1 - PAGE_EVENTS);
+    const { loading } = this.#state;
+    if (loading && loading.from === start && loading.to === last + 1) return;
+    const era = this.#era;
+    const { epoch } = this.#state;
+    this.#set({ loading: { from: start, to: last + 1 }, loadError: null });
+    const done = () => this.#state.loading?.from === start && this.#state.loading.to === last + 1;
+    try {
+      const page = await this.#ports.api.events(
+        this.#scrollId, { start_seq: start, limit: last + 1 - start }, this.#leaving.signal,
+      );
+      if (epoch !== this.#state.epoch) return;
+      this.log.put(page.events, start);
+      this.#set({ arrivals: this.#state.arrivals + 1, ...(done() ? { loading: null } : {}) });
+    } catch (error) {
+      if (this.#leaving.signal.aborted || era !== this.#era) {
+        if (done()) this.#set({ loading: null });
+        return;
+      }
+      const words = error instanceof ApiError ? error.message : 'Something went wrong.';
+      this.#set({ ...(done() ? { loading: null } : {}), loadError: words });
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------------- inside
+
+  /** Nothing that was received holds any more: another archive has taken its place. */
+  #forget() {
+    this.log.clear();
+    this.#set({ skips: new Map(), timeline: null, end: null });
+  }
+
+  #repace() {
+    const { timeline, durationMs, idle } = this.#state;
+    /** @type {Gap[]} */
+    const gaps = timeline?.gaps ?? [];
+    this.#pace = new Pace(gaps, durationMs, idle === null ? null : idle * 1000);
+  }
+
+  /**
+   * @param {number} tMs
+   * @param {boolean} moving
+   */
+  #playheadAt(tMs, moving) {
+    const { mode, speed, durationMs } = this.#state;
+    return new Playhead(this.#pace, Math.max(durationMs, tMs), { tMs, moving, mode, speed, now: this.#ports.now() });
+  }
+
+  /** @param {Partial<ReplayState>} change */
+  #set(change) {
+    const before = this.#state;
+    this.#state = { ...before, ...change };
+    for (const listener of this.#listeners) listener(this.#state, before);
+  }
+}
+
+/**
+ * @param {Wish} wish
+ * @param {number} now
+ * @returns {ReplayState}
+ */
+function opening({ startMs, mode, speed, idle }, now) {
+  const fix = { tMs: startMs, now, moving: false, mode, speed };
+  return {
+    phase: 'opening',
+    failure: null,
+    connection: { status: 'connecting' },
+    session: null,
+    timeline: null,
+    epoch: null,
+    status: null,
+    mode,
+    speed,
+    idle,
+    cursor: 0,
+    count: 0,
+    durationMs: 0,
+    playhead: new Playhead(new Pace([], 0, null), startMs, fix),
+    rewinds: 0,
+    arrivals: 0,
+    pendingMs: null,
+    loading: null,
+    loadError: null,
+    skips: new Map(),
+    notices: [],
+    end: null,
+  };
+}

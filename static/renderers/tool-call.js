@@ -1,0 +1,233 @@
+/**
+ * A tool call and its result, in one card however far apart they come. The card waits, spinning, until the result is
+ * put into it, or until it is clear that none will come.
+ */
+
+import { el, icon, replaceChildren } from '../dom.js';
+import { oneLine, safeText, span } from '../format.js';
+import { source } from './fold.js';
+import { jsonBlock } from './json.js';
+import { failed, inputOf, otherParts } from './tool-input.js';
+import { lookOf, toolName } from './tools.js';
+
+/** @typedef {import('../dom.js').Child} Child */
+/** @typedef {import('../protocol.js').ToolCallPart} ToolCallPart */
+/** @typedef {import('../protocol.js').ToolResultPart} ToolResultPart */
+/** @typedef {import('./index.js').Context} Context */
+/** @typedef {import('./index.js').Place} Place */
+/** @typedef {import('./tool-input.js').Call} Call */
+/** @typedef {{part: ToolResultPart, place: Place}} Result */
+
+/** The card of one call, from its first look to its result. */
+export class ToolCallHandle {
+  /** @type {Map<string, Result>} by place, in order of arrival */
+  #results = new Map();
+  /** @type {ToolCallPart} */
+  #part;
+  #context;
+  #open = true;
+  #raw = false;
+  #waits;
+  #body = el('div', { class: 'tool-body' });
+  #badges = el('span', { class: 'tool-badges' });
+  #state = el('span', { class: 'tool-state', attrs: { role: 'status' } });
+  #summary = el('span', { class: 'tool-summary' });
+  #symbol = el('span', { class: 'tool-symbol' });
+  #toggle;
+  #rawButton;
+
+  /**
+   * @param {ToolCallPart} part
+   * @param {Place} place
+   * @param {Context} context
+   */
+  constructor(part, place, context) {
+    this.#part = part;
+    this.#context = context;
+    this.place = place;
+    /** The call before this one that had the same id, if any. @type {ToolCallHandle | undefined} */
+    this.previous = undefined;
+    // A call without an id can get no result, so nothing is waited for.
+    this.#waits = typeof part.call_id === 'string';
+    const { name, server } = toolName(part.name);
+    const shownName = safeText(oneLine(name, 60)) || 'tool';
+    this.#toggle = el(
+      'button', { class: 'tool-toggle', attrs: { type: 'button', 'aria-expanded': true }, on: { click: () => this.#setOpen(!this.#open) } },
+      icon('chevron'), this.#symbol, el('span', { class: 'tool-name', text: shownName }), server !== null && el('span', { class: 'tool-server', text: safeText(server) }), this.#summary,
+    );
+    this.#rawButton = el(
+      'button', {
+        class: 'tool-raw', title: 'The call and its result as JSON', on: { click: () => this.#setRaw(!this.#raw) },
+        attrs: { type: 'button', 'aria-pressed': false, 'aria-label': `Raw JSON of ${shownName}` },
+      },
+      icon('braces'),
+    );
+    this.node = el(
+      'section', { class: 'part tool', attrs: { 'aria-label': `Tool call: ${shownName}` } },
+      el('div', { class: 'tool-head' }, this.#toggle, this.#badges, this.#state, this.#rawButton), this.#body,
+    );
+    this.#draw();
+  }
+
+  /** Whether the result is still to come. */
+  get waits() {
+    return this.#waits && this.#results.size === 0;
+  }
+
+  /**
+   * Puts a result into the card. The same one again takes its own place.
+   *
+   * @param {ToolResultPart} part
+   * @param {Place} place
+   */
+  settle(part, place) {
+    this.#results.set(`${place.seq}:${place.index}`, { part, place });
+    this.#draw();
+  }
+
+  /**
+   * Takes the results of these events out again: the player went back before them.
+   *
+   * @param {ReadonlySet<number>} seqs
+   */
+  unsettle(seqs) {
+    const gone = [...this.#results].filter(([, { place }]) => seqs.has(place.seq));
+    for (const [key] of gone) this.#results.delete(key);
+    if (gone.length > 0) this.#draw();
+  }
+
+  /** No result will come any more. */
+  stop() {
+    if (!this.waits) return;
+    this.#waits = false;
+    this.#draw();
+  }
+
+  #draw() {
+    const results = [...this.#results.values()].sort((a, b) => a.place.seq - b.place.seq || a.place.index - b.place.index);
+    /** @type {Call} */
+    const call = { part: this.#part, input: inputOf(this.#part.input), results: results.map((result) => result.part), context: this.#context };
+    const look = lookOf(call);
+    const isError = failed(call.results);
+    this.node.classList.toggle('is-error', isError);
+    this.node.classList.toggle('is-waiting', this.waits);
+    replaceChildren(this.#symbol, icon(look.icon));
+    const summary = look.summary(call);
+    this.#summary.textContent = safeText(summary);
+    this.#summary.title = summary.length > 60 ? safeText(summary) : '';
+    replaceChildren(this.#badges, ...(look.badges?.(call) ?? []).map(({ text, class: name }) => el('span', { class: `badge ${name ?? ''}`.trim(), text })));
+    replaceChildren(this.#state, ...this.#stateNodes(results, isError));
+    if (this.#open) replaceChildren(this.#body, ...(this.#raw ? this.#rawNodes(call) : this.#bodyNodes(call, look)));
+  }
+
+  /** @param {Result[]} results @param {boolean} isError @returns {Child[]} */
+  #stateNodes(results, isError) {
+    if (results.length === 0) {
+      return this.#waits ? [el('span', { class: 'spinner', attrs: { 'aria-hidden': true } }), 'running'] : [el('span', { text: 'no result' })];
+    }
+    const took = (results[results.length - 1]?.place.t_ms ?? 0) - this.place.t_ms;
+    const length = took >= 50 && el('span', { class: 'tool-time', text: span(took), title: `From call to result: ${span(took)}` });
+    return isError ? [icon('cross'), 'failed', length] : [icon('check'), el('span', { class: 'visually-hidden', text: 'done' }), length];
+  }
+
+  /** @param {Call} call @param {import('./tool-input.js').Look} look @returns {Child[]} */
+  #bodyNodes(call, look) {
+    const others = otherParts(call.results).map((part) => this.#context.renderPart(part, this.#context, this.place));
+    return [...look.body(call), ...others, this.#part.truncated && this.#wholeCall()];
+  }
+
+  /** A button that fetches the whole input of a call that was cut. */
+  #wholeCall() {
+    const whole = source('', this.#part.truncated, this.#context);
+    const button = el('button', { class: 'more-button', attrs: { type: 'button' }, text: 'Show the whole input' });
+    button.addEventListener('click', async () => {
+      button.disabled = true;
+      try {
+        const input = inputOf(await whole.load());
+        this.#part = { ...this.#part, input, truncated: undefined };
+        this.#draw();
+      } catch {
+        button.disabled = false;
+        button.textContent = 'The input could not be loaded. Try again.';
+      }
+    });
+    return el('div', { class: 'cut-bar' }, button);
+  }
+
+  /** @param {Call} call @returns {Child[]} */
+  #rawNodes({ part, results }) {
+    const [one] = results;
+    return [jsonBlock(part, { label: 'Call as JSON' }), results.length > 0 && jsonBlock(results.length === 1 ? one : results, { label: 'Result as JSON' })];
+  }
+
+  /** @param {boolean} open */
+  #setOpen(open) {
+    this.#open = open;
+    this.#toggle.setAttribute('aria-expanded', String(open));
+    this.node.classList.toggle('is-closed', !open);
+    this.#body.hidden = !open;
+    this.#draw();
+  }
+
+  /** @param {boolean} raw */
+  #setRaw(raw) {
+    this.#raw = raw;
+    this.#rawButton.setAttribute('aria-pressed', String(raw));
+    this.#setOpen(true);
+  }
+}
+
+/**
+ * The card of a call, with its result in it where that is known already.
+ *
+ * @param {ToolCallPart} part
+ * @param {Context} context
+ * @param {Place} place
+ * @returns {HTMLElement}
+ */
+export function renderToolCall(part, context, place) {
+  const handle = new ToolCallHandle(part, place, context);
+  if (typeof part.call_id === 'string') enter(handle, part.call_id, context);
+  return handle.node;
+}
+
+/** @param {ToolCallHandle} handle @param {string} id @param {Context} context */
+function enter(handle, id, context) {
+  // Newest call first; one that is rendered again takes the place of its former self.
+  /** @type {ToolCallHandle[]} */
+  const chain = [];
+  for (let each = context.calls.get(id); each; each = each.previous) if (before(handle.place, each.place) !== 0) chain.push(each);
+  chain.push(handle);
+  chain.sort((a, b) => before(b.place, a.place));
+  chain.forEach((each, index) => {
+    each.previous = chain[index + 1];
+  });
+  if (chain[0]) context.calls.set(id, chain[0]);
+
+  for (const result of context.results.get(id)?.values() ?? []) {
+    if (callOf(id, result.place, context) !== handle) continue;
+    handle.settle(result.part, result.place);
+    result.orphan?.remove();
+    result.orphan = null;
+  }
+}
+
+/** @param {Place} a @param {Place} b  negative where a is earlier */
+function before(a, b) {
+  return a.seq - b.seq || a.index - b.index;
+}
+
+/**
+ * The call that a result belongs to: the last before it that has its id.
+ *
+ * @param {string | null} id
+ * @param {Place} place
+ * @param {Context} context
+ * @returns {ToolCallHandle | undefined}
+ */
+export function callOf(id, place, context) {
+  if (typeof id !== 'string') return undefined;
+  let handle = context.calls.get(id);
+  while (handle && before(handle.place, place) > 0) handle = handle.previous;
+  return handle;
+}

@@ -1,0 +1,75 @@
+/**
+ * What a viewer chose last, kept in the browser where it allows that, and the choices there are.
+ */
+
+/** Speeds to choose from; `max` is as fast as the page can take. @type {readonly (number | 'max')[]} */
+export const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4, 8, 16, 32, 64, 'max'];
+
+/** Longest silences to choose from, in seconds; `null` plays them as they were. @type {readonly (number | null)[]} */
+export const IDLES = [null, 10, 5, 2, 1];
+
+/** Nobody waits for 25 minutes who did not ask to. */
+const DEFAULT_IDLE = 5;
+
+const PREFIX = 'scrollcast.';
+
+/** @typedef {'auto' | 'light' | 'dark'} Theme */
+
+/** @param {Pick<Storage, 'getItem' | 'setItem'> | null} storage  `null` where there is none */
+export function createSettings(storage) {
+  /** @param {string} name */
+  const read = (name) => {
+    try {
+      return storage?.getItem(PREFIX + name) ?? null;
+    } catch {
+      return null; // a browser may refuse
+    }
+  };
+  /**
+   * @param {string} name
+   * @param {string | number | null} value
+   */
+  const write = (name, value) => {
+    try {
+      storage?.setItem(PREFIX + name, String(value));
+    } catch {
+      // then it is forgotten
+    }
+  };
+  return {
+    /** @returns {number | 'max'} */
+    get speed() {
+      return SPEEDS.find((each) => String(each) === read('speed')) ?? 1;
+    },
+    set speed(value) {
+      write('speed', value);
+    },
+    /** @returns {number | null} */
+    get idle() {
+      const kept = read('idle');
+      const choice = IDLES.find((each) => String(each) === kept);
+      return choice === undefined ? DEFAULT_IDLE : choice;
+    },
+    set idle(value) {
+      write('idle', value);
+    },
+    /** @returns {Theme} */
+    get theme() {
+      const kept = read('theme');
+      return kept === 'light' || kept === 'dark' ? kept : 'auto';
+    },
+    set theme(value) {
+      write('theme', value);
+    },
+    /** Whether the list of turns is open; `null` when never decided. */
+    get turns() {
+      const kept = read('turns');
+      return kept === null ? null : kept === 'true';
+    },
+    set turns(value) {
+      write('turns', String(value));
+    },
+  };
+}
+
+/** @typedef {ReturnType<typeof createSettings>} Settings */

@@ -1,0 +1,48 @@
+/**
+ * The turns of a session, from its markers: what a person said, and when.
+ *
+ * @import { Timeline } from './protocol.js'
+ */
+
+/** @typedef {{ number: number, seq: number, t_ms: number, label: string }} Turn  numbered from 1 */
+
+/** @type {WeakMap<Timeline, readonly Turn[]>} */
+const known = new WeakMap();
+
+/**
+ * @param {Timeline | null} timeline
+ * @returns {readonly Turn[]}
+ */
+export function turnsOf(timeline) {
+  if (!timeline) return [];
+  let turns = known.get(timeline);
+  if (!turns) {
+    turns = timeline.markers
+      .filter((each) => each.kind === 'turn')
+      .map(({ seq, t_ms, label }, index) => ({ number: index + 1, seq, t_ms, label }));
+    known.set(timeline, turns);
+  }
+  return turns;
+}
+
+/**
+ * The turn that a recorded time is in.
+ *
+ * @param {readonly Turn[]} turns
+ * @param {number} tMs
+ * @returns {Turn | null}
+ */
+export function turnAt(turns, tMs) {
+  return turns.findLast((each) => each.t_ms <= tMs) ?? null;
+}
+
+/**
+ * The turn that was begun last before an event.
+ *
+ * @param {readonly Turn[]} turns
+ * @param {number} cursor
+ * @returns {Turn | null}
+ */
+export function turnBefore(turns, cursor) {
+  return turns.findLast((each) => each.seq < cursor) ?? null;
+}

@@ -1,0 +1,2 @@
+import type { createLowlight } from 'lowlight';
+export const lowlight: ReturnType<typeof createLowlight>;

@@ -1,0 +1,169 @@
+/**
+ * The dock: what one presses, and what the clock says.
+ *
+ * @import { PlayerStore, ReplayState } from '../player-store.js'
+ * @import { Settings } from '../settings.js'
+ * @import { Timeline } from './timeline.js'
+ */
+
+import { clear, el, icon, setAttribute } from '../dom.js';
+import { clock, oneLine, span } from '../format.js';
+import { IDLES, SPEEDS } from '../settings.js';
+import { turnBefore, turnsOf } from '../turns.js';
+
+/** A silence with less than this left is over before one has read that it is one. */
+const TOLD_WAIT_MS = 1_200;
+
+export class Controls {
+  node;
+  #store;
+  #timeline;
+  #play;
+  #position;
+  #duration;
+  #left;
+  #now;
+  #speed;
+  #idle;
+  #buttons;
+  #playShows = '';
+  #nowShows = '';
+
+  /**
+   * @param {PlayerStore} store
+   * @param {Settings} settings
+   * @param {Timeline} timeline
+   * @param {HTMLElement} turnsButton
+   */
+  constructor(store, settings, timeline, turnsButton) {
+    this.#store = store;
+    this.#timeline = timeline;
+    const send = store.dispatch.bind(store);
+    this.#play = el('button', { class: 'play', attrs: { type: 'button' }, on: { click: () => send({ type: 'toggle' }) } });
+    this.#buttons = [
+      button('turn-back', 'Previous turn', '[', () => send({ type: 'previous', kind: 'turn' })),
+      button('step-back', 'One event back', ',', () => send({ type: 'step', by: -1, unit: 'event' })),
+      this.#play,
+      button('step-forward', 'One event forward', '.', () => send({ type: 'step', by: 1, unit: 'event' })),
+      button('turn-forward', 'Next turn', ']', () => send({ type: 'next', kind: 'turn' })),
+    ];
+    this.#position = el('span', { class: 'clock-position' });
+    this.#duration = el('span', { class: 'clock-duration' });
+    this.#left = el('span', { class: 'time-left' });
+    this.#now = el('div', { class: 'now' });
+    this.#speed = choice('Speed', SPEEDS.map((each) => [String(each), each === 'max' ? 'Max' : `${each}×`]), (value) => {
+      const speed = value === 'max' ? 'max' : Number(value);
+      settings.speed = speed;
+      send({ type: 'speed', speed });
+    });
+    this.#idle = choice('Silences', IDLES.map((each) => [String(each), each === null ? 'Real time' : `Max ${each} s`]), (value) => {
+      const idle = value === 'null' ? null : Number(value);
+      settings.idle = idle;
+      send({ type: 'idle', idle });
+    });
+    this.node = el('footer', { class: 'dock', attrs: { 'aria-label': 'Playback' } },
+      timeline.node,
+      el('div', { class: 'dock-row' },
+        el('div', { class: 'dock-side dock-clock' },
+          el('div', { class: 'clock', title: 'Recorded time' }, this.#position, el('span', { class: 'clock-of', text: ' / ' }), this.#duration),
+          this.#left),
+        el('div', { class: 'transport', attrs: { role: 'group', 'aria-label': 'Transport' } }, ...this.#buttons),
+        el('div', { class: 'dock-side dock-options' }, this.#idle.label, this.#speed.label, turnsButton)),
+      this.#now);
+  }
+
+  /** @param {ReplayState} state */
+  update(state) {
+    const { status, phase, mode, speed, idle, durationMs, connection } = state;
+    const playing = status === 'playing' || status === 'live';
+    this.#showPlay(status === 'ended' ? 'replay' : playing ? 'pause' : 'play');
+    say(this.#duration, clock(durationMs));
+    this.#speed.show(mode === 'fast' ? 'max' : String(speed), mode === 'fast' ? 'Max' : `${speed}×`);
+    this.#idle.show(String(idle), `Max ${idle} s`);
+    const off = phase !== 'ready' || connection.status !== 'open';
+    for (const each of this.#buttons) each.disabled = off;
+    this.node.classList.toggle('is-off', phase !== 'ready');
+    this.tick();
+  }
+
+  /** Moves what moves with time. */
+  tick() {
+    say(this.#position, clock(this.#timeline.dragMs ?? this.#store.position()));
+    say(this.#left, this.#timeLeft());
+    this.#showNow();
+  }
+
+  #timeLeft() {
+    const { mode, speed, phase, status } = this.#store.getState();
+    if (phase !== 'ready' || status === 'ended') return '';
+    if (mode === 'fast') return 'as fast as it loads';
+    const left = Math.ceil(this.#store.timeLeft() / 1000) * 1000;
+    return `${span(left)} left${speed === 1 ? '' : ` at ${speed}×`}`;
+  }
+
+  /** @param {'play' | 'pause' | 'replay'} what */
+  #showPlay(what) {
+    if (what === this.#playShows) return;
+    this.#playShows = what;
+    const words = { play: 'Play', pause: 'Pause', replay: 'Replay from the start' }[what];
+    clear(this.#play);
+    this.#play.append(icon(what));
+    setAttribute(this.#play, 'aria-label', words);
+    setAttribute(this.#play, 'aria-keyshortcuts', 'Space k');
+    this.#play.title = `${words} (Space)`;
+  }
+
+  /** What is happening, in one line. */
+  #showNow() {
+    const { status, cursor, timeline, phase } = this.#store.getState();
+    const wait = this.#store.waitLeft();
+    const turn = turnBefore(turnsOf(timeline), cursor);
+    const where = turn ? `Turn ${turn.number} of ${turnsOf(timeline).length}` : '';
+    const waiting = wait > TOLD_WAIT_MS ? `idle · next in ${span(Math.ceil(wait / 1000) * 1000)}` : '';
+    const state = phase !== 'ready' ? '' : waiting || (status === 'paused' ? 'paused' : status === 'ended' ? 'ended' : '');
+    const shows = `${where}|${turn?.label}|${state}`;
+    if (shows === this.#nowShows) return;
+    this.#nowShows = shows;
+    clear(this.#now);
+    if (state) this.#now.append(el('span', { class: waiting ? 'chip idle' : 'chip', text: state }));
+    if (turn) this.#now.append(el('span', { class: 'now-turn', text: where }), el('span', { class: 'now-label', text: oneLine(turn.label, 140) }));
+  }
+}
+
+/**
+ * @param {HTMLElement} node
+ * @param {string} words
+ */
+function say(node, words) {
+  if (node.textContent !== words) node.textContent = words;
+}
+
+/**
+ * @param {import('../icons.js').IconName} name
+ * @param {string} words
+ * @param {string} key
+ * @param {() => void} act
+ */
+function button(name, words, key, act) {
+  return el('button', {
+    class: 'icon-button', title: `${words} (${key})`, attrs: { type: 'button', 'aria-label': words, 'aria-keyshortcuts': key }, on: { click: act },
+  }, icon(name));
+}
+
+/**
+ * A labelled menu whose value is what the server says; one that is not among the choices is added to them.
+ *
+ * @param {string} words
+ * @param {string[][]} choices  values, and what is shown for each
+ * @param {(value: string) => void} choose
+ */
+function choice(words, choices, choose) {
+  const option = (/** @type {string} */ value, /** @type {string} */ text) => el('option', { text, attrs: { value } });
+  const select = el('select', { on: { change: () => choose(select.value) } }, ...choices.map(([value = '', text = '']) => option(value, text)));
+  const label = el('label', { class: 'choice' }, el('span', { class: 'choice-words', text: words }), select);
+  const show = (/** @type {string} */ value, /** @type {string} */ text) => {
+    if (![...select.options].some((each) => each.value === value)) select.append(option(value, text));
+    if (select.value !== value) select.value = value;
+  };
+  return { label, show };
+}

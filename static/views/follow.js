@@ -1,0 +1,137 @@
+/**
+ * Keeps the newest of a growing column in view, until the reader wants to read.
+ *
+ * Any scroll up ends following; coming back to the end takes it up again. While following, the column only ever moves
+ * on, never back, so a reader who is a little further down is not pulled away.
+ */
+
+/** This near to the end counts as being there. */
+const END_PX = 40;
+
+/** Share of the way covered in a frame, when motion is smooth. */
+const EASE = 0.22;
+
+/** Where the top of a message that is taller than the view comes to lie, as a share of the view. */
+const HEADROOM = 0.08;
+
+export class Follower {
+  #scroller;
+  #onChange;
+  #following = true;
+  /** Where we left the scroller: anything else is the reader's doing. */
+  #placed = 0;
+  /** @type {number | null} */
+  #target = null;
+
+  /**
+   * @param {HTMLElement} scroller
+   * @param {() => void} onChange  the reader took over, or came back, or just moved
+   */
+  constructor(scroller, onChange) {
+    this.#scroller = scroller;
+    this.#onChange = onChange;
+    scroller.addEventListener('scroll', () => this.#scrolled(), { passive: true });
+    scroller.addEventListener('wheel', (event) => this.#wheeled(event), { passive: true });
+  }
+
+  get following() {
+    return this.#following;
+  }
+
+  get atEnd() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
+    return scrollHeight - clientHeight - scrollTop < END_PX;
+  }
+
+  get atStart() {
+    return this.#scroller.scrollTop < this.#scroller.clientHeight;
+  }
+
+  follow() {
+    this.#following = true;
+    this.#onChange();
+  }
+
+  release() {
+    this.#target = null;
+    if (!this.#following) return;
+    this.#following = false;
+    this.#onChange();
+  }
+
+  /**
+   * Brings the end into view, or the beginning of its last message where that is taller than the view.
+   *
+   * @param {Element | null} newest
+   * @param {'smooth' | 'instant'} motion
+   */
+  reveal(newest, motion) {
+    if (!this.#following) return;
+    const { scrollHeight, clientHeight, scrollTop } = this.#scroller;
+    const end = scrollHeight - clientHeight;
+    const top = newest ? this.#topOf(newest) - HEADROOM * clientHeight : end;
+    const target = Math.max(0, Math.min(end, top));
+    if (motion === 'instant') {
+      this.#target = null;
+      this.#place(target);
+    } else if (target > scrollTop + 1) {
+      const idle = this.#target === null;
+      this.#target = target;
+      if (idle) requestAnimationFrame(() => this.#glide());
+    }
+  }
+
+  /**
+   * Changes what is above without moving what is in view.
+   *
+   * @param {() => void} change
+   */
+  keepInPlace(change) {
+    const { scrollHeight, scrollTop } = this.#scroller;
+    change();
+    const moved = this.#scroller.scrollHeight - scrollHeight;
+    if (moved === 0) return;
+    this.#place(scrollTop + moved);
+    if (this.#target !== null) this.#target += moved;
+  }
+
+  #glide() {
+    if (this.#target === null) return;
+    const { scrollTop, clientHeight } = this.#scroller;
+    const left = this.#target - scrollTop;
+    if (left < 1.5 || left > 3 * clientHeight) {
+      this.#place(this.#target);
+      this.#target = null;
+      return;
+    }
+    this.#place(scrollTop + Math.max(1, left * EASE));
+    requestAnimationFrame(() => this.#glide());
+  }
+
+  /** @param {number} top */
+  #place(top) {
+    this.#scroller.scrollTop = top;
+    this.#placed = this.#scroller.scrollTop;
+  }
+
+  /** @param {Element} node */
+  #topOf(node) {
+    const box = this.#scroller.getBoundingClientRect();
+    return node.getBoundingClientRect().top - box.top + this.#scroller.scrollTop;
+  }
+
+  /** @param {WheelEvent} event */
+  #wheeled(event) {
+    const { scrollHeight, clientHeight } = this.#scroller;
+    if (event.deltaY < 0 && scrollHeight > clientHeight) this.release();
+  }
+
+  #scrolled() {
+    const { scrollTop } = this.#scroller;
+    const moved = scrollTop - this.#placed;
+    if (Math.abs(moved) <= 1) return;
+    this.#placed = scrollTop;
+    if (moved < 0 && !this.atEnd) this.release();
+    this.#onChange();
+  }
+}

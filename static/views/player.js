@@ -1,0 +1,335 @@
+/**
+ * The page that plays one session: everything around the conversation, and who tells whom.
+ *
+ * @import { Api } from '../api.js'
+ * @import { PlayerStore, ReplayState } from '../player-store.js'
+ * @import { Settings } from '../settings.js'
+ * @import { Action } from '../shortcuts.js'
+ */
+
+import { formatMoment, parseMoment } from '../deep-link.js';
+import { clear, el, icon, localLink, setAttribute } from '../dom.js';
+import { clock, dateTime, oneLine, relativeDate, span } from '../format.js';
+import { IDLES, SPEEDS } from '../settings.js';
+import { listen } from '../shortcuts.js';
+import { turnBefore, turnsOf } from '../turns.js';
+import { Announcer, Toasts, brand, message, picture, pictureButton, themeButton } from './chrome.js';
+import { Controls } from './controls.js';
+import { helpDialog } from './help.js';
+import { Timeline } from './timeline.js';
+import { Transcript } from './transcript.js';
+import { TurnsPanel } from './turns-panel.js';
+
+const NEAR_MS = 5_000;
+const FAR_MS = 10_000;
+
+/** Below this width the list of turns lies over the conversation, and is closed to begin with. */
+const WIDE = '(min-width: 1100px)';
+
+const PANEL = 'M4 5h16M4 12h10M4 19h13';
+const FULLSCREEN = 'M4 9V5a1 1 0 0 1 1-1h4M15 4h4a1 1 0 0 1 1 1v4M20 15v4a1 1 0 0 1-1 1h-4M9 20H5a1 1 0 0 1-1-1v-4';
+const QUESTION = 'M9 9a3 3 0 1 1 4.2 2.75c-.8.4-1.2 1-1.2 1.9v.6M12 17.6v.1';
+
+export class Player {
+  node;
+  #scrollId;
+  #store;
+  #settings;
+  #transcript;
+  #timeline;
+  #controls;
+  #turns;
+  #turnsButton;
+  #heading = el('h1', { class: 'title' });
+  #facts = el('p', { class: 'facts' });
+  #banner = el('div', { class: 'banner', hidden: true, attrs: { role: 'status' } });
+  #notices = el('div', { class: 'notices' });
+  #cover = el('div', { class: 'cover', hidden: true });
+  #toasts = new Toasts();
+  #announcer = new Announcer();
+  #help = helpDialog();
+  /** @type {(() => void)[]} */
+  #endings = [];
+  #frame = 0;
+  /** What is shown already, so that nothing is drawn twice. */
+  #shown = { title: '', banner: '', cover: '', notices: '', turn: -1, status: '' };
+
+  /**
+   * @param {string} scrollId
+   * @param {PlayerStore} store
+   * @param {Settings} settings
+   * @param {Api} api
+   */
+  constructor(scrollId, store, settings, api) {
+    this.#scrollId = scrollId;
+    this.#store = store;
+    this.#settings = settings;
+    this.#transcript = new Transcript(store, api.text);
+    this.#timeline = new Timeline(store);
+    this.#turnsButton = el('button', {
+      class: 'button quiet turns-button', attrs: { type: 'button', 'aria-controls': 'turns', 'aria-expanded': 'false' },
+      on: { click: () => this.#toggleTurns() },
+    }, picture(PANEL), el('span', { text: 'Turns' }));
+    this.#controls = new Controls(store, settings, this.#timeline, this.#turnsButton);
+    this.#turns = new TurnsPanel(store, () => matchMedia(WIDE).matches || this.#showTurns(false));
+    this.node = this.#build();
+    this.#showTurns(matchMedia(WIDE).matches && (settings.turns ?? true));
+    this.#endings.push(
+      store.subscribe(() => this.#request()),
+      listen(document, (action, key) => this.#perform(action, key)),
+      listenTo(window, 'hashchange', () => this.#goToHash()),
+      listenTo(document, 'visibilitychange', () => this.#request()),
+    );
+    this.#request();
+  }
+
+  dispose() {
+    for (const end of this.#endings) end();
+    cancelAnimationFrame(this.#frame);
+    this.#frame = -1;
+    this.#store.close();
+  }
+
+  #build() {
+    const top = el('header', { class: 'topbar' },
+      localLink('/', { class: 'back', title: 'All sessions', attrs: { 'aria-label': 'All sessions' } }, icon('arrow-left'), brand()),
+      el('div', { class: 'titles' }, this.#heading, this.#facts),
+      el('div', { class: 'top-actions' },
+        pictureButton(icon('link'), 'Copy a link to this moment', 'y', () => void this.#copyLink()),
+        themeButton(this.#settings),
+        pictureButton(picture(FULLSCREEN), 'Full screen', 'f', () => void this.#fullscreen()),
+        pictureButton(picture(QUESTION), 'Help: keys and marks', '?', () => this.#help.showModal())));
+    return el('div', { class: 'player' }, top,
+      el('div', { class: 'body' }, this.#turns.node,
+        el('main', { class: 'main' }, this.#banner, this.#notices, this.#transcript.node, this.#cover)),
+      this.#controls.node, this.#toasts.node, this.#announcer.node, this.#help);
+  }
+
+  // ---------------------------------------------------------------------------------------------------- drawing
+
+  #request() {
+    if (this.#frame !== 0) return;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#draw();
+    });
+  }
+
+  #draw() {
+    const state = this.#store.getState();
+    this.#drawTitle(state);
+    this.#drawBanner(state);
+    this.#drawNotices(state);
+    this.#drawCover(state);
+    this.#transcript.update(state);
+    this.#timeline.update(state);
+    this.#controls.update(state);
+    this.#turns.update(state);
+    this.#announce(state);
+    const moving = state.connection.status === 'waiting' || state.status === 'playing' || state.pendingMs !== null;
+    if (moving) this.#request();
+  }
+
+  /** @param {ReplayState} state */
+  #drawTitle({ session }) {
+    if (!session || session.scroll_id === this.#shown.title) return;
+    this.#shown.title = session.scroll_id;
+    const title = oneLine(session.title ?? '', 200) || 'Session without a title';
+    this.#heading.textContent = title;
+    this.#heading.title = title;
+    document.title = `${title} · Scrollcast`;
+    const facts = [session.agent, session.model, session.project].filter((each) => each).map((each) => oneLine(String(each), 80));
+    clear(this.#facts);
+    for (const fact of facts) this.#facts.append(el('span', { class: 'fact', text: fact }));
+    if (session.created_at) this.#facts.append(el('span', { class: 'fact', text: relativeDate(session.created_at), title: dateTime(session.created_at) }));
+  }
+
+  /** @param {ReplayState} state */
+  #drawBanner({ connection, phase }) {
+    const waiting = connection.status === 'waiting';
+    const seconds = waiting ? Math.max(0, Math.ceil((connection.retryAt - performance.now()) / 1000)) : 0;
+    const words = phase !== 'ready' ? '' : waiting ? `Connection lost. Trying again ${seconds > 0 ? `in ${seconds} s` : 'now'}.` : connection.status === 'connecting' ? 'Connecting again…' : '';
+    if (words === this.#shown.banner) return;
+    this.#shown.banner = words;
+    this.#banner.hidden = words === '';
+    clear(this.#banner);
+    if (!words) return;
+    this.#banner.append(icon('warning'), el('span', { text: words }));
+    if (waiting) this.#banner.append(this.#retryButton('Try now'));
+  }
+
+  /** @param {ReplayState} state */
+  #drawNotices({ notices }) {
+    const ids = notices.map((each) => each.id).join();
+    if (ids === this.#shown.notices) return;
+    this.#shown.notices = ids;
+    clear(this.#notices);
+    this.#notices.append(...notices.map(({ id, level, message: words, lines }) => {
+      const dismiss = () => this.#store.dispatch({ type: 'dismiss', id });
+      const where = lines.length > 0 ? ` ${lines.length === 1 ? 'Line' : 'Lines'} ${lines.slice(0, 12).join(', ')}${lines.length > 12 ? ', …' : ''}.` : '';
+      return el('div', { class: `notice ${level}`, attrs: { role: 'status' } }, icon(level === 'info' ? 'info' : 'warning'),
+        el('p', { text: oneLine(words, 400) + where }), pictureButton(icon('cross'), 'Dismiss', '', dismiss));
+    }));
+  }
+
+  /**
+   * What lies over the conversation while there is none.
+   *
+   * @param {ReplayState} state
+   */
+  #drawCover({ phase, failure, connection }) {
+    const unreachable = phase === 'opening' && connection.status === 'waiting';
+    const shows = phase === 'ready' ? '' : phase === 'failed' ? `failed ${failure?.message}` : unreachable ? 'unreachable' : 'opening';
+    if (shows === this.#shown.cover) return;
+    this.#shown.cover = shows;
+    this.#cover.hidden = shows === '';
+    clear(this.#cover);
+    const back = localLink('/', { class: 'button', text: 'All sessions' });
+    if (phase === 'failed') this.#cover.append(failed(failure?.code ?? '', failure?.message ?? '', back, this.#retryButton('Try again')));
+    else if (unreachable) this.#cover.append(message({ icon: 'warning', title: 'The server cannot be reached', text: 'It may be starting, or have been stopped. This page keeps trying.', kind: 'error' }, back, this.#retryButton('Try now')));
+    else if (shows) this.#cover.append(skeleton());
+  }
+
+  /** @param {string} words */
+  #retryButton(words) {
+    return el('button', { class: 'button primary', text: words, attrs: { type: 'button' }, on: { click: () => this.#store.dispatch({ type: 'reconnect' }) } });
+  }
+
+  /** @param {ReplayState} state */
+  #announce({ timeline, cursor, status, phase }) {
+    if (phase !== 'ready') return;
+    const turn = turnBefore(turnsOf(timeline), cursor);
+    const said = turn && turn.number !== this.#shown.turn ? `Turn ${turn.number}: ${oneLine(turn.label, 120)}` : '';
+    const stopped = status !== this.#shown.status && (status === 'paused' ? `Paused at ${clock(this.#store.position())}` : status === 'ended' ? 'End of the session' : '');
+    if (turn) this.#shown.turn = turn.number;
+    this.#shown.status = status ?? '';
+    if (said || stopped) this.#announcer.say([said, stopped].filter((each) => each).join('. '));
+  }
+
+  // ---------------------------------------------------------------------------------------------------- commands
+
+  /**
+   * @param {Action} action
+   * @param {string} key
+   */
+  #perform(action, key) {
+    const send = this.#store.dispatch.bind(this.#store);
+    const { durationMs } = this.#store.getState();
+    switch (action) {
+      case 'toggle': return send({ type: 'toggle' });
+      case 'back': return send({ type: 'seek-by', ms: -NEAR_MS });
+      case 'forward': return send({ type: 'seek-by', ms: NEAR_MS });
+      case 'far-back': return send({ type: 'seek-by', ms: -FAR_MS });
+      case 'far-forward': return send({ type: 'seek-by', ms: FAR_MS });
+      case 'next-turn': return send({ type: 'next', kind: 'turn' });
+      case 'previous-turn': return send({ type: 'previous', kind: 'turn' });
+      case 'next-tool': return send({ type: 'next', kind: 'tool' });
+      case 'previous-tool': return send({ type: 'previous', kind: 'tool' });
+      case 'next-error': return send({ type: 'next', kind: 'error' });
+      case 'previous-error': return send({ type: 'previous', kind: 'error' });
+      case 'step-back': return send({ type: 'step', by: -1, unit: 'event' });
+      case 'step-forward': return send({ type: 'step', by: 1, unit: 'event' });
+      case 'percent': return send({ type: 'seek', tMs: (durationMs * Number(key)) / 10 });
+      case 'start': return send({ type: 'seek', tMs: 0 });
+      case 'end': return send({ type: 'seek', tMs: durationMs });
+      case 'slower': return this.#changeSpeed(-1);
+      case 'faster': return this.#changeSpeed(1);
+      case 'normal-speed': return this.#setSpeed(1);
+      case 'idle': return this.#nextIdle();
+      case 'copy-link': return void this.#copyLink();
+      case 'fullscreen': return void this.#fullscreen();
+      case 'help': return this.#help.showModal();
+    }
+  }
+
+  /** @param {1 | -1} by */
+  #changeSpeed(by) {
+    const { mode, speed } = this.#store.getState();
+    const value = (/** @type {number | 'max'} */ each) => (each === 'max' ? Infinity : each);
+    const now = mode === 'fast' ? Infinity : speed;
+    const next = by > 0 ? SPEEDS.find((each) => value(each) > now) : SPEEDS.findLast((each) => value(each) < now);
+    if (next !== undefined) this.#setSpeed(next);
+  }
+
+  /** @param {number | 'max'} speed */
+  #setSpeed(speed) {
+    this.#settings.speed = speed;
+    this.#store.dispatch({ type: 'speed', speed });
+    this.#toasts.show(speed === 'max' ? 'As fast as possible' : `Speed ${speed}×`);
+  }
+
+  #nextIdle() {
+    const at = IDLES.indexOf(this.#store.getState().idle);
+    const idle = IDLES[(at + 1) % IDLES.length] ?? null;
+    this.#settings.idle = idle;
+    this.#store.dispatch({ type: 'idle', idle });
+    this.#toasts.show(idle === null ? 'Silences in real time' : `Silences of ${span(idle * 1000)} at most`);
+  }
+
+  async #copyLink() {
+    const position = this.#store.position();
+    const hash = formatMoment(position);
+    history.replaceState(history.state, '', hash);
+    const url = new URL(`/sessions/${encodeURIComponent(this.#scrollId)}${hash}`, location.href).href;
+    try {
+      await navigator.clipboard.writeText(url);
+      this.#toasts.show(`Link to ${clock(position)} copied`);
+    } catch {
+      this.#toasts.show(`The link to ${clock(position)} is in the address bar`);
+    }
+  }
+
+  async #fullscreen() {
+    try {
+      if (document.fullscreenElement) await document.exitFullscreen();
+      else await document.documentElement.requestFullscreen();
+    } catch {
+      this.#toasts.show('The browser does not allow full screen here');
+    }
+  }
+
+  #goToHash() {
+    const { tMs, speed, idle } = parseMoment(location.hash);
+    if (speed !== null) this.#store.dispatch({ type: 'speed', speed });
+    if (idle !== null) this.#store.dispatch({ type: 'idle', idle: idle === 'off' ? null : idle });
+    if (tMs !== null) this.#store.dispatch({ type: 'seek', tMs });
+  }
+
+  #toggleTurns() {
+    const open = !this.node.classList.contains('turns-open');
+    this.#showTurns(open);
+    if (matchMedia(WIDE).matches) this.#settings.turns = open;
+  }
+
+  /** @param {boolean} open */
+  #showTurns(open) {
+    this.node.classList.toggle('turns-open', open);
+    setAttribute(this.#turnsButton, 'aria-expanded', open);
+  }
+}
+
+/**
+ * @param {string} code
+ * @param {string} words
+ * @param {...HTMLElement} actions
+ */
+function failed(code, words, ...actions) {
+  const title = code === 'session_not_found' ? 'There is no such session' : code === 'archive_error' ? 'This session cannot be read' : 'This session cannot be played';
+  return message({ icon: 'warning', title, text: words, kind: 'error' }, ...actions);
+}
+
+function skeleton() {
+  const lines = [70, 92, 84, 40, 88, 95, 60];
+  return el('div', { class: 'skeleton', attrs: { role: 'status', 'aria-label': 'Loading the session' } }, ...lines.map((width) => el('div', { class: `bone w${width}` })));
+}
+
+/**
+ * @param {EventTarget} target
+ * @param {string} type
+ * @param {() => void} listener
+ * @returns {() => void}
+ */
+function listenTo(target, type, listener) {
+  target.addEventListener(type, listener);
+  return () => target.removeEventListener(type, listener);
+}

@@ -1,0 +1,335 @@
+/**
+ * The seek bar: recorded time from left to right, with what happened drawn on it.
+ *
+ * @import { Marker, MarkerKind } from '../protocol.js'
+ * @import { PlayerStore, ReplayState } from '../player-store.js'
+ */
+
+import { clear, el, setAttribute, svg } from '../dom.js';
+import { clock, oneLine, span } from '../format.js';
+import { TimeScale } from '../timescale.js';
+import { turnAt, turnsOf } from '../turns.js';
+
+/** While dragging, the server is asked to follow at most this often. */
+const SCRUB_MS = 150;
+
+const STEP_MS = 5_000;
+const PAGE_MS = 60_000;
+
+/** The pointer finds a marker from this far. */
+const REACH_PX = 6;
+
+/** How marks stand: their lane, how near two of a kind may come, and in whose favour marks of a lane make room. */
+const MARKS = /** @type {const} */ ({
+  error: { lane: 'above', apart: 7, rank: 0 },
+  turn: { lane: 'above', apart: 5, rank: 1 },
+  compaction: { lane: 'above', apart: 9, rank: 2 },
+  plan: { lane: 'above', apart: 9, rank: 3 },
+  subagent: { lane: 'above', apart: 9, rank: 4 },
+  tool: { lane: 'below', apart: 5, rank: 5 },
+});
+
+/** @type {Record<MarkerKind, string>} */
+export const MARK_WORDS = {
+  turn: 'Turn', tool: 'Tool call', error: 'Error', plan: 'Plan', compaction: 'Compaction', subagent: 'Subagent',
+};
+
+const ABOVE_Y = 9;
+const TRACK_Y = 22;
+const TRACK_HEIGHT = 6;
+const BELOW_Y = 35;
+
+export class Timeline {
+  node;
+  #store;
+  #bar;
+  #marks;
+  #fill;
+  #thumb;
+  #ghost;
+  #preview;
+  #scale = new TimeScale(0, []);
+  #drawnFor = '';
+  /** @type {readonly Marker[]} */
+  #markers = [];
+  /** Where a drag is. @type {number | null} */
+  #dragMs = null;
+  #scrubbedAt = 0;
+  #spoken = '';
+
+  /** @param {PlayerStore} store */
+  constructor(store) {
+    this.#store = store;
+    this.#marks = svg('svg', { class: 'marks', 'aria-hidden': 'true' });
+    this.#fill = el('div', { class: 'fill' });
+    this.#ghost = el('div', { class: 'ghost' });
+    this.#thumb = el('div', { class: 'thumb' });
+    this.#preview = el('div', { class: 'preview', hidden: true, attrs: { 'aria-hidden': 'true' } });
+    this.#bar = el('div', {
+      class: 'seek',
+      attrs: { role: 'slider', tabindex: 0, 'aria-label': 'Position in the session', 'aria-valuemin': 0, 'aria-valuemax': 0, 'aria-valuenow': 0 },
+      on: {
+        pointerdown: (event) => this.#grab(event),
+        pointermove: (event) => this.#move(event),
+        pointerup: (event) => this.#drop(event),
+        pointercancel: () => this.#letGo(),
+        pointerleave: () => this.#hidePreview(),
+        keydown: (event) => this.#key(event),
+      },
+    }, el('div', { class: 'track' }, this.#ghost, this.#fill), this.#marks, this.#thumb);
+    this.node = el('div', { class: 'timeline' }, this.#bar, this.#preview);
+    new ResizeObserver(() => this.#redraw(this.#store.getState())).observe(this.#bar);
+  }
+
+  /** @param {ReplayState} state */
+  update(state) {
+    this.#redraw(state);
+    this.tick();
+  }
+
+  /** Moves what moves with time. */
+  tick() {
+    const { durationMs, timeline, phase } = this.#store.getState();
+    const position = this.#dragMs ?? this.#store.position();
+    const fraction = this.#scale.fractionOf(position);
+    this.#bar.style.setProperty('--at', String(fraction));
+    const turn = turnAt(turnsOf(timeline), position);
+    const where = turn ? `turn ${turn.number}, ` : '';
+    const spoken = phase === 'ready' ? `${where}${clock(position)} of ${clock(durationMs)}` : 'not loaded yet';
+    if (spoken === this.#spoken) return;
+    this.#spoken = spoken;
+    setAttribute(this.#bar, 'aria-valuenow', Math.floor(position / 1000));
+    setAttribute(this.#bar, 'aria-valuetext', spoken);
+  }
+
+  /** Whether the position shown is the pointer's, not playback's. @returns {number | null} */
+  get dragMs() {
+    return this.#dragMs;
+  }
+
+  // ------------------------------------------------------------------------------------------------------ drawing
+
+  /** @param {ReplayState} state */
+  #redraw({ durationMs, timeline }) {
+    const width = this.#bar.clientWidth;
+    const drawing = `${width} ${durationMs} ${timeline?.epoch} ${timeline?.markers.length}`;
+    if (drawing === this.#drawnFor || width === 0) return;
+    this.#drawnFor = drawing;
+    this.#scale = new TimeScale(durationMs, timeline?.gaps ?? []);
+    setAttribute(this.#bar, 'aria-valuemax', Math.floor(durationMs / 1000));
+    clear(this.#marks);
+    setAttribute(this.#marks, 'viewBox', `0 0 ${width} 44`);
+    this.#marks.append(hatching(), ...this.#gaps(width));
+    this.#markers = thin(timeline?.markers ?? [], this.#scale, width);
+    this.#marks.append(...this.#markers.map((marker) => mark(marker.kind, this.#scale.fractionOf(marker.t_ms) * width)));
+  }
+
+  /** @param {number} width */
+  #gaps(width) {
+    const gaps = this.#store.getState().timeline?.gaps ?? [];
+    return gaps.flatMap((gap) => {
+      const from = this.#scale.fractionOf(gap.start_ms) * width;
+      const to = this.#scale.fractionOf(gap.end_ms) * width;
+      if (to - from < 1.5) return [];
+      const zone = svg('rect', { class: 'gap', x: from, y: TRACK_Y, width: to - from, height: TRACK_HEIGHT });
+      const broken = this.#scale.breaks.some((each) => each.start === gap.start_ms);
+      return broken ? [zone, ...breakGlyph(from, to, gap.end_ms - gap.start_ms)] : [zone];
+    });
+  }
+
+  // ------------------------------------------------------------------------------------------------------ pointer
+
+  /** @param {PointerEvent} event */
+  #grab(event) {
+    if (event.button !== 0 || this.#store.getState().phase !== 'ready') return;
+    this.#bar.setPointerCapture(event.pointerId);
+    this.#bar.classList.add('dragging');
+    this.#dragMs = this.#timeUnder(event);
+    this.#scrubbedAt = event.timeStamp;
+    this.#showPreview(event);
+    this.tick();
+  }
+
+  /** @param {PointerEvent} event */
+  #move(event) {
+    this.#showPreview(event);
+    if (this.#dragMs === null) return;
+    this.#dragMs = this.#timeUnder(event);
+    this.tick();
+    if (event.timeStamp - this.#scrubbedAt < SCRUB_MS) return;
+    this.#scrubbedAt = event.timeStamp;
+    this.#store.dispatch({ type: 'seek', tMs: this.#dragMs });
+  }
+
+  /** @param {PointerEvent} event */
+  #drop(event) {
+    if (this.#dragMs === null) return;
+    const tMs = this.#timeUnder(event);
+    const marker = this.#markerUnder(event);
+    this.#letGo();
+    if (marker && marker.kind !== 'tool') this.#store.dispatch({ type: 'go-to', seq: marker.seq });
+    else this.#store.dispatch({ type: 'seek', tMs });
+    if (event.pointerType === 'touch') this.#hidePreview();
+  }
+
+  #letGo() {
+    this.#dragMs = null;
+    this.#bar.classList.remove('dragging');
+  }
+
+  /** @param {PointerEvent} event */
+  #timeUnder(event) {
+    const box = this.#bar.getBoundingClientRect();
+    return this.#scale.timeAt((event.clientX - box.left) / box.width);
+  }
+
+  /**
+   * @param {PointerEvent} event
+   * @returns {Marker | null}
+   */
+  #markerUnder(event) {
+    const box = this.#bar.getBoundingClientRect();
+    const x = event.clientX - box.left;
+    let best = null;
+    let nearest = REACH_PX;
+    for (const marker of this.#markers) {
+      const away = Math.abs(this.#scale.fractionOf(marker.t_ms) * box.width - x);
+      if (away > nearest || (away === nearest && best && MARKS[best.kind].rank < MARKS[marker.kind].rank)) continue;
+      best = marker;
+      nearest = away;
+    }
+    return best;
+  }
+
+  // ------------------------------------------------------------------------------------------------------ preview
+
+  /** @param {PointerEvent} event */
+  #showPreview(event) {
+    const { phase, timeline } = this.#store.getState();
+    if (phase !== 'ready') return;
+    const box = this.#bar.getBoundingClientRect();
+    const marker = this.#markerUnder(event);
+    const tMs = marker ? marker.t_ms : this.#timeUnder(event);
+    const x = marker ? this.#scale.fractionOf(marker.t_ms) * box.width : Math.max(0, Math.min(event.clientX - box.left, box.width));
+    const gap = marker ? null : (timeline?.gaps.find((each) => each.start_ms < tMs && tMs < each.end_ms) ?? null);
+    clear(this.#preview);
+    this.#preview.append(el('span', { class: 'preview-time', text: clock(tMs) }));
+    if (marker && marker.kind !== 'turn') this.#line(MARK_WORDS[marker.kind], marker.label, `kind-${marker.kind}`);
+    else if (gap) this.#line(`${span(gap.end_ms - gap.start_ms)} of silence`, '', 'kind-gap');
+    const turn = turnAt(turnsOf(timeline), tMs);
+    if (turn) this.#line(`Turn ${turn.number}`, turn.label, 'kind-turn');
+    this.#preview.hidden = false;
+    const half = this.#preview.offsetWidth / 2;
+    this.#preview.style.setProperty('--x', `${Math.max(half, Math.min(x, box.width - half))}px`);
+    this.#bar.style.setProperty('--hover', String(box.width ? x / box.width : 0));
+    this.#bar.classList.add('hovered');
+  }
+
+  /**
+   * @param {string} words
+   * @param {string} label
+   * @param {string} kind
+   */
+  #line(words, label, kind) {
+    this.#preview.append(el('span', { class: `preview-line ${kind}` }, el('b', { text: words }), label ? ` ${oneLine(label, 90)}` : null));
+  }
+
+  #hidePreview() {
+    if (this.#dragMs !== null) return;
+    this.#preview.hidden = true;
+    this.#bar.classList.remove('hovered');
+  }
+
+  // ----------------------------------------------------------------------------------------------------- keyboard
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    const { durationMs } = this.#store.getState();
+    /** @type {Record<string, number>} */
+    const moves = {
+      ArrowLeft: -STEP_MS, ArrowDown: -STEP_MS, ArrowRight: STEP_MS, ArrowUp: STEP_MS, PageDown: -PAGE_MS, PageUp: PAGE_MS,
+    };
+    const ends = event.key === 'Home' ? 0 : event.key === 'End' ? durationMs : null;
+    const by = moves[event.key];
+    if (ends !== null) this.#store.dispatch({ type: 'seek', tMs: ends });
+    else if (by !== undefined) this.#store.dispatch({ type: 'seek-by', ms: by });
+    else return;
+    event.preventDefault();
+  }
+}
+
+/**
+ * As many marks as can be told apart, the more telling ones first.
+ *
+ * @param {readonly Marker[]} markers
+ * @param {TimeScale} scale
+ * @param {number} width
+ * @returns {Marker[]}
+ */
+function thin(markers, scale, width) {
+  const lanes = { above: new Set(), below: new Set() };
+  const byRank = markers.filter((each) => each.kind in MARKS).sort((a, b) => MARKS[a.kind].rank - MARKS[b.kind].rank || a.seq - b.seq);
+  const kept = [];
+  for (const marker of byRank) {
+    const { lane, apart } = MARKS[marker.kind];
+    const x = Math.round(scale.fractionOf(marker.t_ms) * width);
+    const taken = lanes[lane];
+    if (nearAny(taken, x, apart)) continue;
+    taken.add(x);
+    kept.push(marker);
+  }
+  return kept.reverse(); // the most telling are drawn last, on top
+}
+
+/**
+ * @param {Set<number>} taken
+ * @param {number} x
+ * @param {number} apart
+ */
+function nearAny(taken, x, apart) {
+  for (let near = x - apart + 1; near < x + apart; near++) if (taken.has(near)) return true;
+  return false;
+}
+
+/** Diagonal lines, for silence. */
+function hatching() {
+  const line = svg('path', { class: 'hatch', d: 'M-1,1 l2,-2 M0,5 l5,-5 M4,6 l2,-2' });
+  return svg('defs', {}, svg('pattern', { id: 'hatching', width: 5, height: 5, patternUnits: 'userSpaceOnUse' }, line));
+}
+
+/**
+ * @param {number} from
+ * @param {number} to
+ * @param {number} ms
+ */
+function breakGlyph(from, to, ms) {
+  const middle = (from + to) / 2;
+  const words = svg('text', { class: 'break-words', x: middle, y: BELOW_Y + 6, 'text-anchor': 'middle' }, span(ms).replace(/ (?:\d+ s|\d+ min)$/, ''));
+  const zigzag = (/** @type {number} */ x) => svg('path', { class: 'break-line', d: `M${x - 2},${TRACK_Y - 4} l3,${TRACK_HEIGHT / 2 + 2} l-3,3 l3,${TRACK_HEIGHT / 2 + 2}` });
+  return [zigzag(from), zigzag(to), ...(to - from > 34 ? [words] : [])];
+}
+
+/**
+ * Each kind has a shape of its own, so that colour is not all that tells them apart.
+ *
+ * @param {MarkerKind} kind
+ * @param {number} x
+ */
+export function mark(kind, x, y = ABOVE_Y) {
+  const name = `mark mark-${kind}`;
+  switch (kind) {
+    case 'turn':
+      return svg('path', { class: name, d: `M${x},${y + 9} v-9 m-3.5,0 a3.5,3.5 0 1 0 7,0 a3.5,3.5 0 1 0 -7,0` });
+    case 'error':
+      return svg('path', { class: name, d: `M${x},${y + 7} l-5,-9 h10 z` });
+    case 'plan':
+      return svg('rect', { class: name, x: x - 3.5, y: y - 3.5, width: 7, height: 7, rx: 1 });
+    case 'compaction':
+      return svg('path', { class: name, d: `M${x - 4},${y - 4} h8 l-8,8 h8 z` });
+    case 'subagent':
+      return svg('circle', { class: name, cx: x, cy: y, r: 3.5 });
+    default:
+      return svg('rect', { class: name, x: x - 1, y: y === ABOVE_Y ? BELOW_Y - 2 : y - 2, width: 2, height: 5, rx: 1 });
+  }
+}

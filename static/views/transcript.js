@@ -1,0 +1,516 @@
+/**
+ * The conversation so far: a window of the session that ends where playback is.
+ *
+ * Drawn in slices of a frame, at most a few hundred messages at a time: older ones are taken out and come back by
+ * scrolling up. After a seek the new window is drawn aside and put in place in one go, so nothing flickers.
+ *
+ * @import { Envelope, Part } from '../protocol.js'
+ * @import { PlayerStore, ReplayState } from '../player-store.js'
+ * @import { Context } from '../renderers/index.js'
+ */
+
+import { clear, el, fragment, icon } from '../dom.js';
+import { clock, count, span } from '../format.js';
+import { createContext, endRunning, renderMessage } from '../renderers/index.js';
+import { Follower } from './follow.js';
+
+/** Messages kept in the document. */
+const MAX_NODES = 400;
+/** How many go at once when there are more. */
+const TRIM_NODES = 100;
+/** Events drawn before the position after a seek, about: from the beginning of a turn where one is near. */
+const WINDOW_EVENTS = 80;
+/** Events that come back at a time. */
+const EXTEND_EVENTS = 60;
+/** Playback this far ahead is not drawn up to, but drawn anew. */
+const MAX_BEHIND = 240;
+/** Drawing time in one frame: leaves half of it for layout and input. */
+const SLICE_MS = 8;
+/** A silence this long is told in the conversation even when it was waited for. */
+const TOLD_GAP_MS = 60_000;
+/** From this speed on, gliding would lag behind. */
+const GLIDE_UP_TO_SPEED = 8;
+
+/**
+ * @typedef {{ seq: number, nodes: HTMLElement[] }} Item
+ * @typedef {{ items: Item[], low: number, next: number, end: number, context: Context, aside: DocumentFragment }} Build
+ */
+
+export class Transcript {
+  node;
+  #store;
+  #fetchText;
+  #scroller;
+  #messages;
+  #head;
+  #tail;
+  #pill;
+  #follower;
+  /** @type {Context} */
+  #context;
+
+  /** The events drawn, in order; `#low` is the first, `#high` the one after the last. @type {Item[]} */
+  #items = [];
+  #low = 0;
+  #high = 0;
+
+  /** Whether the window has to be drawn anew. */
+  #stale = true;
+  /** A new window while it is drawn aside. @type {Build | null} */
+  #build = null;
+  #rewinds = -1;
+  /** @type {string | null} */
+  #epoch = null;
+  #scheduled = false;
+  #extending = false;
+  /** @type {HTMLElement | null} */
+  #newest = null;
+  #tailShown = '';
+  #headShown = '';
+
+  /**
+   * @param {PlayerStore} store
+   * @param {(href: string) => Promise<string>} fetchText
+   */
+  constructor(store, fetchText) {
+    this.#store = store;
+    this.#fetchText = fetchText;
+    this.#context = this.#newContext();
+    this.#head = el('div', { class: 'transcript-head' });
+    this.#messages = el('div', { class: 'messages' });
+    this.#tail = el('div', { class: 'transcript-tail' });
+    const column = el('div', { class: 'transcript' }, this.#head, this.#messages, this.#tail);
+    this.#scroller = el('div', {
+      class: 'scroller',
+      attrs: { tabindex: 0, role: 'region', 'aria-label': 'Conversation' },
+      on: { click: (event) => this.#clicked(event) },
+    }, column);
+    this.#pill = el('button', {
+      class: 'pill', hidden: true, attrs: { type: 'button' }, on: { click: () => this.jumpToNow() },
+    });
+    this.node = el('div', { class: 'stage' }, this.#scroller, this.#pill);
+    this.#follower = new Follower(this.#scroller, () => this.#request());
+  }
+
+  /** @param {ReplayState} state */
+  update(state) {
+    if (state.epoch !== this.#epoch) {
+      this.#epoch = state.epoch;
+      this.#stale = true;
+    }
+    if (state.rewinds !== this.#rewinds) {
+      this.#rewinds = state.rewinds;
+      this.#rewound(state.cursor);
+    }
+    this.#request();
+  }
+
+  /** Back to where playback is, following it again. */
+  jumpToNow() {
+    const { cursor } = this.#store.getState();
+    if (cursor - this.#high > MAX_BEHIND) this.#stale = true;
+    this.#follower.follow();
+    this.#follower.reveal(this.#newest, 'instant');
+    this.#request();
+  }
+
+  // ------------------------------------------------------------------------------------------------------ drawing
+
+  #request() {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    requestAnimationFrame(() => {
+      this.#scheduled = false;
+      this.#work(performance.now() + SLICE_MS);
+    });
+  }
+
+  /** @param {number} until */
+  #work(until) {
+    const state = this.#store.getState();
+    if (state.phase !== 'ready') return;
+    if (this.#follower.following && state.cursor - this.#high > MAX_BEHIND) this.#stale = true;
+    if (this.#stale) this.#rebuild(state, until);
+    else this.#extend(state, until);
+    this.#drawHead(state);
+    this.#drawTail(state);
+    this.#drawPill(state);
+  }
+
+  /** @param {number} cursor  where a seek has led to */
+  #rewound(cursor) {
+    this.#build = null;
+    const near = cursor >= this.#low && cursor <= this.#high && (this.#low === 0 || cursor - this.#low >= 10);
+    if (this.#stale || !near || !this.#cut(cursor)) this.#stale = true;
+    this.#follower.follow();
+  }
+
+  /**
+   * Draws the window before the cursor aside, a slice a call, and puts it in place when it is whole.
+   *
+   * @param {ReplayState} state
+   * @param {number} until
+   */
+  #rebuild(state, until) {
+    const build = (this.#build ??= this.#beginBuild(state));
+    if (!build) return;
+    while (build.next < build.end && performance.now() < until) {
+      const envelope = this.#store.log.get(build.next);
+      if (!envelope) return void (this.#build = null);
+      const item = this.#draw(envelope, build.context);
+      build.items.push(item);
+      build.aside.append(...item.nodes);
+      build.next += 1;
+    }
+    if (build.next < build.end) this.#request();
+    else this.#swap(build);
+  }
+
+  /** @param {ReplayState} state */
+  #beginBuild(state) {
+    const { cursor, loading, loadError } = state;
+    let low = this.#windowStart(state);
+    if (!this.#store.log.holds(low, cursor)) {
+      if (!loadError || loading) {
+        this.#store.dispatch({ type: 'load', from: low, to: cursor });
+        return null;
+      }
+      low = (this.#store.log.lastMissing(low, cursor) ?? low - 1) + 1; // what there is, rather than nothing
+    }
+    return { items: [], low, next: low, end: cursor, context: this.#newContext(), aside: fragment() };
+  }
+
+  /** @param {Build} build */
+  #swap({ items, low, end, context, aside }) {
+    clear(this.#messages);
+    this.#messages.append(aside);
+    this.#items = items;
+    this.#low = low;
+    this.#high = end;
+    this.#context = context;
+    this.#build = null;
+    this.#stale = false;
+    this.#follower.follow();
+    this.#mark(this.#lastNode(), 'instant');
+    this.#request();
+  }
+
+  /**
+   * Adds what has happened since, and what a reader who scrolls wants to see again.
+   *
+   * @param {ReplayState} state
+   * @param {number} until
+   */
+  #extend(state, until) {
+    if (this.#follower.following) this.#append(state, state.cursor, until);
+    else if (this.#follower.atEnd && this.#high < state.cursor) this.#appendMore(state, until);
+    else if (this.#follower.atEnd && this.#high === state.cursor) this.#follower.follow();
+    else if (this.#nodeCount() < MAX_NODES) this.#append(state, state.cursor, until);
+    if (!this.#follower.following && this.#follower.atStart) this.earlier(false);
+  }
+
+  /**
+   * @param {ReplayState} state
+   * @param {number} to
+   * @param {number} until
+   */
+  #append(state, to, until) {
+    const before = this.#high;
+    while (this.#high < to && performance.now() < until) {
+      const envelope = this.#store.log.get(this.#high);
+      if (!envelope) {
+        if (!state.loadError) this.#store.dispatch({ type: 'load', from: this.#high, to });
+        break;
+      }
+      const item = this.#draw(envelope, this.#context);
+      this.#items.push(item);
+      this.#messages.append(...item.nodes);
+      this.#high += 1;
+    }
+    if (this.#high === before) return;
+    const glide = state.mode === 'realtime' && state.speed <= GLIDE_UP_TO_SPEED && !reducedMotion();
+    if (this.#follower.following) this.#trimTop();
+    this.#mark(this.#lastNode(), glide ? 'smooth' : 'instant');
+    if (this.#high < to) this.#request();
+  }
+
+  /**
+   * @param {ReplayState} state
+   * @param {number} until
+   */
+  #appendMore(state, until) {
+    this.#append(state, Math.min(state.cursor, this.#high + EXTEND_EVENTS), until);
+    this.#trimTop();
+  }
+
+  /**
+   * Brings back events before those that are drawn.
+   *
+   * @param {boolean} asked  by its button, rather than by scrolling near
+   */
+  earlier(asked) {
+    const state = this.#store.getState();
+    if (this.#low === 0 || this.#stale || this.#extending || state.loading || (state.loadError && !asked)) return;
+    const from = Math.max(0, this.#low - EXTEND_EVENTS);
+    if (!this.#store.log.holds(from, this.#low)) {
+      this.#store.dispatch({ type: 'load', from, to: this.#low });
+      return;
+    }
+    this.#extending = true;
+    this.#follower.keepInPlace(() => this.#prepend(from));
+    this.#trimBottom();
+    this.#extending = false;
+    this.#request();
+  }
+
+  /** @param {number} from */
+  #prepend(from) {
+    const items = [];
+    const calls = new Set();
+    for (let seq = from; seq < this.#low; seq++) {
+      const envelope = this.#store.log.get(seq);
+      if (!envelope) continue;
+      for (const id of callsOf(envelope)) calls.add(id);
+      items.push(this.#draw(envelope, this.#context));
+    }
+    this.#messages.prepend(...items.flatMap((item) => item.nodes));
+    this.#items.unshift(...items);
+    this.#low = from;
+    this.#redrawResults(from + items.length, calls);
+  }
+
+  /**
+   * @param {Envelope} envelope
+   * @param {Context} context
+   * @returns {Item}
+   */
+  #draw(envelope, context) {
+    const divider = this.#divider(envelope);
+    const { node } = renderMessage(envelope, context);
+    return { seq: envelope.seq, nodes: [divider, node].filter((each) => each !== null) };
+  }
+
+  // ------------------------------------------------------------------------------------------------------ cutting
+
+  /**
+   * Takes out what comes after a position, as if it had not happened: the cards of calls whose results go with it are
+   * drawn anew, waiting.
+   *
+   * @param {number} cursor
+   * @returns {boolean} whether that could be done
+   */
+  #cut(cursor) {
+    const lost = new Set();
+    for (let seq = cursor; seq < this.#high; seq++) {
+      const envelope = this.#store.log.get(seq);
+      if (!envelope) return false;
+      for (const id of resultsOf(envelope)) lost.add(id);
+    }
+    if (!this.#store.log.holds(this.#low, cursor)) return false;
+    for (const item of this.#items.splice(cursor - this.#low)) this.#remove(item);
+    this.#high = cursor;
+    for (const item of this.#items) {
+      const calls = callsOf(/** @type {Envelope} */ (this.#store.log.get(item.seq)));
+      if (!calls.some((id) => lost.has(id))) continue;
+      this.#redraw(item);
+      this.#redrawResults(item.seq + 1, new Set(calls));
+    }
+    this.#mark(this.#lastNode(), 'instant');
+    return true;
+  }
+
+  /**
+   * @param {number} from
+   * @param {Set<string>} calls  draws the messages with their results anew, so that these find their cards
+   */
+  #redrawResults(from, calls) {
+    if (calls.size === 0) return;
+    for (const item of this.#items) {
+      if (item.seq < from) continue;
+      const envelope = this.#store.log.get(item.seq);
+      if (envelope && resultsOf(envelope).some((id) => calls.has(id))) this.#redraw(item);
+    }
+  }
+
+  /** @param {Item} item */
+  #redraw(item) {
+    const envelope = this.#store.log.get(item.seq);
+    if (!envelope) return;
+    this.#remove(item);
+    const next = this.#items.find((each) => each.seq > item.seq && each.nodes.length > 0)?.nodes[0] ?? null;
+    item.nodes = this.#draw(envelope, this.#context).nodes;
+    for (const node of item.nodes) this.#messages.insertBefore(node, next);
+  }
+
+  /** @param {Item} item */
+  #remove(item) {
+    for (const node of item.nodes) node.remove();
+  }
+
+  #trimTop() {
+    if (this.#nodeCount() <= MAX_NODES) return;
+    this.#follower.keepInPlace(() => {
+      for (const item of this.#items.splice(0, TRIM_NODES)) this.#forget(item);
+      this.#low = this.#items[0]?.seq ?? this.#high;
+    });
+  }
+
+  #trimBottom() {
+    while (this.#nodeCount() > MAX_NODES + TRIM_NODES) {
+      for (const item of this.#items.splice(-TRIM_NODES)) this.#forget(item);
+      this.#high = (this.#items.at(-1)?.seq ?? this.#low - 1) + 1;
+    }
+  }
+
+  /** @param {Item} item  a result that comes later must not go into a card that is no longer shown */
+  #forget(item) {
+    this.#remove(item);
+    const envelope = this.#store.log.get(item.seq);
+    if (envelope) for (const id of callsOf(envelope)) this.#context.calls.delete(id);
+  }
+
+  // ------------------------------------------------------------------------------------------------ around it all
+
+  /** @param {ReplayState} state */
+  #drawHead({ loading, loadError, count: total }) {
+    const shown = loadError ? `error:${loadError}` : loading ? 'loading' : this.#low > 0 ? `more:${this.#low}` : total > 0 ? 'start' : '';
+    if (shown === this.#headShown) return;
+    this.#headShown = shown;
+    clear(this.#head);
+    if (loadError) this.#head.append(el('p', { class: 'head-error', text: `Could not load what came before. ${loadError}` }), this.#earlierButton('Try again'));
+    else if (loading) this.#head.append(el('p', { class: 'head-note', text: 'Loading earlier messages…' }));
+    else if (this.#low > 0) this.#head.append(this.#earlierButton(`Load earlier (${count(this.#low, 'message')} before)`));
+    else if (total > 0) this.#head.append(el('p', { class: 'head-note', text: 'Start of the session' }));
+  }
+
+  /** @param {string} words */
+  #earlierButton(words) {
+    return el('button', { class: 'button quiet', text: words, attrs: { type: 'button' }, on: { click: () => this.#askEarlier() } });
+  }
+
+  #askEarlier() {
+    const { cursor, loadError } = this.#store.getState();
+    if (loadError && this.#low === 0) this.#stale = true;
+    if (loadError) this.#store.dispatch({ type: 'load', from: Math.max(0, this.#low - EXTEND_EVENTS), to: this.#low || cursor });
+    else this.#follower.release();
+    this.earlier(true);
+  }
+
+  /** @param {ReplayState} state */
+  #drawTail({ status, end, count: total, durationMs, connection, cursor, mode }) {
+    const done = this.#high === cursor && !this.#stale;
+    const shown = status === 'ended' && done ? 'ended' : (status === 'playing' || status === 'live') && connection.status === 'open' && mode === 'realtime' ? 'playing' : '';
+    if (shown === this.#tailShown) return;
+    this.#tailShown = shown;
+    clear(this.#tail);
+    if (shown === 'playing') this.#tail.append(el('div', { class: 'pulse', attrs: { 'aria-hidden': 'true' } }, el('span'), el('span'), el('span')));
+    if (shown !== 'ended') return;
+    endRunning(this.#context);
+    const what = total === 0 ? 'This session has no messages.' : `End of the session`;
+    const facts = total === 0 ? null : `${count(total, 'message')} in ${span(durationMs)}${end?.reason === 'truncated' ? '; the archive stops in a half-written record' : ''}`;
+    this.#tail.append(el('div', { class: 'end-card' },
+      el('p', { class: 'end-title', text: what }),
+      facts !== null && el('p', { class: 'end-facts', text: facts }),
+      total > 0 && el('button', { class: 'button primary', attrs: { type: 'button' }, on: { click: () => this.#store.dispatch({ type: 'replay' }) } },
+        icon('replay'), 'Replay from the start'),
+    ));
+    this.#follower.reveal(total > 0 ? this.#newest : null, 'instant');
+  }
+
+  /** @param {ReplayState} state */
+  #drawPill({ cursor, status }) {
+    const hidden = this.#follower.following || (this.#follower.atEnd && this.#high === cursor);
+    this.#pill.hidden = hidden;
+    if (hidden) return;
+    const ahead = cursor - this.#high;
+    const words = status === 'playing' ? 'Jump to now' : 'Jump to the position';
+    clear(this.#pill);
+    this.#pill.append(icon('arrow-down'), ahead > 0 ? `${words} · ${count(ahead, 'new message')}` : words);
+  }
+
+  /**
+   * @param {Envelope} envelope
+   * @returns {HTMLElement | null}
+   */
+  #divider(envelope) {
+    const before = this.#store.log.get(envelope.seq - 1);
+    const skip = this.#store.getState().skips.get(envelope.seq);
+    if (skip) return silence(`Skipped ${span(skip.toMs - skip.fromMs)} of silence`, envelope.t_ms, true);
+    const gap = before ? envelope.t_ms - before.t_ms : 0;
+    return gap >= TOLD_GAP_MS ? silence(`${span(gap)} later`, envelope.t_ms, false) : null;
+  }
+
+  /**
+   * @param {HTMLElement | null} node
+   * @param {'smooth' | 'instant'} motion
+   */
+  #mark(node, motion) {
+    if (node !== this.#newest) {
+      this.#newest?.classList.remove('is-now');
+      node?.classList.add('is-now');
+      this.#newest = node;
+    }
+    this.#follower.reveal(node, motion);
+  }
+
+  /** @param {MouseEvent} event  opening a fold while playing is wanting to read it */
+  #clicked(event) {
+    const inFold = event.target instanceof Element && event.target.closest('summary');
+    if (inFold && this.#store.getState().status === 'playing') this.#follower.release();
+  }
+
+  #lastNode() {
+    return this.#items.findLast((item) => item.nodes.length > 0)?.nodes.at(-1) ?? null;
+  }
+
+  #nodeCount() {
+    return this.#messages.childElementCount;
+  }
+
+  #newContext() {
+    return createContext({ fetchText: this.#fetchText, onSeek: (_tMs, seq) => this.#store.dispatch({ type: 'go-to', seq }) });
+  }
+
+  /**
+   * Where to begin drawing: at a turn, so that calls and their results stay together, where one is near.
+   *
+   * @param {ReplayState} state
+   */
+  #windowStart({ cursor, timeline }) {
+    const wished = Math.max(0, cursor - WINDOW_EVENTS);
+    const turn = timeline?.markers.findLast((each) => each.kind === 'turn' && each.seq <= wished);
+    return turn && turn.seq >= cursor - 2 * WINDOW_EVENTS ? turn.seq : wished;
+  }
+}
+
+/**
+ * @param {string} words
+ * @param {number} tMs
+ * @param {boolean} skipped
+ */
+function silence(words, tMs, skipped) {
+  return el('div', { class: skipped ? 'silence skipped' : 'silence', attrs: { role: 'separator', 'aria-label': words } },
+    el('span', { class: 'silence-words' }, icon('clock'), words), el('span', { class: 'silence-time', text: clock(tMs) }));
+}
+
+function reducedMotion() {
+  return matchMedia('(prefers-reduced-motion: reduce)').matches;
+}
+
+/**
+ * @param {Envelope} envelope
+ * @returns {Part[]}
+ */
+function partsOf({ event }) {
+  return event.type === 'message_completed' ? event.message.content : [];
+}
+
+/** @param {Envelope} envelope */
+function callsOf(envelope) {
+  return partsOf(envelope).flatMap((part) => (part.type === 'tool_call' && part.call_id !== null ? [part.call_id] : []));
+}
+
+/** @param {Envelope} envelope */
+function resultsOf(envelope) {
+  return partsOf(envelope).flatMap((part) => (part.type === 'tool_result' && part.call_id !== null ? [part.call_id] : []));
+}

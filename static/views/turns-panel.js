@@ -1,0 +1,84 @@
+/**
+ * The list of turns beside the conversation: where one is, and a way to anywhere.
+ *
+ * @import { PlayerStore, ReplayState } from '../player-store.js'
+ * @import { Timeline } from '../protocol.js'
+ */
+
+import { clear, el, setAttribute } from '../dom.js';
+import { clock, oneLine } from '../format.js';
+import { turnBefore, turnsOf } from '../turns.js';
+
+export class TurnsPanel {
+  node;
+  #store;
+  #list;
+  #title;
+  /** @type {Timeline | null} */
+  #drawn = null;
+  /** @type {HTMLButtonElement[]} */
+  #buttons = [];
+  #current = -1;
+
+  /**
+   * @param {PlayerStore} store
+   * @param {() => void} picked
+   */
+  constructor(store, picked) {
+    this.#store = store;
+    this.#title = el('h2', { class: 'panel-title', text: 'Turns' });
+    this.#list = el('ol', { class: 'turn-list', on: { click: (event) => this.#clicked(event, picked) } });
+    this.node = el('nav', { class: 'turns', attrs: { id: 'turns', 'aria-label': 'Turns' } }, this.#title, this.#list);
+  }
+
+  /** @param {ReplayState} state */
+  update({ timeline, cursor }) {
+    if (timeline !== this.#drawn) this.#draw(timeline);
+    const current = (turnBefore(turnsOf(timeline), cursor)?.number ?? 0) - 1;
+    if (current === this.#current) return;
+    this.#buttons[this.#current]?.removeAttribute('aria-current');
+    this.#current = current;
+    const button = this.#buttons[current];
+    if (!button) return;
+    setAttribute(button, 'aria-current', 'step');
+    if (this.node.offsetParent !== null) keepInView(this.#list, button);
+  }
+
+  /** @param {Timeline | null} timeline */
+  #draw(timeline) {
+    this.#drawn = timeline;
+    this.#current = -1;
+    const turns = turnsOf(timeline);
+    this.#title.textContent = turns.length > 0 ? `Turns · ${turns.length}` : 'Turns';
+    this.#buttons = turns.map((turn) => el('button', { class: 'turn', attrs: { type: 'button' }, data: { seq: String(turn.seq) } },
+      el('span', { class: 'turn-number', text: String(turn.number) }),
+      el('span', { class: 'turn-label', text: oneLine(turn.label, 140) || 'Without words' }),
+      el('span', { class: 'turn-time', text: clock(turn.t_ms) })));
+    clear(this.#list);
+    this.#list.append(...this.#buttons.map((button) => el('li', {}, button)));
+    if (timeline && turns.length === 0) this.#list.append(el('li', { class: 'panel-empty', text: 'Nobody says anything in this session.' }));
+  }
+
+  /**
+   * @param {MouseEvent} event
+   * @param {() => void} picked
+   */
+  #clicked(event, picked) {
+    const button = event.target instanceof Element ? event.target.closest('button') : null;
+    if (!button?.dataset.seq) return;
+    this.#store.dispatch({ type: 'go-to', seq: Number(button.dataset.seq) });
+    picked();
+  }
+}
+
+/**
+ * Scrolls only the list: `scrollIntoView` would scroll the page too.
+ *
+ * @param {HTMLElement} list
+ * @param {HTMLElement} child
+ */
+function keepInView(list, child) {
+  const outer = list.getBoundingClientRect();
+  const inner = child.getBoundingClientRect();
+  if (inner.top < outer.top || inner.bottom > outer.bottom) list.scrollTop += inner.top - outer.top - outer.height / 3;
+}
