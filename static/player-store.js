@@ -193,11 +193,13 @@ export class PlayerStore {
   }
 
   /**
+   * As fast as possible, a seek stops there: going on would be at the end before one has looked.
+   *
    * @param {{ t_ms: number } | { seq: number }} seek
    * @param {number | null} pendingMs
    * @param {Control} [more]
    */
-  #seek(seek, pendingMs, more = {}) {
+  #seek(seek, pendingMs, more = this.#state.mode === 'fast' ? { play: false } : {}) {
     this.#pendingId = this.#client.send({ ...more, seek });
     this.#set({ pendingMs: this.#pendingId === null ? null : pendingMs });
   }
@@ -209,7 +211,7 @@ export class PlayerStore {
    */
   #goTo(seq) {
     const tMs = this.#state.timeline?.markers.find((each) => each.seq === seq)?.t_ms ?? null;
-    const stopped = this.#state.status === 'paused';
+    const stopped = this.#state.status === 'paused' || this.#state.mode === 'fast';
     this.#seek({ seq }, tMs);
     if (stopped) this.#send({ step: { by: 1, unit: 'event' } });
   }

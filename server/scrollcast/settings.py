@@ -13,7 +13,15 @@ from urllib.parse import urlsplit
 from scrollcast.errors import SettingsError
 from scrollcast.stream.registry import MAX_STREAMS
 
-__all__ = ["DEFAULT_PORT", "PORTS_TRIED", "Settings", "cache_folder", "demo_folder", "is_loopback_name", "static_folder"]
+__all__ = [
+    "DEFAULT_PORT",
+    "PORTS_TRIED",
+    "Settings",
+    "cache_folder",
+    "demo_folder",
+    "is_loopback_name",
+    "static_folder",
+]
 
 DEFAULT_PORT: Final = 8420
 PORTS_TRIED: Final = 50

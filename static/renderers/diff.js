@@ -307,14 +307,12 @@ function fileNode(file, named) {
 export function diffBlock(lines, path) {
   const language = languageOfPath(path);
   const numbered = lines.some((line) => line.old !== undefined || line.new !== undefined);
-  /** @type {Run[][] | undefined} */
-  let looks;
   return block({
     label: 'Changes', limit: CLIP_LINES, count: lines.length, class: `block-diff ${numbered ? 'has-numbers' : ''}`.trim(),
     lines: (from, to) => {
-      looks ??= highlightedSides(lines, language);
+      const looks = highlightedSides(lines.slice(0, to), language);
       return lines.slice(from, to).map((line, index) => ({
-        runs: line.kind === 'hunk' ? [{ text: line.text || '⋯' }] : withMarks(looks?.[from + index] ?? [{ text: line.text }], line.marks ?? []),
+        runs: line.kind === 'hunk' ? [{ text: line.text || '⋯' }] : withMarks(looks[from + index] ?? [{ text: line.text }], line.marks ?? []),
         class: `is-${line.kind}`,
         ...(numbered && { data: { n: String((line.kind === 'del' ? line.old : line.new) ?? line.old ?? '') } }),
       }));

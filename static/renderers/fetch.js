@@ -3,7 +3,7 @@
 import { el, link } from '../dom.js';
 import { oneLine, safeText } from '../format.js';
 import { folded, withShowAll } from './fold.js';
-import { markdown } from './markdown.js';
+import { markdown, unmarked } from './markdown.js';
 import { resultSource, textField } from './tool-input.js';
 
 /** Answers longer than this begin folded to it. */
@@ -15,7 +15,7 @@ function answer({ results, context }) {
   return withShowAll(resultSource(results, context), (text) => {
     if (text.trim() === '') return [el('p', { class: 'empty-output', text: 'no answer' })];
     if (text.length <= GLANCE_CHARS) return [markdown(text, { class: 'tool-prose', breaks: false })];
-    return [folded([el('span', { class: 'fold-name', text: 'Answer' }), el('span', { class: 'fold-glance', text: oneLine(text, 120) })], () => [markdown(text, { class: 'tool-prose', breaks: false })], { class: 'fold-answer' })];
+    return [folded([el('span', { class: 'fold-name', text: 'Answer' }), el('span', { class: 'fold-glance', text: oneLine(unmarked(text.slice(0, 600)), 120) })], () => [markdown(text, { class: 'tool-prose', breaks: false })], { class: 'fold-answer' })];
   });
 }
 
@@ -41,7 +41,7 @@ export const subagent = {
   body: (call) => {
     const prompt = textField(call.input, 'prompt', 'message', 'instructions', 'task');
     return [
-      prompt && folded([el('span', { class: 'fold-name', text: 'Task' }), el('span', { class: 'fold-glance', text: oneLine(prompt, 120) })], () => [markdown(prompt, { class: 'tool-prose' })], { class: 'fold-answer' }),
+      prompt && folded([el('span', { class: 'fold-name', text: 'Prompt' }), el('span', { class: 'fold-glance', text: oneLine(unmarked(prompt.slice(0, 600)), 120) })], () => [markdown(prompt, { class: 'tool-prose' })], { class: 'fold-answer' }),
       ...answer(call),
     ];
   },

@@ -7,10 +7,12 @@ import { fieldList, jsonBlock, prettyJson } from './json.js';
 import { plainBlock } from './lines.js';
 import { markdown } from './markdown.js';
 import { terminalOutput } from './terminal.js';
-import { resultSource } from './tool-input.js';
+import { resultSource, textField } from './tool-input.js';
 
 const CLIP_LINES = 24;
 const JSON_CHARS = 200_000;
+/** Fields that say in a few words what a call is about, the first one found. */
+const TELLING = ['title', 'description', 'subject', 'name', 'query', 'question', 'command', 'path', 'file_path', 'url', 'prompt', 'message', 'text', 'skill'];
 
 /** @type {import('./tool-input.js').Look} */
 export const generic = {
@@ -19,8 +21,8 @@ export const generic = {
     if (part.title && part.title !== part.name) return oneLine(part.title, 120);
     if (typeof input === 'string') return oneLine(input, 100);
     if (typeof input !== 'object' || input === null) return '';
-    const first = Object.values(input).find((value) => typeof value === 'string' && value.trim() !== '');
-    return typeof first === 'string' ? oneLine(first, 100) : '';
+    const told = textField(input, ...TELLING) ?? Object.values(input).find((value) => typeof value === 'string' && value.trim() !== '');
+    return typeof told === 'string' ? oneLine(told, 100) : '';
   },
   body: ({ input, results, context }) => [
     ...inputNode(input),

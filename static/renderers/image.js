@@ -1,6 +1,6 @@
 /** Images of a session, and the dialog that shows one large. */
 
-import { el, icon, image } from '../dom.js';
+import { el, icon, image, replaceChildren } from '../dom.js';
 import { bytes, safeText } from '../format.js';
 
 /**
@@ -18,7 +18,7 @@ export function renderImage(part, context) {
   button.addEventListener('click', () => (context.onOpenImage ?? openImage)(picture));
   const figure = el('figure', { class: 'part part-image' }, button, el('figcaption', { text: what }));
   picture.addEventListener('error', () => {
-    button.replaceWith(el('span', { class: 'image-placeholder' }, icon('image'), el('span', { text: `Image that cannot be shown (${what})` })));
+    replaceChildren(figure, el('span', { class: 'image-placeholder' }, icon('image'), el('span', { text: `Image that cannot be shown (${what})` })));
   });
   return figure;
 }

@@ -12,7 +12,7 @@ import { renderCode } from './code.js';
 import { folded } from './fold.js';
 import { renderImage } from './image.js';
 import { foldedJson, jsonBlock } from './json.js';
-import { markdown, renderText } from './markdown.js';
+import { markdown, renderText, unmarked } from './markdown.js';
 import { renderPlan } from './plan.js';
 import { renderResource } from './resource.js';
 import { renderThinking } from './thinking.js';
@@ -96,13 +96,13 @@ export function renderPart(part, context, place = { seq: 0, t_ms: 0, index: 0 })
       case 'resource':
         return renderResource(part, context);
       case 'plan':
-        return renderPlan(part);
+        return renderPlan(part, context);
       default:
-        return renderUnknown(part);
+        return renderUnknown(part, context);
     }
   } catch {
     // A part that is not of the shape its type promises.
-    return renderUnknown(part);
+    return renderUnknown(part, context);
   }
 }
 
@@ -162,7 +162,7 @@ function messageNode(envelope, message, context) {
   const content = Array.isArray(message.content) ? message.content : [];
   if (facts.compaction) return compactionNode(envelope, content, context);
   const speaker = speakerOf(message, facts, content);
-  if (speaker === 'person') endRunning(context, envelope.seq);
+  if (speaker === 'person' && facts.lane === null) endRunning(context, envelope.seq);
   const nodes = content.map((part, index) => partOf(part, context, { seq: envelope.seq, t_ms: envelope.t_ms, index }, speaker));
   const shown = nodes.filter((node) => node !== null);
   if (shown.length === 0 && content.length > 0 && content.every((part) => part?.type === 'tool_result')) return null;
@@ -220,7 +220,8 @@ function speakerOf({ role }, facts, content) {
 
 /** @param {Speaker} speaker @param {Facts} facts */
 function headNode(speaker, facts) {
-  const name = speaker === 'system' && facts.role !== 'system' && facts.role !== 'user' ? safeText(oneLine(facts.role, 30)) : NAMES[speaker];
+  // In a sub-agent's lane, it is the agent above that asks.
+  const name = speaker === 'person' && facts.lane !== null ? 'Prompt' : speaker === 'system' && facts.role !== 'system' && facts.role !== 'user' ? safeText(oneLine(facts.role, 30)) : NAMES[speaker];
   return el(
     'header', { class: 'msg-head' },
     el('h2', { class: 'msg-name' }, icon(ICONS[speaker]), name),
@@ -241,7 +242,7 @@ function laneOf(id) {
 /** @param {Envelope} envelope @param {Part[]} content @param {Context} context */
 function compactionNode(envelope, content, context) {
   const text = content.map((part) => ('text' in part && typeof part.text === 'string' ? part.text : '')).join('\n').trim();
-  const summary = text !== '' && folded([el('span', { class: 'fold-name', text: 'Summary' }), el('span', { class: 'fold-glance', text: oneLine(text, 100) })], () => [markdown(text)], { class: 'fold-note' });
+  const summary = text !== '' && folded([el('span', { class: 'fold-name', text: 'Summary' }), el('span', { class: 'fold-glance', text: oneLine(unmarked(text.slice(0, 600)), 100) })], () => [markdown(text)], { class: 'fold-note' });
   return row(envelope, context, 'msg-compaction', [el('h2', { class: 'divider' }, icon('fold'), 'Context compacted'), summary]);
 }
 

@@ -6,16 +6,25 @@ import { codeLines } from './code.js';
 import { folded } from './fold.js';
 import { plainBlock } from './lines.js';
 
+/** A value nested deeper is not indented: the indentation alone would be larger than it. */
+const INDENT_DEPTH = 60;
+
 /**
  * @param {unknown} value
  * @returns {string}
  */
 export function prettyJson(value) {
   try {
-    return JSON.stringify(value, null, 2) ?? String(value);
+    return JSON.stringify(value, null, isDeep(value, INDENT_DEPTH) ? 0 : 2) ?? String(value);
   } catch {
     return '(nested too deeply to show)';
   }
+}
+
+/** @param {unknown} value @param {number} limit @returns {boolean} */
+function isDeep(value, limit) {
+  if (typeof value !== 'object' || value === null) return false;
+  return limit === 0 || Object.values(value).some((each) => isDeep(each, limit - 1));
 }
 
 /**
@@ -23,7 +32,7 @@ export function prettyJson(value) {
  * @param {{label?: string, limit?: number}} [options]
  */
 export function jsonBlock(value, { label = 'JSON', limit = 40 } = {}) {
-  return codeLines(prettyJson(value), { language: 'json', label, limit, class: 'block-json' });
+  return codeLines(prettyJson(value), { language: 'json', label, limit, wrap: true, class: 'block-json' });
 }
 
 /**
@@ -66,5 +75,5 @@ function fieldValue(value) {
   }
   if (typeof value !== 'object' || value === null) return el('code', { class: 'field-plain', text: String(value) });
   const whole = prettyJson(value);
-  return whole.length <= 120 ? el('code', { class: 'field-plain', text: safeText(oneLine(whole, 120)) }) : codeLines(whole, { language: 'json', label: 'Value', limit: 12 });
+  return whole.length <= 120 ? el('code', { class: 'field-plain', text: safeText(oneLine(whole, 120)) }) : codeLines(whole, { language: 'json', label: 'Value', limit: 12, wrap: true });
 }

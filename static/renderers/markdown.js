@@ -4,7 +4,7 @@
  */
 
 import { el, fragment, link, text as textNode } from '../dom.js';
-import { safeText } from '../format.js';
+import { bytes, safeText } from '../format.js';
 import { Lexer } from '../vendor/marked/marked.js';
 import { codeBlock } from './code.js';
 import { source, withShowAll } from './fold.js';
@@ -16,7 +16,13 @@ import { plainBlock } from './lines.js';
 /** @typedef {import('../vendor/marked/marked.js').Tokens.TableCell} TableCell */
 
 /** Prose longer than this is a log that lost its way: shown as plain text. */
-const MARKDOWN_CHARS = 100_000;
+const MARKDOWN_CHARS = 400_000;
+/** How much is shown at a time; the rest comes on request, so that a long text costs a bounded time. */
+const STEP_CHARS = 20_000;
+/** And how many lines: a list of thousands of short items is dear to take apart. */
+const STEP_LINES = 1000;
+/** And how many blocks (paragraphs, headings, lists) of it. */
+const STEP_BLOCKS = 200;
 /** A paragraph longer than this is shown without emphasis and links, whose search grows faster than the text. */
 const INLINE_CHARS = 6000;
 /** Nothing that people write is nested deeper; what is, is shown as its source. */
@@ -38,12 +44,64 @@ export function markdown(text, { class: name = '', breaks = true } = {}) {
     node.append(plainBlock(text, { label: 'Text', wrap: true, class: 'block-prose' }));
     return node;
   }
-  try {
-    node.append(blocks(lex(text, breaks), 0));
-  } catch {
-    node.append(plainBlock(text, { label: 'Text', wrap: true, class: 'block-prose' }));
-  }
+  more(node, text, breaks);
   return node;
+}
+
+/**
+ * Adds the beginning of a text, and a button for what is left of it.
+ *
+ * @param {HTMLElement} node
+ * @param {string} text
+ * @param {boolean} breaks
+ */
+function more(node, text, breaks) {
+  const at = cutAt(text, Math.min(STEP_CHARS, linesEnd(text, STEP_LINES)));
+  let rest = text.slice(at);
+  try {
+    const tokens = lex(text.slice(0, at), breaks);
+    rest = tokens.slice(STEP_BLOCKS).map((token) => token.raw).join('') + rest;
+    node.append(blocks(tokens.slice(0, STEP_BLOCKS), 0));
+  } catch {
+    node.append(plainBlock(text.slice(0, at), { label: 'Text', wrap: true, class: 'block-prose' }));
+  }
+  if (rest.trim() === '') return;
+  const button = el('button', { class: 'more-button md-more', attrs: { type: 'button' }, text: `Show more (${bytes(rest.length)} left)` });
+  button.addEventListener('click', () => {
+    button.remove();
+    more(node, rest, breaks);
+  });
+  node.append(button);
+}
+
+/** Where so many lines of a text end. @param {string} text @param {number} lines */
+function linesEnd(text, lines) {
+  let at = -1;
+  for (let line = 0; line < lines; line += 1) {
+    at = text.indexOf('\n', at + 1);
+    if (at < 0) return text.length;
+  }
+  return at + 1;
+}
+
+/**
+ * Where to cut a text of more than `limit` characters: between paragraphs and not inside a fence, where that can be.
+ *
+ * @param {string} text
+ * @param {number} limit
+ */
+export function cutAt(text, limit) {
+  if (text.length <= limit) return text.length;
+  const head = text.slice(0, limit);
+  let best = 0;
+  let open = false;
+  for (const { index, 0: found } of head.matchAll(/^[ \t]*(?:`{3,}|~{3,}).*$|\n[ \t]*\n/gm)) {
+    if (!found.startsWith('\n')) open = !open;
+    else if (!open) best = index + found.length;
+  }
+  if (best > limit / 4) return best;
+  const line = head.lastIndexOf('\n');
+  return line > limit / 4 ? line + 1 : limit;
 }
 
 /**
@@ -59,6 +117,15 @@ export function inlineMarkdown(text) {
   } catch {
     return fragment(safeText(text));
   }
+}
+
+/**
+ * Text without the marks of emphasis, code and headings, for a glance at it in one line.
+ *
+ * @param {string} text
+ */
+export function unmarked(text) {
+  return text.replace(/[*`]{1,3}|^#{1,6}\s|\b_+|_+\b/gm, '');
 }
 
 /** @param {string} text @param {boolean} breaks @returns {Token[]} */

@@ -1,7 +1,10 @@
 /** Plans and to-do lists: entries, each with its state in a mark, a word and a colour. */
 
 import { el, icon } from '../dom.js';
+import { source, withShowAll } from './fold.js';
+import { jsonBlock } from './json.js';
 import { inlineMarkdown } from './markdown.js';
+import { inputOf } from './tool-input.js';
 
 /** @typedef {{content: string, status: string, priority?: string | null}} Entry */
 
@@ -48,9 +51,11 @@ export function planList(entries) {
 
 /**
  * @param {import('../protocol.js').PlanPart} part
+ * @param {import('./index.js').Context} context
  */
-export function renderPlan(part) {
+export function renderPlan(part, context) {
   const entries = part.entries.map(({ content, status, priority }) => ({ content: String(content), status: String(status ?? ''), priority: priority ?? null }));
+  const body = withShowAll(source('', part.truncated, context), (text) => [text === '' ? planList(entries) : jsonBlock(inputOf(text), { label: 'Plan' })]);
   const head = el('div', { class: 'plan-head' }, icon('list-check'), el('strong', { text: 'Plan' }), el('span', { class: 'plan-progress', text: planProgress(entries) }));
-  return el('section', { class: 'part part-plan' }, head, planList(entries));
+  return el('section', { class: 'part part-plan' }, head, ...body);
 }

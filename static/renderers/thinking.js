@@ -3,7 +3,7 @@
 import { el, icon } from '../dom.js';
 import { count, oneLine } from '../format.js';
 import { folded, source, withShowAll } from './fold.js';
-import { markdown } from './markdown.js';
+import { markdown, unmarked } from './markdown.js';
 
 /**
  * @param {import('../protocol.js').ThinkingPart} part
@@ -19,15 +19,10 @@ export function renderThinking(part, context) {
     [
       icon('brain'),
       el('span', { class: 'fold-name', text: 'Thinking' }),
-      el('span', { class: 'fold-glance', text: oneLine(withoutMarks(part.text.slice(0, 600)), 120) }),
+      el('span', { class: 'fold-glance', text: oneLine(unmarked(part.text.slice(0, 600)), 120) }),
       size && el('span', { class: 'fold-size', text: size }),
     ],
     () => withShowAll(source(part.text, part.truncated, context), (text) => [markdown(text)]),
     { class: 'part part-thinking' },
   );
-}
-
-/** @param {string} text */
-function withoutMarks(text) {
-  return text.replace(/[*_`#]{1,3}/g, '');
 }

@@ -115,19 +115,26 @@ export class ToolCallHandle {
     const summary = look.summary(call);
     this.#summary.textContent = safeText(summary);
     this.#summary.title = summary.length > 60 ? safeText(summary) : '';
-    replaceChildren(this.#badges, ...(look.badges?.(call) ?? []).map(({ text, class: name }) => el('span', { class: `badge ${name ?? ''}`.trim(), text })));
-    replaceChildren(this.#state, ...this.#stateNodes(results, isError));
+    const badges = look.badges?.(call) ?? [];
+    replaceChildren(this.#badges, ...badges.map(({ text, class: name }) => el('span', { class: `badge ${name ?? ''}`.trim(), text })));
+    replaceChildren(this.#state, ...this.#stateNodes(results, isError, badges.some((badge) => badge.class === 'is-error')));
     if (this.#open) replaceChildren(this.#body, ...(this.#raw ? this.#rawNodes(call) : this.#bodyNodes(call, look)));
   }
 
-  /** @param {Result[]} results @param {boolean} isError @returns {Child[]} */
-  #stateNodes(results, isError) {
+  /**
+   * @param {Result[]} results
+   * @param {boolean} isError
+   * @param {boolean} unwell  it worked, but a badge says that what it did ended badly: no tick then
+   * @returns {Child[]}
+   */
+  #stateNodes(results, isError, unwell) {
     if (results.length === 0) {
       return this.#waits ? [el('span', { class: 'spinner', attrs: { 'aria-hidden': true } }), 'running'] : [el('span', { text: 'no result' })];
     }
     const took = (results[results.length - 1]?.place.t_ms ?? 0) - this.place.t_ms;
     const length = took >= 50 && el('span', { class: 'tool-time', text: span(took), title: `From call to result: ${span(took)}` });
-    return isError ? [icon('cross'), 'failed', length] : [icon('check'), el('span', { class: 'visually-hidden', text: 'done' }), length];
+    if (isError) return [icon('cross'), 'failed', length];
+    return unwell ? [length] : [icon('check'), el('span', { class: 'visually-hidden', text: 'done' }), length];
   }
 
   /** @param {Call} call @param {import('./tool-input.js').Look} look @returns {Child[]} */

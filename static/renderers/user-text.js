@@ -29,12 +29,17 @@ export function segments(text) {
   /** @type {Segment[]} */
   const found = [];
   let at = 0;
+  /** Tags that are opened and not closed after here: not looked for again. @type {Set<string>} */
+  const unclosed = new Set();
   OPEN_TAG.lastIndex = 0;
   for (let match = OPEN_TAG.exec(text); match !== null && found.length < MAX_SEGMENTS; match = OPEN_TAG.exec(text)) {
     const tag = match[1] ?? '';
     const inside = match.index + match[0].length;
-    const end = text.indexOf(`</${tag}>`, inside);
-    if (end < 0) continue;
+    const end = unclosed.has(tag) ? -1 : text.indexOf(`</${tag}>`, inside);
+    if (end < 0) {
+      unclosed.add(tag);
+      continue;
+    }
     if (text.slice(at, match.index).trim() !== '') found.push({ tag: null, text: text.slice(at, match.index) });
     found.push({ tag, text: text.slice(inside, end) });
     at = end + tag.length + 3;

@@ -125,8 +125,11 @@ export class Controls {
     if (shows === this.#nowShows) return;
     this.#nowShows = shows;
     clear(this.#now);
-    if (state) this.#now.append(el('span', { class: waiting ? 'chip idle' : 'chip', text: state }));
-    if (turn) this.#now.append(el('span', { class: 'now-turn', text: where }), el('span', { class: 'now-label', text: oneLine(turn.label, 140) }));
+    this.#now.append(
+      el('span', { class: 'now-state' }, state ? el('span', { class: waiting ? 'chip idle' : 'chip', text: state }) : null),
+      el('span', { class: 'now-words' },
+        turn && el('span', { class: 'now-turn', text: where }),
+        turn && el('span', { class: 'now-label', text: oneLine(turn.label, 140) })));
   }
 }
 

@@ -177,15 +177,18 @@ export class Player {
    *
    * @param {ReplayState} state
    */
-  #drawCover({ phase, failure, connection }) {
+  #drawCover({ phase, failure, connection, status, count }) {
     const unreachable = phase === 'opening' && connection.status === 'waiting';
-    const shows = phase === 'ready' ? '' : phase === 'failed' ? `failed ${failure?.message}` : unreachable ? 'unreachable' : 'opening';
+    const empty = phase === 'ready' && count === 0 && status === 'ended';
+    const shows = empty ? 'empty' : phase === 'ready' ? '' : phase === 'failed' ? `failed ${failure?.message}` : unreachable ? 'unreachable' : 'opening';
     if (shows === this.#shown.cover) return;
     this.#shown.cover = shows;
     this.#cover.hidden = shows === '';
     clear(this.#cover);
     const back = localLink('/', { class: 'button', text: 'All sessions' });
-    if (phase === 'failed') this.#cover.append(failed(failure?.code ?? '', failure?.message ?? '', back, this.#retryButton('Try again')));
+    this.node.classList.toggle('is-failed', phase === 'failed' || empty);
+    if (empty) this.#cover.append(message({ icon: 'file', title: 'This session has no messages', text: 'It was archived, but nothing was said in it.' }, back));
+    else if (phase === 'failed') this.#cover.append(failed(failure?.code ?? '', failure?.message ?? '', back, this.#retryButton('Try again')));
     else if (unreachable) this.#cover.append(message({ icon: 'warning', title: 'The server cannot be reached', text: 'It may be starting, or have been stopped. This page keeps trying.', kind: 'error' }, back, this.#retryButton('Try now')));
     else if (shows) this.#cover.append(skeleton());
   }

@@ -21,11 +21,11 @@ const REACH_PX = 6;
 
 /** How marks stand: their lane, how near two of a kind may come, and in whose favour marks of a lane make room. */
 const MARKS = /** @type {const} */ ({
-  error: { lane: 'above', apart: 7, rank: 0 },
-  turn: { lane: 'above', apart: 5, rank: 1 },
-  compaction: { lane: 'above', apart: 9, rank: 2 },
-  plan: { lane: 'above', apart: 9, rank: 3 },
-  subagent: { lane: 'above', apart: 9, rank: 4 },
+  error: { lane: 'above', apart: 9, rank: 0 },
+  turn: { lane: 'above', apart: 9, rank: 1 },
+  compaction: { lane: 'above', apart: 10, rank: 2 },
+  plan: { lane: 'above', apart: 10, rank: 3 },
+  subagent: { lane: 'above', apart: 10, rank: 4 },
   tool: { lane: 'below', apart: 5, rank: 5 },
 });
 

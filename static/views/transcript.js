@@ -11,7 +11,7 @@
 
 import { clear, el, fragment, icon } from '../dom.js';
 import { clock, count, span } from '../format.js';
-import { createContext, endRunning, renderMessage } from '../renderers/index.js';
+import { createContext, endRunning, forget, renderMessage } from '../renderers/index.js';
 import { Follower } from './follow.js';
 
 /** Messages kept in the document. */
@@ -26,7 +26,7 @@ const EXTEND_EVENTS = 60;
 const MAX_BEHIND = 240;
 /** Drawing time in one frame: leaves half of it for layout and input. */
 const SLICE_MS = 8;
-/** A silence this long is told in the conversation even when it was waited for. */
+/** A silence this long is told in the conversation even when it was waited for; a shorter one only when it was cut. */
 const TOLD_GAP_MS = 60_000;
 /** From this speed on, gliding would lag behind. */
 const GLIDE_UP_TO_SPEED = 8;
@@ -141,7 +141,8 @@ export class Transcript {
   #rewound(cursor) {
     this.#build = null;
     const near = cursor >= this.#low && cursor <= this.#high && (this.#low === 0 || cursor - this.#low >= 10);
-    if (this.#stale || !near || !this.#cut(cursor)) this.#stale = true;
+    if (this.#stale || !near) this.#stale = true;
+    else this.#cut(cursor);
     this.#follower.follow();
   }
 
@@ -285,38 +286,22 @@ export class Transcript {
    * @returns {Item}
    */
   #draw(envelope, context) {
-    const divider = this.#divider(envelope);
     const { node } = renderMessage(envelope, context);
+    const divider = this.#divider(envelope, node !== null);
     return { seq: envelope.seq, nodes: [divider, node].filter((each) => each !== null) };
   }
 
   // ------------------------------------------------------------------------------------------------------ cutting
 
   /**
-   * Takes out what comes after a position, as if it had not happened: the cards of calls whose results go with it are
-   * drawn anew, waiting.
+   * Takes out what comes after a position, as if it had not happened: the cards of calls whose results go wait again.
    *
    * @param {number} cursor
-   * @returns {boolean} whether that could be done
    */
   #cut(cursor) {
-    const lost = new Set();
-    for (let seq = cursor; seq < this.#high; seq++) {
-      const envelope = this.#store.log.get(seq);
-      if (!envelope) return false;
-      for (const id of resultsOf(envelope)) lost.add(id);
-    }
-    if (!this.#store.log.holds(this.#low, cursor)) return false;
-    for (const item of this.#items.splice(cursor - this.#low)) this.#remove(item);
+    this.#forget(this.#items.splice(cursor - this.#low));
     this.#high = cursor;
-    for (const item of this.#items) {
-      const calls = callsOf(/** @type {Envelope} */ (this.#store.log.get(item.seq)));
-      if (!calls.some((id) => lost.has(id))) continue;
-      this.#redraw(item);
-      this.#redrawResults(item.seq + 1, new Set(calls));
-    }
     this.#mark(this.#lastNode(), 'instant');
-    return true;
   }
 
   /**
@@ -349,24 +334,21 @@ export class Transcript {
 
   #trimTop() {
     if (this.#nodeCount() <= MAX_NODES) return;
-    this.#follower.keepInPlace(() => {
-      for (const item of this.#items.splice(0, TRIM_NODES)) this.#forget(item);
-      this.#low = this.#items[0]?.seq ?? this.#high;
-    });
+    this.#follower.keepInPlace(() => this.#forget(this.#items.splice(0, TRIM_NODES)));
+    this.#low = this.#items[0]?.seq ?? this.#high;
   }
 
   #trimBottom() {
     while (this.#nodeCount() > MAX_NODES + TRIM_NODES) {
-      for (const item of this.#items.splice(-TRIM_NODES)) this.#forget(item);
+      this.#forget(this.#items.splice(-TRIM_NODES));
       this.#high = (this.#items.at(-1)?.seq ?? this.#low - 1) + 1;
     }
   }
 
-  /** @param {Item} item  a result that comes later must not go into a card that is no longer shown */
-  #forget(item) {
-    this.#remove(item);
-    const envelope = this.#store.log.get(item.seq);
-    if (envelope) for (const id of callsOf(envelope)) this.#context.calls.delete(id);
+  /** @param {Item[]} items  results that come later must not go into cards that are no longer shown */
+  #forget(items) {
+    for (const item of items) this.#remove(item);
+    forget(items.map((item) => item.seq), this.#context);
   }
 
   // ------------------------------------------------------------------------------------------------ around it all
@@ -406,15 +388,15 @@ export class Transcript {
     if (shown === 'playing') this.#tail.append(el('div', { class: 'pulse', attrs: { 'aria-hidden': 'true' } }, el('span'), el('span'), el('span')));
     if (shown !== 'ended') return;
     endRunning(this.#context);
-    const what = total === 0 ? 'This session has no messages.' : `End of the session`;
-    const facts = total === 0 ? null : `${count(total, 'message')} in ${span(durationMs)}${end?.reason === 'truncated' ? '; the archive stops in a half-written record' : ''}`;
+    if (total === 0) return;
+    const cut = end?.reason === 'truncated' ? '; the archive stops in a half-written record' : '';
     this.#tail.append(el('div', { class: 'end-card' },
-      el('p', { class: 'end-title', text: what }),
-      facts !== null && el('p', { class: 'end-facts', text: facts }),
-      total > 0 && el('button', { class: 'button primary', attrs: { type: 'button' }, on: { click: () => this.#store.dispatch({ type: 'replay' }) } },
+      el('p', { class: 'end-title', text: 'End of the session' }),
+      el('p', { class: 'end-facts', text: `${count(total, 'message')} in ${span(Math.floor(durationMs / 1000) * 1000)}${cut}` }),
+      el('button', { class: 'button primary', attrs: { type: 'button' }, on: { click: () => this.#store.dispatch({ type: 'replay' }) } },
         icon('replay'), 'Replay from the start'),
     ));
-    this.#follower.reveal(total > 0 ? this.#newest : null, 'instant');
+    this.#follower.reveal(this.#newest, 'instant');
   }
 
   /** @param {ReplayState} state */
@@ -430,14 +412,19 @@ export class Transcript {
 
   /**
    * @param {Envelope} envelope
+   * @param {boolean} seen  whether the event has a place of its own: a card tells by itself how long its call took
    * @returns {HTMLElement | null}
    */
-  #divider(envelope) {
+  #divider(envelope, seen) {
     const before = this.#store.log.get(envelope.seq - 1);
     const skip = this.#store.getState().skips.get(envelope.seq);
-    if (skip) return silence(`Skipped ${span(skip.toMs - skip.fromMs)} of silence`, envelope.t_ms, true);
-    const gap = before ? envelope.t_ms - before.t_ms : 0;
-    return gap >= TOLD_GAP_MS ? silence(`${span(gap)} later`, envelope.t_ms, false) : null;
+    const gap = skip ? skip.toMs - skip.fromMs : before ? envelope.t_ms - before.t_ms : 0;
+    if (gap < TOLD_GAP_MS && (!skip || !seen)) return null;
+    const words = skip ? `Skipped ${span(gap)} of silence` : `${span(gap)} later`;
+    const kind = gap < TOLD_GAP_MS ? 'silence short' : skip ? 'silence skipped' : 'silence';
+    return el('div', { class: kind, attrs: { role: 'separator', 'aria-label': words } },
+      el('span', { class: 'silence-words' }, icon('clock'), words),
+      gap >= TOLD_GAP_MS && el('span', { class: 'silence-time', text: clock(envelope.t_ms) }));
   }
 
   /**
@@ -481,16 +468,6 @@ export class Transcript {
     const turn = timeline?.markers.findLast((each) => each.kind === 'turn' && each.seq <= wished);
     return turn && turn.seq >= cursor - 2 * WINDOW_EVENTS ? turn.seq : wished;
   }
-}
-
-/**
- * @param {string} words
- * @param {number} tMs
- * @param {boolean} skipped
- */
-function silence(words, tMs, skipped) {
-  return el('div', { class: skipped ? 'silence skipped' : 'silence', attrs: { role: 'separator', 'aria-label': words } },
-    el('span', { class: 'silence-words' }, icon('clock'), words), el('span', { class: 'silence-time', text: clock(tMs) }));
 }
 
 function reducedMotion() {

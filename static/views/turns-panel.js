@@ -56,7 +56,7 @@ export class TurnsPanel {
       el('span', { class: 'turn-time', text: clock(turn.t_ms) })));
     clear(this.#list);
     this.#list.append(...this.#buttons.map((button) => el('li', {}, button)));
-    if (timeline && turns.length === 0) this.#list.append(el('li', { class: 'panel-empty', text: 'Nobody says anything in this session.' }));
+    if (timeline && turns.length === 0) this.#list.append(el('li', { class: 'panel-empty', text: 'No turns in this session.' }));
   }
 
   /**

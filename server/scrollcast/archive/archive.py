@@ -165,9 +165,7 @@ class Archive:
         while len(self._indexes) > KEPT_INDEXES:
             self._indexes.popitem(last=False)
 
-    def _build(
-        self, source: SessionSource, session: Session, fingerprint: Fingerprint, meta: bool
-    ) -> SessionIndex:
+    def _build(self, source: SessionSource, session: Session, fingerprint: Fingerprint, meta: bool) -> SessionIndex:
         builder = IndexBuilder(source, session, fingerprint, self._cache, meta=meta)
         self._builders.add(builder)
 

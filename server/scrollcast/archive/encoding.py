@@ -5,6 +5,7 @@ An event's own bytes, `{"seq":…,"t_ms":…,"event":…}`, are the same in ever
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import merge
@@ -107,7 +108,7 @@ class EventEncoder:
         """One event's bytes and what is to be known of it without decoding them again."""
         record = timed.record
         event = self._meta_event(timed) if record.is_meta else self._message(timed)
-        data = orjson.dumps({"seq": seq, "t_ms": timed.t_ms, "event": event})
+        data = _encode({"seq": seq, "t_ms": timed.t_ms, "event": event})
         is_turn, is_tool, markers = (False, False, ()) if record.is_meta else _describe(record)
         return EncodedEvent(timed.t_ms, record.id, data, is_turn, is_tool, (*markers, *record.markers))
 
@@ -140,6 +141,13 @@ class EventEncoder:
                 "payload": record.payload,
             },
         }
+
+
+def _encode(value: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:  # it reads deeper nesting than it writes
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _metadata(record: Record) -> Mapping[str, Any] | None:

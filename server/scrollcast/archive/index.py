@@ -15,11 +15,11 @@ import threading
 import zlib
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
@@ -32,7 +32,16 @@ __all__ = ["EVENTS_FILE", "HEADER_FILE", "MARKERS_FILE", "TABLES", "EventBlock",
 EVENTS_FILE: Final = "events.bin"
 MARKERS_FILE: Final = "markers.bin"
 HEADER_FILE: Final = "header.json"
-TABLES: Final = {"times": "q", "offsets": "Q", "ids": "I", "turns": "I", "tools": "I", "gaps": "q"}
+TableType: TypeAlias = Literal["q", "Q", "I", "B"]
+
+TABLES: Final[Mapping[str, TableType]] = {
+    "times": "q",
+    "offsets": "Q",
+    "ids": "I",
+    "turns": "I",
+    "tools": "I",
+    "gaps": "q",
+}
 """The tables of an index, each a file of its name, with the `array` type code of its numbers."""
 
 
@@ -250,14 +259,13 @@ def _read_fully(fd: int, buffer: memoryview, offset: int) -> None:
 
 
 def hash_id(event_id: str) -> int:
+    """The number that an event's id is looked up by; two ids may share one."""
     return zlib.crc32(event_id.encode("utf-8", "replace"))
 
 
-def _map_table(path: Path, typecode: str) -> Any:
+def _map_table(path: Path, typecode: TableType) -> Any:
     """A table of fixed-width numbers, mapped: only what is looked at is ever read."""
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
             return array(typecode)
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)).cast(typecode)
-
-

@@ -46,8 +46,9 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="a session file, or a folder of sessions")
     parser.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (default: %(default)s)")
     parser.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help="port; a free one near it where it is taken, 0 for any (default: %(default)s)"
-    )
+        "--port", type=int, default=DEFAULT_PORT,
+        help="port; the next free one where it is taken, 0 for any (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument(
         "--open", action=argparse.BooleanOptionalAction, default=None,
         help="open the page in a browser (default: where there is a screen)",
@@ -112,7 +113,8 @@ def _usable_cache() -> Path:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as problem:
         raise SettingsError(
-            f"the cache folder {folder} cannot be written ({problem.strerror}); name another one in SCROLLCAST_CACHE_DIR"
+            f"the cache folder {folder} cannot be written ({problem.strerror}); "
+            "name another one in SCROLLCAST_CACHE_DIR"
         ) from problem
     return folder
 

@@ -112,7 +112,7 @@ class Control:
     seek: Seek | None = None
     mode: Mode | None = None
     speed: float | None = None
-    idle: float | None | Literal[Unchanged.UNCHANGED] = UNCHANGED
+    idle: float | Literal[Unchanged.UNCHANGED] | None = UNCHANGED
     step: Step | None = None
 
     def __post_init__(self) -> None:

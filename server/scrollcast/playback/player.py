@@ -257,9 +257,7 @@ class Player:
     @property
     def _is_running(self) -> bool:
         """Whether the clock moves the recorded time."""
-        return (
-            self.status is Status.PLAYING and self.mode is Mode.REALTIME and self.cursor < self.timeline.count
-        )
+        return self.status is Status.PLAYING and self.mode is Mode.REALTIME and self.cursor < self.timeline.count
 
     def _time_of(self, index: int) -> float:
         return self.timeline.times[index] if index < self.timeline.count else self.timeline.duration_ms

@@ -20,6 +20,8 @@ _MAX_NUMBER: Final = 2**53 - 1
 
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
+FROM_THE_START: Final = SeekSeq(0)
+
 _T = TypeVar("_T")
 
 
@@ -30,7 +32,7 @@ class ReplayParameters:
     mode: Mode = Mode.FAST
     speed: float = 1.0
     idle: float | None = None
-    start: SeekTime | SeekSeq = SeekSeq(0)
+    start: SeekTime | SeekSeq = FROM_THE_START
     epoch: str | None = None
     paused: bool = False
     meta: bool = False
@@ -63,7 +65,7 @@ class ReplayParameters:
             mode=take("mode", _mode, Mode.FAST),
             speed=take("speed", _speed, 1.0),
             idle=take("idle", _idle, None),
-            start=take("start_ms", _start_ms, None) or take("start_seq", _start_seq, SeekSeq(0)),
+            start=take("start_ms", _start_ms, None) or take("start_seq", _start_seq, FROM_THE_START),
             epoch=given.get("epoch"),
             paused=take("paused", parse_bool, False),
             meta=take("meta", parse_bool, False),
@@ -125,9 +127,9 @@ def _idle(text: str) -> float | None:
     return idle
 
 
-def _start_ms(text: str) -> SeekTime | SeekSeq | None:
+def _start_ms(text: str) -> SeekTime | None:
     return SeekTime(parse_int(text, 0))
 
 
-def _start_seq(text: str) -> SeekTime | SeekSeq:
+def _start_seq(text: str) -> SeekSeq:
     return SeekSeq(parse_int(text, 0))

@@ -23,6 +23,9 @@ IMAGE_TYPES: Final = frozenset(("image/png", "image/jpeg", "image/gif", "image/w
 # Which field of a part holds its text.
 _TEXT_FIELD: Final = {"text": "text", "thinking": "text", "code": "text", "resource": "text"}
 
+# Which field of a part holds base64, where it has one.
+_BINARY_FIELD: Final = {"image": "data", "resource": "blob"}
+
 # Which field of a part holds a JSON value of any shape.
 _VALUE_FIELD: Final = {"tool_call": "input", "plan": "entries", "unknown": "raw"}
 
@@ -58,8 +61,8 @@ def _cut_part(part: Part, limit: int, href: Callable[[Path], str], path: Path) -
     kind = part["type"]
     if kind == "tool_result":
         return {**part, "output": _cut_parts(part["output"], limit, href, path)}
-    if kind == "image":
-        return _cut_image(part, limit, href, path)
+    if kind in _BINARY_FIELD and (kind == "image" or part.get(_BINARY_FIELD[kind])):
+        return _cut_binary(part, _BINARY_FIELD[kind], limit, href, path)
     if kind in _TEXT_FIELD:
         return _cut_text(part, _TEXT_FIELD[kind], limit, href, path)
     return _cut_value(part, _VALUE_FIELD[kind], limit, href, path)
@@ -77,11 +80,11 @@ def _cut_text(part: Part, field: str, limit: int, href: Callable[[Path], str], p
     return {**part, field: data[:limit].decode(errors="ignore"), "truncated": _mark(len(data), href, path)}
 
 
-def _cut_image(part: Part, limit: int, href: Callable[[Path], str], path: Path) -> Part:
-    data = part.get("data")
+def _cut_binary(part: Part, field: str, limit: int, href: Callable[[Path], str], path: Path) -> Part:
+    data = part.get(field)
     if not data or len(data) <= limit:
         return part
-    rest = {name: value for name, value in part.items() if name != "data"}
+    rest = {name: value for name, value in part.items() if name != field}
     return {**rest, "truncated": _mark(len(_decode_base64(data)), href, path)}
 
 
@@ -93,7 +96,7 @@ def _cut_value(part: Part, field: str, limit: int, href: Callable[[Path], str], 
 
 
 def _shrink(value: Any, limit: int) -> Any:
-    """A JSON value of the same shape with its texts cut, so that it is small; its beginning as text where that fails."""
+    """A JSON value of the same shape with its texts cut so that it is small; where that fails, its beginning as text."""
     for share in (limit // 2, limit // 16, 64):
         smaller = _cut_strings(value, share)
         if len(orjson.dumps(smaller)) <= limit:
@@ -134,7 +137,10 @@ def _body(part: Part) -> Body:
     kind = part["type"]
     if kind == "image" and part.get("data"):
         media_type = str(part["mime_type"]).partition(";")[0].strip().lower()
-        return Body(_decode_base64(part["data"]), media_type if media_type in IMAGE_TYPES else "application/octet-stream")
+        served = media_type if media_type in IMAGE_TYPES else "application/octet-stream"
+        return Body(_decode_base64(part["data"]), served)
+    if kind == "resource" and isinstance(part.get("blob"), str):
+        return Body(_decode_base64(part["blob"]), "application/octet-stream")
     if kind in _TEXT_FIELD:
         return Body((part.get(_TEXT_FIELD[kind]) or "").encode(), _PLAIN)
     field = _VALUE_FIELD.get(kind)

@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeVar, assert_never
 from uuid import uuid4
 
 from scrollcast.archive.archive import Archive
-from scrollcast.archive.index import EventBlock, SessionIndex
+from scrollcast.archive.index import EventBlock
 from scrollcast.errors import BadCommand, PositionOutOfRange, TooManyBadCommands
 from scrollcast.playback.commands import Control, SeekEvent, SeekSeq, SeekTime
 from scrollcast.playback.player import Changed, Deliver, Output, Player, Rewind, Skipped
@@ -69,6 +69,7 @@ class SessionStream:
         self._sent = 0
         self._failures = 0
         self._bad_commands = 0
+        self._acknowledged = 0
         self._finished = False
         # The reply to a step forward comes when its last event has been sent, or when something else cuts it short.
         self._owed_reply: tuple[bool, str | None] | None = None

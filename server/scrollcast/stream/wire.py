@@ -146,11 +146,11 @@ def _decode_mode(value: object) -> Mode | None:
     return Mode(value)
 
 
-def _decode_idle(fields: Mapping[str, Any]) -> float | None | Literal[Unchanged.UNCHANGED]:
+def _decode_idle(fields: Mapping[str, Any]) -> float | Literal[Unchanged.UNCHANGED] | None:
     return _number(fields, "idle") if "idle" in fields else UNCHANGED
 
 
-def _decode_seek(value: object) -> Seek | None:
+def _decode_seek(value: Any) -> Seek | None:
     match value:
         case None:
             return None
@@ -164,7 +164,7 @@ def _decode_seek(value: object) -> Seek | None:
             raise ValueError("seek takes one of t_ms, seq and event_id")
 
 
-def _decode_step(value: object) -> Step | None:
+def _decode_step(value: Any) -> Step | None:
     match value:
         case None:
             return None

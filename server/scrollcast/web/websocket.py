@@ -79,8 +79,8 @@ class _PlainFrames:
         message = await self._websocket.receive()
         if message["type"] != "websocket.receive":
             raise StreamClosed
-        text = message.get("text")
-        return message["bytes"] if text is None else text
+        received: str | bytes = message["bytes"] if message.get("text") is None else message["text"]
+        return received
 
     async def send(self, message: bytes | bytearray) -> None:
         try:

@@ -352,7 +352,7 @@ def test_bad_lines_keep_their_place() -> None:
         pytest.param(b"{0}\n{1}", ["one", "two"], [], id="no final newline"),
         pytest.param(b'{0}\n{1}\n{"type":"user","mess', ["one", "two"], [BadRecord(3, half_written=True)], id="cut"),
         pytest.param(b'{0}\n{1}\n{"type":"user","mess\n', ["one", "two"], [BadRecord(3)], id="cut before a newline"),
-        pytest.param(b"{0}\n\xff\xfe{1}\n", ["one"], [BadRecord(2)], id="stray bytes"),
+        pytest.param(b"{0}\n\xff\xfe{1}\n", ["one", "two"], [BadRecord(2)], id="stray bytes"),
         pytest.param(b"{0}\n" + b"[" * 3000 + b"\n{1}\n", ["one", "two"], [BadRecord(2)], id="deep nesting"),
     ],
 )
@@ -865,7 +865,7 @@ ROWS = st.one_of(
 
 
 @settings(
-    max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], deadline=None
 )
 @given(rows=st.lists(ROWS, max_size=8))
 def test_no_row_is_lost(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
@@ -899,11 +899,11 @@ def test_damage_is_counted(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "damaged.jsonl"
     path.write_bytes(data)
     items = items_of(source_of(path), meta=True)
-    bad_lines = {item.line for item in items if isinstance(item, BadRecord)}
-    assert len(bad_lines) <= 2
-    assert READER.summarise(source_of(path)).count == sum(
-        isinstance(item, Record) and not item.is_meta for item in items
-    )
+    bad = [item for item in items if isinstance(item, BadRecord)]
+    assert len(items) >= sum(bool(line.strip()) for line in data.split(b"\n"))
+    assert len({item.line for item in bad}) == len(bad) <= 2
+    messages = [item for item in items if isinstance(item, Record) and not item.is_meta]
+    assert READER.summarise(source_of(path)).count == len(messages)
 
 
 # ------------------------------------------------------------------------------------------------------- real files

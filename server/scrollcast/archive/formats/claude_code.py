@@ -96,8 +96,9 @@ class ClaudeCodeReader:
             yield from talk.feed(item)
         yield from talk.finish()
 
-    def meta_events(self, source: SessionSource) -> None:
+    def meta_events(self, source: SessionSource) -> Iterator[Record | BadRecord] | None:
         """None apart: hidden rows stand among the messages."""
+        return None
 
 
 # ------------------------------------------------------------------------------------------------------ detection

@@ -1,0 +1,73 @@
+# The verbs of this project. `make run` and `make test` need only Python 3.11 and make; they install the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --silent --no-fund --no-audit
+export PYTHONPATH := $(CURDIR)/server
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint types page browser bench bench-short package lock vendor demo clean
+
+help:  ## list the verbs
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
+
+run: $(VENV)/run.stamp  ## serve archive_fixtures/ and open the browser where there is one
+	@$(BIN)/python -m scrollcast serve archive_fixtures
+
+test: $(VENV)/dev.stamp node_modules/stamp  ## run every test
+	@CHROMIUM="$$(scripts/find-chromium.sh)" $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(NPM) test
+
+check: lint types test page package bench-short  ## all that CI runs
+
+lint: $(VENV)/dev.stamp  ## format, lint, layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports
+
+types: $(VENV)/dev.stamp  ## types of code, tests and benchmarks
+	@$(BIN)/mypy
+
+page: $(VENV)/dev.stamp node_modules/stamp  ## lint and types of the page
+	@$(NPM) run lint
+	@$(NPM) run types
+
+browser: $(VENV)/dev.stamp  ## only the tests in a real browser
+	@CHROMIUM="$$(scripts/find-chromium.sh)" $(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
+
+bench: $(VENV)/dev.stamp  ## all benchmarks: some minutes
+	@$(BIN)/python -m benchmarks
+
+bench-short: $(VENV)/dev.stamp  ## the same with small sizes: shows that they run
+	@$(BIN)/python -m benchmarks --short
+
+package: $(VENV)/dev.stamp  ## build the wheel and try it with the checkout out of the way
+	@scripts/try-wheel.sh $(BIN)/python
+
+lock: $(VENV)/dev.stamp  ## pin the newest allowed versions
+	@scripts/lock.sh $(BIN)/python
+
+vendor: $(VENV)/dev.stamp node_modules/stamp  ## take the page's libraries from npm anew
+	@$(NPM) run vendor
+
+demo: $(VENV)/run.stamp  ## write the demo sessions anew
+	@$(BIN)/python archive_fixtures/make_demo.py
+
+clean:  ## remove what was installed and built
+	rm -rf $(VENV) node_modules dist build
+
+$(VENV)/run.stamp: requirements.lock
+	@scripts/make-venv.sh $(PYTHON) $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock
+	@scripts/make-venv.sh $(PYTHON) $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+node_modules/stamp: package-lock.json $(VENV)/dev.stamp
+	@$(NPM) ci
+	@touch $@

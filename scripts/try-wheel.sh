@@ -1,0 +1,44 @@
+#!/bin/sh
+# Builds the wheel, installs it by itself somewhere else, and uses it: the command, the page and the demo must be inside.
+set -eu
+python=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+"$python" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$work" .
+"$python" -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps "$work"/scrollcast-*.whl
+
+cd "$work"
+unset PYTHONPATH
+export HOME="$work" XDG_CACHE_HOME="$work/cache"
+"$work/venv/bin/scrollcast" --version
+"$work/venv/bin/python" - "$work/venv/bin/scrollcast" <<'PYTHON'
+"""Start the installed command, and ask it for the page, the list and one whole replay."""
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+
+from websockets.sync.client import connect
+
+server = subprocess.Popen([sys.argv[1], "serve", "--port", "0", "--no-open"], stdout=subprocess.PIPE, text=True)
+try:
+    address = server.stdout.readline().strip()
+    page = urllib.request.urlopen(address).read().decode()
+    assert "/static/main.js" in page, "the page is not in the wheel"
+    assert urllib.request.urlopen(address + "static/main.js").status == 200
+    sessions = json.load(urllib.request.urlopen(address + "api/sessions"))["sessions"]
+    assert sessions, "the demo is not in the wheel"
+    url = address.replace("http", "ws", 1) + "ws/sessions/" + sessions[0]["scroll_id"]
+    with connect(url, proxy=None) as socket:
+        kinds = [json.loads(message)["type"] for message in socket]
+    assert kinds[0] == "hello" and kinds[-1] == "end" and "event" in kinds, kinds
+    print(f"the wheel serves its page and {len(sessions)} demo sessions")
+finally:
+    server.send_signal(signal.SIGINT)
+    status = server.wait(10)
+assert status == 0, f"it stopped with status {status}"
+PYTHON

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { dangers, linesOf } from './page.mjs';
+import { createContext, endRunning, forget, renderMessage, renderPart } from '../../static/renderers/index.js';
+
+/** @typedef {import('../../static/protocol.js').Envelope} Envelope */
+
+const make = (options = {}) => createContext({ fetchText: async (/** @type {string} */ href) => `whole of ${href}`, ...options });
+
+/** @param {number} seq @param {any} content @param {any} [message] @returns {Envelope} */
+const event = (seq, content, message = {}) => ({
+  type: 'event', seq, t_ms: seq * 1000,
+  event: { type: 'message_completed', connector_id: '', message: { id: `m${seq}`, session_id: 's', role: 'assistant', created_at: '2026-01-01T00:00:00Z', status: 'completed', metadata: null, content, ...message } },
+});
+const call = (/** @type {string | null} */ id, name = 'Bash', /** @type {unknown} */ input = { command: 'ls' }) => ({ type: 'tool_call', call_id: id, name, kind: null, title: null, input });
+const result = (/** @type {string | null} */ id, text = 'out', is_error = false) => ({ type: 'tool_result', call_id: id, output: [{ type: 'text', text }], is_error });
+const USER = { role: 'user' };
+const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
+
+test('a result is shown in the card of its call, and its own message is nothing', () => {
+  const context = make();
+  const { node } = renderMessage(event(0, [call('a')]), context);
+  assert.match(node?.querySelector('.tool-state')?.textContent ?? '', /running/);
+  assert.equal(renderMessage(event(3, [result('a', 'file.txt')], USER), context).node, null);
+  assert.match(node?.querySelector('.tool-state')?.textContent ?? '', /3 s/);
+  assert.deepEqual(linesOf(/** @type {Element} */ (node)), ['ls', 'file.txt']);
+});
+
+test('a failed call says so in a class, an icon and a word', () => {
+  const context = make();
+  const { node } = renderMessage(event(0, [call('a'), result('a', 'no', true)]), context);
+  const card = node?.querySelector('.tool');
+  assert.ok(card?.classList.contains('is-error'));
+  assert.match(card?.querySelector('.tool-state')?.textContent ?? '', /failed/);
+  assert.ok(card?.querySelector('.tool-state .icon-cross'));
+});
+
+test('a result without its call is shown on its own, until the call comes', () => {
+  const context = make();
+  const orphan = renderMessage(event(5, [result('a', 'late')], USER), context).node;
+  assert.match(orphan?.textContent ?? '', /late/);
+  const { node } = renderMessage(event(2, [call('a')]), context);
+  assert.match(node?.textContent ?? '', /late/);
+  assert.doesNotMatch(orphan?.textContent ?? '', /late/);
+});
+
+test('rendering events again, in any order, changes nothing', () => {
+  const context = make();
+  const events = [event(0, [call('a')]), event(1, [result('a', 'one')], USER), event(2, [call('a')]), event(3, [result('a', 'two')], USER)];
+  for (const each of events) renderMessage(each, context);
+  const [second, first] = [events[2], events[0]].map((each) => renderMessage(/** @type {Envelope} */ (each), context).node);
+  assert.deepEqual(linesOf(/** @type {Element} */ (first)), ['ls', 'one']);
+  assert.deepEqual(linesOf(/** @type {Element} */ (second)), ['ls', 'two']);
+});
+
+test('a card waits again when its result is forgotten', () => {
+  const context = make();
+  const { node } = renderMessage(event(0, [call('a')]), context);
+  renderMessage(event(1, [result('a')], USER), context);
+  forget([1], context);
+  assert.match(node?.querySelector('.tool-state')?.textContent ?? '', /running/);
+  const again = renderMessage(event(0, [call('a')]), context).node;
+  assert.match(again?.querySelector('.tool-state')?.textContent ?? '', /running/);
+  forget([0], context);
+  assert.equal(context.calls.size, 0);
+});
+
+test('nothing waits past the next turn of a person, or the end', () => {
+  const context = make();
+  const { node } = renderMessage(event(0, [call('a')]), context);
+  renderMessage(event(1, [{ type: 'text', text: 'sub-agent prompt' }], { ...USER, metadata: { sidechain: true, agent_id: 'x' } }), context);
+  assert.match(node?.querySelector('.tool-state')?.textContent ?? '', /running/);
+  renderMessage(event(2, [{ type: 'text', text: 'never mind' }], USER), context);
+  assert.match(node?.querySelector('.tool-state')?.textContent ?? '', /no result/);
+  const other = renderMessage(event(3, [call('b')]), context).node;
+  endRunning(context);
+  assert.match(other?.querySelector('.tool-state')?.textContent ?? '', /no result/);
+});
+
+test('a call without an id waits for nothing', () => {
+  const context = make();
+  const { node } = renderMessage(event(0, [call(null)]), context);
+  assert.match(node?.querySelector('.tool-state')?.textContent ?? '', /no result/);
+  assert.match(renderMessage(event(1, [result(null, 'x')], USER), context).node?.textContent ?? '', /x/);
+});
+
+for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
+  test(`a tool, an id and fields called ${name} are like any other`, () => {
+    const context = make();
+    const input = JSON.parse(`{"${name}":"v","x":{"${name}":1}}`);
+    const { node } = renderMessage(event(0, [call(name, name, input)]), context);
+    assert.equal(node?.querySelector('.tool-name')?.textContent, name);
+    assert.equal(renderMessage(event(1, [result(name)], USER), context).node, null);
+    assert.match(node?.textContent ?? '', new RegExp(name));
+    assert.equal(/** @type {any} */ ({}).v, undefined);
+  });
+}
+
+test('who speaks is told apart', () => {
+  const context = make();
+  const look = (/** @type {any} */ content, /** @type {any} */ message) => renderMessage(event(9, content, message), context).node?.className ?? '';
+  const text = [{ type: 'text', text: 'hi' }];
+  assert.match(look(text, USER), /msg-person/);
+  assert.match(look(text, {}), /msg-assistant/);
+  assert.match(look(text, { ...USER, metadata: { archived_role: 'system' } }), /msg-system/);
+  assert.match(look(text, { ...USER, metadata: { archived_role: 'tool' } }), /msg-tool/);
+  assert.match(look([{ type: 'text', text: '<system-reminder>x</system-reminder>' }], USER), /msg-system/);
+  assert.match(look(text, { metadata: { sidechain: true, agent_id: 'x' } }), /is-sidechain lane-\d/);
+  assert.match(look(text, { metadata: { abandoned: true } }), /is-abandoned/);
+  assert.match(look(text, { ...USER, metadata: { compaction: true } }), /msg-compaction/);
+});
+
+test('a meta event is one muted line', () => {
+  const { node } = renderMessage({ type: 'event', seq: 1, t_ms: 0, event: { type: 'meta_event', connector_id: '', meta_event: { id: 'x', session_id: 's', kind: 'mode_change', created_at: '', payload: { mode: 'plan' } } } }, make());
+  assert.match(node?.className ?? '', /msg-meta/);
+  assert.match(node?.textContent ?? '', /mode change.*mode: plan/);
+});
+
+for (const part of [
+  { type: 'hologram', beams: 3 }, { type: 'unknown', raw: { type: 'video' } }, { type: 'text' }, { type: 'tool_call', call_id: 'x' }, { type: 'tool_result', call_id: 'x', output: 'no list', is_error: false },
+  { type: 'image' }, { type: 'plan', entries: null }, { type: 'resource' }, { type: 'code' }, null, 7, {},
+]) {
+  test(`the part ${JSON.stringify(part)} is shown as folded JSON`, () => {
+    const node = renderPart(/** @type {any} */ (part), make());
+    assert.ok(node?.querySelector('details'));
+  });
+}
+
+test('an event of an unknown type is shown as folded JSON', () => {
+  const envelope = /** @type {any} */ ({ type: 'event', seq: 1, t_ms: 0, event: { type: 'telepathy', strength: 3 } });
+  assert.match(renderMessage(envelope, make()).node?.textContent ?? '', /telepathy/);
+});
+
+test('a cut text is shown, and all of it on request', async () => {
+  const node = renderPart({ type: 'text', text: 'beginning', truncated: { bytes: 1_234_567, href: '/api/sessions/a/events/1/parts/0' } }, make());
+  const button = /** @type {HTMLElement} */ (node?.querySelector('.more-button'));
+  assert.equal(button.textContent, 'Show all (1.2 MB)');
+  button.click();
+  await settle();
+  assert.equal(node?.textContent, 'whole of /api/sessions/a/events/1/parts/0');
+});
+
+test('a cut text is fetched from nowhere else', async () => {
+  /** @type {string[]} */
+  const asked = [];
+  const context = make({ fetchText: async (/** @type {string} */ href) => (asked.push(href), 'x') });
+  const node = renderPart({ type: 'text', text: 'a', truncated: { bytes: 9, href: 'https://evil.example/' } }, context);
+  /** @type {HTMLElement} */ (node?.querySelector('.more-button')).click();
+  await settle();
+  assert.deepEqual(asked, []);
+  assert.match(node?.textContent ?? '', /could not be loaded/);
+});
+
+test('a cut result is fetched whole into its card', async () => {
+  const context = make();
+  const { node } = renderMessage(event(0, [call('a'), { type: 'tool_result', call_id: 'a', is_error: false, output: [{ type: 'text', text: 'beg', truncated: { bytes: 5000, href: '/api/sessions/a/events/0/parts/1/output/0' } }] }]), context);
+  /** @type {HTMLElement} */ (node?.querySelector('.tool-body .more-button')).click();
+  await settle();
+  assert.match(node?.textContent ?? '', /whole of/);
+});
+
+for (const [name, input, output, expected] of /** @type {[string, unknown, string, RegExp][]} */ ([
+  ['Bash', { command: 'ls' }, 'Exit code 2\nnope', /exit 2/], ['shell', { command: ['bash', '-lc', 'pwd'] }, '{"output":"/x","metadata":{"exit_code":1}}', /exit 1.*pwd.*\/x/s],
+  ['Edit', { file_path: 'a.py', old_string: 'x = 1', new_string: 'x = 2' }, 'ok', /a\.py\+1−1/], ['apply_patch', '*** Begin Patch\n*** Add File: n.md\n+hi\n*** End Patch', 'ok', /n\.md.*new file/s],
+  ['Write', { file_path: 'n.py', content: 'a\nb' }, 'ok', /n\.py\+2/], ['Read', { file_path: 'n.py' }, '     7→import os\n     8→', /2 lines.*import os/s], ['Grep', { pattern: 'x', path: 'src' }, 'src/a.py:3:  x', /x in src.*1 line/s],
+  ['TodoWrite', { todos: [{ content: 'a', status: 'completed' }, { content: 'b', status: 'pending' }] }, 'ok', /1 of 2 done/], ['WebFetch', { url: 'https://x.example/' }, '# T', /x\.example/],
+  ['mcp__git__log', { n: 3 }, '{"a":1}', /loggit.*"a": 1/s], ['Bash', { unexpected: true }, 'out', /unexpected/], ['Edit', 'not an edit', 'out', /not an edit/],
+])) {
+  test(`a call of ${name} with ${JSON.stringify(input).slice(0, 50)} shows ${expected}`, () => {
+    const { node } = renderMessage(event(0, [call('a', name, input), result('a', output)]), make());
+    assert.match(node?.textContent ?? '', expected);
+  });
+}
+
+test('the raw switch shows the call and its result as JSON', () => {
+  const { node } = renderMessage(event(0, [call('a'), result('a')]), make());
+  /** @type {HTMLElement} */ (node?.querySelector('.tool-raw')).click();
+  assert.match(node?.querySelector('.tool-body')?.textContent ?? '', /"call_id": "a"/);
+});
+
+const HOSTILE = '<script>alert(1)</script><img src=x onerror=alert(1)> [x](javascript:alert(1)) \u202Egnp\u202C <svg onload=alert(1)>';
+test('hostile text is text, wherever it stands', () => {
+  const context = make();
+  const parts = [
+    { type: 'text', text: HOSTILE }, { type: 'thinking', text: HOSTILE }, { type: 'code', language: HOSTILE, text: HOSTILE }, { ...call('a', HOSTILE, { command: HOSTILE, [HOSTILE]: HOSTILE }), title: HOSTILE, kind: 'execute' }, result('a', HOSTILE, true),
+    call('b', 'WebFetch', { url: 'javascript:alert(1)', prompt: HOSTILE }), call('c', 'Edit', { file_path: HOSTILE, old_string: HOSTILE, new_string: `${HOSTILE}x` }), call('d', 'TodoWrite', { todos: [{ content: HOSTILE, status: HOSTILE }] }),
+    { type: 'image', mime_type: HOSTILE, data: HOSTILE }, { type: 'image', mime_type: 'image/png', uri: 'javascript:alert(1)' }, { type: 'resource', uri: 'javascript:alert(1)', mime_type: HOSTILE, text: HOSTILE },
+    { type: 'plan', entries: [{ content: HOSTILE, status: HOSTILE, priority: HOSTILE }] }, { type: 'unknown', raw: { type: HOSTILE } },
+  ];
+  for (const message of [{}, { ...USER, metadata: { archived_role: HOSTILE } }, { ...USER, metadata: { sidechain: true, agent_id: HOSTILE } }, { metadata: { model: HOSTILE } }]) {
+    const { node } = renderMessage(event(0, parts, message), context);
+    assert.deepEqual(dangers(/** @type {Element} */ (node)), []);
+    assert.doesNotMatch(node?.textContent ?? '', /[\u202a-\u202e]/);
+  }
+});
+
+for (const [name, parts] of /** @type {[string, any[]][]} */ ([
+  ['output', [call('a'), result('a', 'y'.repeat(1_000_000))]], ['a command', [call('a', 'Bash', { command: 'z'.repeat(1_000_000) })]], ['an argument', [call('a', 'Custom', { x: 'z'.repeat(1_000_000) })]],
+  ['code', [{ type: 'code', language: 'python', text: 'z'.repeat(1_000_000) }]], ['an edit', [call('a', 'Edit', { file_path: 'x.py', old_string: 'a'.repeat(500_000), new_string: 'b'.repeat(500_000) })]], ['a resource', [{ type: 'resource', uri: 'file:///x', text: 'z'.repeat(1_000_000) }]],
+])) {
+  test(`a megabyte in one line of ${name} puts little into the page, quickly`, () => {
+    const started = performance.now();
+    const { node } = renderMessage(event(0, parts), make());
+    assert.ok(performance.now() - started < 500);
+    assert.ok((node?.textContent ?? '').length < 20_000);
+  });
+}
+
+test('long output is clipped, and all of it is there on request', () => {
+  const { node } = renderMessage(event(0, [call('a'), result('a', Array.from({ length: 5000 }, (_, at) => `line ${at}`).join('\n'))]), make());
+  const more = /** @type {HTMLElement} */ (node?.querySelector('.terminal-output .block-more'));
+  assert.equal(more.textContent, 'Show all 5,000 lines');
+  for (let clicks = 0; more.textContent !== 'Show less'; clicks += 1) {
+    assert.ok(clicks < 5);
+    more.click();
+  }
+  assert.equal(linesOf(/** @type {Element} */ (node?.querySelector('.terminal-output'))).length, 5000);
+});
+
+test('times lead to their moment', () => {
+  /** @type {number[][]} */
+  const sought = [];
+  const { node } = renderMessage(event(4, [{ type: 'text', text: 'a' }]), make({ onSeek: (/** @type {number} */ at, /** @type {number} */ seq) => sought.push([at, seq]) }));
+  /** @type {HTMLElement} */ (node?.querySelector('button.msg-time')).click();
+  assert.deepEqual(sought, [[4000, 4]]);
+});
