@@ -143,6 +143,12 @@ export class PlayerStore {
     return this.#state.playhead.timeLeft(this.#ports.now());
   }
 
+  /** Whether nothing is left to play: on the way, or by going there. */
+  atEnd() {
+    const { status, cursor, count } = this.#state;
+    return status === 'ended' || (status === 'paused' && count > 0 && cursor >= count);
+  }
+
   // ------------------------------------------------------------------------------------------------------ commands
 
   /** @param {Command} command */
@@ -182,7 +188,7 @@ export class PlayerStore {
   }
 
   #play() {
-    if (this.#state.status === 'ended') this.dispatch({ type: 'replay' });
+    if (this.atEnd()) this.dispatch({ type: 'replay' });
     else this.#send({ play: true });
   }
 

@@ -19,7 +19,7 @@ export function turnsOf(timeline) {
   if (!turns) {
     turns = timeline.markers
       .filter((each) => each.kind === 'turn')
-      .map(({ seq, t_ms, label }, index) => ({ number: index + 1, seq, t_ms, label }));
+      .map(({ seq, t_ms, label }, index) => ({ number: index + 1, seq, t_ms, label: plain(label) }));
     known.set(timeline, turns);
   }
   return turns;
@@ -45,4 +45,13 @@ export function turnAt(turns, tMs) {
  */
 export function turnBefore(turns, cursor) {
   return turns.findLast((each) => each.seq < cursor) ?? null;
+}
+
+/**
+ * Without the marks that Markdown makes of emphasis, code and headings: a label is read as it stands.
+ *
+ * @param {string} label
+ */
+function plain(label) {
+  return label.replace(/[*`]+/g, '').replace(/^\s*#+\s+/, '');
 }

@@ -294,8 +294,8 @@ const ACTIONS = { edit: '', add: 'new file', delete: 'deleted', move: 'moved to'
 function fileNode(file, named) {
   const head = named && el(
     'div', { class: 'diff-head' }, icon('file'), el('span', { class: 'path', text: safeText(shortPath(file.path)) }),
-    ACTIONS[file.action] && el('span', { class: 'badge', text: ACTIONS[file.action] }), file.to && el('span', { class: 'path', text: safeText(shortPath(file.to)) }),
-    file.added > 0 && el('span', { class: 'badge is-added', text: `+${file.added}` }), file.removed > 0 && el('span', { class: 'badge is-removed', text: `−${file.removed}` }),
+    ACTIONS[file.action] && el('span', { class: 'tool-badge', text: ACTIONS[file.action] }), file.to && el('span', { class: 'path', text: safeText(shortPath(file.to)) }),
+    file.added > 0 && el('span', { class: 'tool-badge is-added', text: `+${file.added}` }), file.removed > 0 && el('span', { class: 'tool-badge is-removed', text: `−${file.removed}` }),
   );
   return el('div', { class: 'diff' }, head, file.lines.length > 0 && diffBlock(file.lines, file.path));
 }

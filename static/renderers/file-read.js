@@ -28,7 +28,7 @@ export function unnumbered(text) {
     lines.push(found[2] ?? '');
   }
   if (start === null) return { text, start: null, after: '' };
-  return { text: lines.join('\n'), start, after: all.slice(lines.length).join('\n').trim() };
+  return { text: `${lines.join('\n')}\n`, start, after: all.slice(lines.length).join('\n').trim() };
 }
 
 /** @type {import('./tool-input.js').Look} */

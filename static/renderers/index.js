@@ -180,7 +180,7 @@ function partOf(part, context, place, speaker) {
   if (part?.type !== 'text' || typeof part.text !== 'string') return renderPart(part, context, place);
   if (speaker === 'person') return renderUserText(part, context);
   if (speaker === 'system' && part.text.length > NOTICE_CHARS) {
-    return folded([el('span', { class: 'fold-glance', text: oneLine(part.text, 160) })], () => [renderUserText(part, context)], { class: 'part fold-notice' });
+    return folded([el('span', { class: 'fold-name', text: 'Text' }), el('span', { class: 'fold-glance', text: oneLine(part.text, 160) })], () => [renderUserText(part, context)], { class: 'part fold-notice' });
   }
   return speaker === 'system' ? renderUserText(part, context) : renderPart(part, context, place);
 }

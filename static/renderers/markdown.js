@@ -194,10 +194,10 @@ function list(token, depth) {
 /** @param {Table} token @param {number} depth */
 function table(token, depth) {
   /** @param {TableCell} cell @param {'td' | 'th'} tag */
-  const cellNode = (cell, tag) => el(tag, { class: cell.align ? `is-${cell.align}` : '', ...(tag === 'th' ? { attrs: { scope: 'col' } } : {}) }, inlines(cell.tokens, depth + 1));
+  const cellNode = (cell, tag) => el(tag, { class: cell.align ? `is-${cell.align}` : '', ...(tag === 'th' && { attrs: { scope: 'col' } }) }, inlines(cell.tokens, depth + 1));
   const rows = token.rows.slice(0, MAX_ROWS).map((row) => el('tr', {}, ...row.map((cell) => cellNode(cell, 'td'))));
   const rest = token.rows.length > MAX_ROWS && el('p', { class: 'md-rest', text: `… ${token.rows.length - MAX_ROWS} more rows` });
-  const node = el('table', {}, el('thead', {}, el('tr', {}, ...token.header.map((cell) => cellNode(cell, 'th')))), el('tbody', {}, ...rows));
+  const node = el('table', {}, el('thead', {}, el('tr', {}, ...token.header.map((cell) => cellNode(cell, cell.text.trim() === '' ? 'td' : 'th')))), el('tbody', {}, ...rows));
   return el('div', { class: 'md-table', attrs: { tabindex: 0, role: 'group', 'aria-label': 'Table' } }, node, rest);
 }
 

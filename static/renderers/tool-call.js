@@ -30,7 +30,7 @@ export class ToolCallHandle {
   #waits;
   #body = el('div', { class: 'tool-body' });
   #badges = el('span', { class: 'tool-badges' });
-  #state = el('span', { class: 'tool-state', attrs: { role: 'status' } });
+  #state = el('span', { class: 'tool-state' });
   #summary = el('span', { class: 'tool-summary' });
   #symbol = el('span', { class: 'tool-symbol' });
   #toggle;
@@ -63,7 +63,7 @@ export class ToolCallHandle {
       icon('braces'),
     );
     this.node = el(
-      'section', { class: 'part tool', attrs: { 'aria-label': `Tool call: ${shownName}` } },
+      'div', { class: 'part tool', attrs: { role: 'group', 'aria-label': `Tool call: ${shownName}` } },
       el('div', { class: 'tool-head' }, this.#toggle, this.#badges, this.#state, this.#rawButton), this.#body,
     );
     this.#draw();
@@ -116,7 +116,7 @@ export class ToolCallHandle {
     this.#summary.textContent = safeText(summary);
     this.#summary.title = summary.length > 60 ? safeText(summary) : '';
     const badges = look.badges?.(call) ?? [];
-    replaceChildren(this.#badges, ...badges.map(({ text, class: name }) => el('span', { class: `badge ${name ?? ''}`.trim(), text })));
+    replaceChildren(this.#badges, ...badges.map(({ text, class: name }) => el('span', { class: `tool-badge ${name ?? ''}`.trim(), text })));
     replaceChildren(this.#state, ...this.#stateNodes(results, isError, badges.some((badge) => badge.class === 'is-error')));
     if (this.#open) replaceChildren(this.#body, ...(this.#raw ? this.#rawNodes(call) : this.#bodyNodes(call, look)));
   }

@@ -33,7 +33,7 @@ function orphanNode(part, context, place) {
   const isError = failed([part]);
   const state = isError ? el('span', { class: 'tool-state' }, icon('cross'), 'failed') : null;
   return el(
-    'section', { class: `part tool is-orphan ${isError ? 'is-error' : ''}`.trim(), attrs: { 'aria-label': 'Tool result' } },
+    'div', { class: `part tool is-orphan ${isError ? 'is-error' : ''}`.trim(), attrs: { role: 'group', 'aria-label': 'Tool result' } },
     el('div', { class: 'tool-head' }, el('span', { class: 'tool-symbol' }, icon('tool')), el('span', { class: 'tool-name', text: 'Result' }), el('span', { class: 'tool-summary', text: 'of a call that is not shown here' }), state),
     el('div', { class: 'tool-body' }, ...withShowAll(resultSource([part], context), (text) => [answerNode(text)]), ...otherParts([part]).map((each) => context.renderPart(each, context, place))),
   );

@@ -56,7 +56,7 @@ export class Controls {
       settings.speed = speed;
       send({ type: 'speed', speed });
     });
-    this.#idle = choice('Silences', IDLES.map((each) => [String(each), each === null ? 'Real time' : `Max ${each} s`]), (value) => {
+    this.#idle = choice('Silences', IDLES.map((each) => [String(each), each === null ? 'Real time' : `Up to ${each} s`]), (value) => {
       const idle = value === 'null' ? null : Number(value);
       settings.idle = idle;
       send({ type: 'idle', idle });
@@ -76,10 +76,10 @@ export class Controls {
   update(state) {
     const { status, phase, mode, speed, idle, durationMs, connection } = state;
     const playing = status === 'playing' || status === 'live';
-    this.#showPlay(status === 'ended' ? 'replay' : playing ? 'pause' : 'play');
+    this.#showPlay(this.#store.atEnd() ? 'replay' : playing ? 'pause' : 'play');
     say(this.#duration, clock(durationMs));
     this.#speed.show(mode === 'fast' ? 'max' : String(speed), mode === 'fast' ? 'Max' : `${speed}×`);
-    this.#idle.show(String(idle), `Max ${idle} s`);
+    this.#idle.show(String(idle), `Up to ${idle} s`);
     const off = phase !== 'ready' || connection.status !== 'open';
     for (const each of this.#buttons) each.disabled = off;
     this.node.classList.toggle('is-off', phase !== 'ready');
@@ -94,8 +94,8 @@ export class Controls {
   }
 
   #timeLeft() {
-    const { mode, speed, phase, status } = this.#store.getState();
-    if (phase !== 'ready' || status === 'ended') return '';
+    const { mode, speed, phase } = this.#store.getState();
+    if (phase !== 'ready' || this.#store.atEnd()) return '';
     if (mode === 'fast') return 'as fast as it loads';
     const left = Math.ceil(this.#store.timeLeft() / 1000) * 1000;
     return `${span(left)} left${speed === 1 ? '' : ` at ${speed}×`}`;
@@ -120,7 +120,7 @@ export class Controls {
     const turn = turnBefore(turnsOf(timeline), cursor);
     const where = turn ? `Turn ${turn.number} of ${turnsOf(timeline).length}` : '';
     const waiting = wait > TOLD_WAIT_MS ? `idle · next in ${span(Math.ceil(wait / 1000) * 1000)}` : '';
-    const state = phase !== 'ready' ? '' : waiting || (status === 'paused' ? 'paused' : status === 'ended' ? 'ended' : '');
+    const state = phase !== 'ready' ? '' : waiting || (this.#store.atEnd() ? 'ended' : status === 'paused' ? 'paused' : '');
     const shows = `${where}|${turn?.label}|${state}`;
     if (shows === this.#nowShows) return;
     this.#nowShows = shows;

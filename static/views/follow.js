@@ -63,7 +63,7 @@ export class Follower {
    * Brings the end into view, or the beginning of its last message where that is taller than the view.
    *
    * @param {Element | null} newest
-   * @param {'smooth' | 'instant'} motion
+   * @param {'smooth' | 'instant' | 'growth'} motion  `growth` is instant, and only ever onwards
    */
   reveal(newest, motion) {
     if (!this.#following) return;
@@ -74,6 +74,8 @@ export class Follower {
     if (motion === 'instant') {
       this.#target = null;
       this.#place(target);
+    } else if (motion === 'growth' && this.#target === null) {
+      if (target > scrollTop + 1) this.#place(target);
     } else if (target > scrollTop + 1) {
       const idle = this.#target === null;
       this.#target = target;

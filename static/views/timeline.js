@@ -19,6 +19,9 @@ const PAGE_MS = 60_000;
 /** The pointer finds a marker from this far. */
 const REACH_PX = 6;
 
+/** From which lengths on a silence is drawn more and more plainly: an agent that thinks for 4 s is not idle. */
+const GAP_WEIGHTS = /** @type {const} */ ([[30_000, 'long'], [10_000, 'middling'], [0, 'short']]);
+
 /** How marks stand: their lane, how near two of a kind may come, and in whose favour marks of a lane make room. */
 const MARKS = /** @type {const} */ ({
   error: { lane: 'above', apart: 9, rank: 0 },
@@ -131,7 +134,8 @@ export class Timeline {
       const from = this.#scale.fractionOf(gap.start_ms) * width;
       const to = this.#scale.fractionOf(gap.end_ms) * width;
       if (to - from < 1.5) return [];
-      const zone = svg('rect', { class: 'gap', x: from, y: TRACK_Y, width: to - from, height: TRACK_HEIGHT });
+      const weight = GAP_WEIGHTS.find(([least]) => gap.end_ms - gap.start_ms >= least)?.[1] ?? 'short';
+      const zone = svg('rect', { class: `gap ${weight}`, x: from, y: TRACK_Y, width: to - from, height: TRACK_HEIGHT });
       const broken = this.#scale.breaks.some((each) => each.start === gap.start_ms);
       return broken ? [zone, ...breakGlyph(from, to, gap.end_ms - gap.start_ms)] : [zone];
     });

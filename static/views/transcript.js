@@ -28,6 +28,10 @@ const MAX_BEHIND = 240;
 const SLICE_MS = 8;
 /** A silence this long is told in the conversation even when it was waited for; a shorter one only when it was cut. */
 const TOLD_GAP_MS = 60_000;
+/** One that was cut but shorter than this is no news. */
+const TOLD_SKIP_MS = 15_000;
+/** What grows this soon after a click inside the conversation grows because of it. */
+const READING_MS = 600;
 /** From this speed on, gliding would lag behind. */
 const GLIDE_UP_TO_SPEED = 8;
 
@@ -65,6 +69,7 @@ export class Transcript {
   #extending = false;
   /** @type {HTMLElement | null} */
   #newest = null;
+  #readingUntil = 0;
   #tailShown = '';
   #headShown = '';
 
@@ -90,6 +95,7 @@ export class Transcript {
     });
     this.node = el('div', { class: 'stage' }, this.#scroller, this.#pill);
     this.#follower = new Follower(this.#scroller, () => this.#request());
+    new ResizeObserver(() => this.#grown()).observe(column);
   }
 
   /** @param {ReplayState} state */
@@ -380,8 +386,8 @@ export class Transcript {
 
   /** @param {ReplayState} state */
   #drawTail({ status, end, count: total, durationMs, connection, cursor, mode }) {
-    const done = this.#high === cursor && !this.#stale;
-    const shown = status === 'ended' && done ? 'ended' : (status === 'playing' || status === 'live') && connection.status === 'open' && mode === 'realtime' ? 'playing' : '';
+    const done = this.#high === cursor && !this.#stale && this.#store.atEnd();
+    const shown = done ? 'ended' : (status === 'playing' || status === 'live') && connection.status === 'open' && mode === 'realtime' ? 'playing' : '';
     if (shown === this.#tailShown) return;
     this.#tailShown = shown;
     clear(this.#tail);
@@ -419,7 +425,7 @@ export class Transcript {
     const before = this.#store.log.get(envelope.seq - 1);
     const skip = this.#store.getState().skips.get(envelope.seq);
     const gap = skip ? skip.toMs - skip.fromMs : before ? envelope.t_ms - before.t_ms : 0;
-    if (gap < TOLD_GAP_MS && (!skip || !seen)) return null;
+    if (gap < TOLD_GAP_MS && (!skip || !seen || gap < TOLD_SKIP_MS)) return null;
     const words = skip ? `Skipped ${span(gap)} of silence` : `${span(gap)} later`;
     const kind = gap < TOLD_GAP_MS ? 'silence short' : skip ? 'silence skipped' : 'silence';
     return el('div', { class: kind, attrs: { role: 'separator', 'aria-label': words } },
@@ -440,10 +446,17 @@ export class Transcript {
     this.#follower.reveal(node, motion);
   }
 
-  /** @param {MouseEvent} event  opening a fold while playing is wanting to read it */
+  /** A picture has come, or a card its result: what is newest stays in view. */
+  #grown() {
+    if (performance.now() < this.#readingUntil) return;
+    this.#follower.reveal(this.#newest, 'growth');
+  }
+
+  /** @param {MouseEvent} event  opening something while playing is wanting to read it */
   #clicked(event) {
-    const inFold = event.target instanceof Element && event.target.closest('summary');
-    if (inFold && this.#store.getState().status === 'playing') this.#follower.release();
+    if (!(event.target instanceof Element) || !event.target.closest('summary, .messages button:not(.msg-time)')) return;
+    this.#readingUntil = performance.now() + READING_MS;
+    if (this.#store.getState().status === 'playing') this.#follower.release();
   }
 
   #lastNode() {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { dangers, linesOf } from './page.mjs';
+import { find } from '../../static/dom.js';
 import { createContext, endRunning, forget, renderMessage, renderPart } from '../../static/renderers/index.js';
 
 /** @typedef {import('../../static/protocol.js').Envelope} Envelope */
@@ -16,6 +17,8 @@ const event = (seq, content, message = {}) => ({
 const call = (/** @type {string | null} */ id, name = 'Bash', /** @type {unknown} */ input = { command: 'ls' }) => ({ type: 'tool_call', call_id: id, name, kind: null, title: null, input });
 const result = (/** @type {string | null} */ id, text = 'out', is_error = false) => ({ type: 'tool_result', call_id: id, output: [{ type: 'text', text }], is_error });
 const USER = { role: 'user' };
+/** @param {Element | null} node @param {string} selector */
+const press = (node, selector) => find(/** @type {Element} */ (node), selector).click();
 const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 test('a result is shown in the card of its call, and its own message is nothing', () => {
@@ -146,7 +149,7 @@ test('a cut text is fetched from nowhere else', async () => {
   const asked = [];
   const context = make({ fetchText: async (/** @type {string} */ href) => (asked.push(href), 'x') });
   const node = renderPart({ type: 'text', text: 'a', truncated: { bytes: 9, href: 'https://evil.example/' } }, context);
-  /** @type {HTMLElement} */ (node?.querySelector('.more-button')).click();
+  press(node, '.more-button');
   await settle();
   assert.deepEqual(asked, []);
   assert.match(node?.textContent ?? '', /could not be loaded/);
@@ -155,7 +158,7 @@ test('a cut text is fetched from nowhere else', async () => {
 test('a cut result is fetched whole into its card', async () => {
   const context = make();
   const { node } = renderMessage(event(0, [call('a'), { type: 'tool_result', call_id: 'a', is_error: false, output: [{ type: 'text', text: 'beg', truncated: { bytes: 5000, href: '/api/sessions/a/events/0/parts/1/output/0' } }] }]), context);
-  /** @type {HTMLElement} */ (node?.querySelector('.tool-body .more-button')).click();
+  press(node, '.tool-body .more-button');
   await settle();
   assert.match(node?.textContent ?? '', /whole of/);
 });
@@ -175,7 +178,7 @@ for (const [name, input, output, expected] of /** @type {[string, unknown, strin
 
 test('the raw switch shows the call and its result as JSON', () => {
   const { node } = renderMessage(event(0, [call('a'), result('a')]), make());
-  /** @type {HTMLElement} */ (node?.querySelector('.tool-raw')).click();
+  press(node, '.tool-raw');
   assert.match(node?.querySelector('.tool-body')?.textContent ?? '', /"call_id": "a"/);
 });
 
@@ -210,8 +213,9 @@ for (const [name, parts] of /** @type {[string, any[]][]} */ ([
 test('long output is clipped, and all of it is there on request', () => {
   const { node } = renderMessage(event(0, [call('a'), result('a', Array.from({ length: 5000 }, (_, at) => `line ${at}`).join('\n'))]), make());
   const more = /** @type {HTMLElement} */ (node?.querySelector('.terminal-output .block-more'));
-  assert.equal(more.textContent, 'Show all 5,000 lines');
-  for (let clicks = 0; more.textContent !== 'Show less'; clicks += 1) {
+  const words = () => more.textContent;
+  assert.equal(words(), 'Show all 5,000 lines');
+  for (let clicks = 0; words() !== 'Show less'; clicks += 1) {
     assert.ok(clicks < 5);
     more.click();
   }
@@ -222,6 +226,6 @@ test('times lead to their moment', () => {
   /** @type {number[][]} */
   const sought = [];
   const { node } = renderMessage(event(4, [{ type: 'text', text: 'a' }]), make({ onSeek: (/** @type {number} */ at, /** @type {number} */ seq) => sought.push([at, seq]) }));
-  /** @type {HTMLElement} */ (node?.querySelector('button.msg-time')).click();
+  press(node, 'button.msg-time');
   assert.deepEqual(sought, [[4000, 4]]);
 });

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import math
+import shutil
+import tempfile
 import threading
 import time
+import weakref
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final, Self
 from uuid import UUID
 
@@ -46,9 +48,12 @@ class Archive:
     """
 
     def __init__(self, paths: Sequence[Path], cache: Path | None) -> None:
-        self._temporary = TemporaryDirectory(prefix="scrollcast-") if cache is None else None
-        self._cache = Path(self._temporary.name) if self._temporary else cache or Path()
+        self._cache = Path(tempfile.mkdtemp(prefix="scrollcast-")) if cache is None else cache
         self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._remove_cache: Callable[[], object] | None = None
+        if cache is None:
+            # Goes with the archive, closed or forgotten.
+            self._remove_cache = weakref.finalize(self, shutil.rmtree, self._cache, ignore_errors=True)
         self.catalogue = Catalogue(paths)
         self._locks: dict[tuple[UUID, bool], threading.Lock] = {}
         self._indexes: OrderedDict[tuple[UUID, bool], tuple[Fingerprint, SessionIndex]] = OrderedDict()
@@ -76,8 +81,8 @@ class Archive:
             builder.stop()
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._indexes.clear()
-        if self._temporary:
-            self._temporary.cleanup()
+        if self._remove_cache:
+            self._remove_cache()
 
     def __enter__(self) -> Self:
         return self

@@ -22,6 +22,10 @@ _LABEL_CHARACTERS: Final = 80
 """A marker's label is a hint beside a seek bar, not a text to read."""
 
 
+_EMPHASIS: Final = str.maketrans("", "", "*`")
+"""Marks of Markdown that a one-line label is easier to read without."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimedRecord:
     """A record with its recorded time in milliseconds, and its `created_at`."""
@@ -210,5 +214,5 @@ def _and_more(label: str, count: int) -> str:
 
 def _shorten(text: str) -> str:
     # Cut before splitting: the text may be of many MiB.
-    words = " ".join(text[: _LABEL_CHARACTERS * 4].split())
+    words = " ".join(text[: _LABEL_CHARACTERS * 4].translate(_EMPHASIS).split())
     return words if len(words) <= _LABEL_CHARACTERS else words[: _LABEL_CHARACTERS - 1] + "…"

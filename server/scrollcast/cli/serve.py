@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.applications import Starlette
 
 from scrollcast.errors import SettingsError
 from scrollcast.settings import DEFAULT_PORT, PORTS_TRIED, Settings, cache_folder, demo_folder
@@ -22,7 +23,7 @@ from scrollcast.stream.wire import MAX_COMMAND_BYTES
 from scrollcast.web.app import create_app
 from scrollcast.web.text_frames import TextFrameProtocol
 
-__all__ = ["add_parser", "serve"]
+__all__ = ["add_parser", "bind", "make_config", "serve"]
 
 SHUTDOWN_SECONDS = 1
 """How long open streams have to take their close message after Ctrl+C."""
@@ -145,9 +146,10 @@ def bind(host: str, port: int) -> socket.socket:
     raise SettingsError(f"no port from {ports[0]} to {ports[-1]} is free on {host}")
 
 
-def _run(settings: Settings, listener: socket.socket, address: str) -> None:
-    config = uvicorn.Config(
-        create_app(settings),
+def make_config(app: Starlette) -> uvicorn.Config:
+    """How uvicorn is to serve the application."""
+    return uvicorn.Config(
+        app,
         loop="asyncio",  # never wakes a stream before its deadline, as faster loops with coarse clocks do
         http="h11",
         ws=TextFrameProtocol,
@@ -161,7 +163,10 @@ def _run(settings: Settings, listener: socket.socket, address: str) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    server = _Server(config, address, open_browser=settings.open_browser)
+
+
+def _run(settings: Settings, listener: socket.socket, address: str) -> None:
+    server = _Server(make_config(create_app(settings)), address, open_browser=settings.open_browser)
     sys.setswitchinterval(SWITCH_SECONDS)
     # uvicorn raises the signal again once it has stopped; these handlers make that an ordinary return.
     for caught in (signal.SIGINT, signal.SIGTERM):

@@ -96,7 +96,7 @@ def _cut_value(part: Part, field: str, limit: int, href: Callable[[Path], str], 
 
 
 def _shrink(value: Any, limit: int) -> Any:
-    """A JSON value of the same shape with its texts cut so that it is small; where that fails, its beginning as text."""
+    """A JSON value of the same shape with its texts cut so that it is small; else its beginning as text."""
     for share in (limit // 2, limit // 16, 64):
         smaller = _cut_strings(value, share)
         if len(orjson.dumps(smaller)) <= limit:

@@ -1,0 +1,149 @@
+"""Fast mode, one client: the bytes a second beside those of a bare sender of the same frames, in the same run."""
+
+from __future__ import annotations
+
+import mmap
+import sys
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from benchmarks.client import TEXT, Broken, Drain, drain, frames, target
+from benchmarks.corpus import Corpus, native_session
+from benchmarks.report import Options, Row, main, median
+from benchmarks.server import Child, bare_sender, scrollcast
+
+__all__ = ["measure"]
+
+MEGABYTES: Final = 250
+BATCH: Final = 65_536
+SHARE_TARGET: Final = 0.35
+
+
+@dataclass(slots=True)
+class _Runs:
+    """Runs of one server: bytes a second of each, and the processor time of all."""
+
+    speeds: list[float] = field(default_factory=list)
+    bytes: int = 0
+    cpu_seconds: float = 0.0
+
+    async def add(self, server: Child, where: str, count: int) -> Drain:
+        before = server.cpu_seconds()
+        client = await drain(server.port, where, count=count)
+        self.cpu_seconds += server.cpu_seconds() - before
+        self.bytes += client.bytes
+        self.speeds.append(client.bytes / client.seconds)
+        return client
+
+    @property
+    def cpu_per_gigabyte(self) -> float:
+        return self.cpu_seconds / self.bytes * 1e9
+
+
+async def measure(options: Options, folder: Path) -> list[Row]:
+    """Batches, and one event a message, from a native archive whose index is there; then a first play."""
+    session = native_session(folder / "archive", options.pick(MEGABYTES, 30))
+    with scrollcast([folder / "archive"], folder / "cache", options.package) as server:
+        batches = await _compare(server, session, BATCH, folder, options.pick(9, 3))
+        single = await _compare(server, session, 0, folder, options.pick(5, 2))
+    first = await _first_plays(session, folder, options)
+    return [
+        _share("fast, batch=65536, native, index there: share of a bare sender", batches, session, SHARE_TARGET),
+        _share("fast, one event a message, native, index there: share of a bare sender", single, session, None),
+        Row(
+            "fast, batch=65536, native, first play (no index yet)",
+            median(first) / 1e6,
+            "MB/s",
+            sense="at least",
+            ratio=median(first) / median(batches[1].speeds),
+            detail={"events/s": median(first) / (batches[1].bytes / len(batches[1].speeds)) * session.count},
+        ),
+    ]
+
+
+def _share(name: str, runs: tuple[_Runs, _Runs], session: Corpus, goal: float | None) -> Row:
+    ours, bare = runs
+    shares = [own / reference for own, reference in zip(ours.speeds, bare.speeds, strict=True)]
+    speed = median(ours.speeds)
+    return Row(
+        name,
+        median(shares),
+        "×",
+        goal,
+        "at least",
+        ratio=median(shares),
+        detail={
+            "lowest": min(shares),
+            "highest": max(shares),
+            "MB/s": speed / 1e6,
+            "bare MB/s": median(bare.speeds) / 1e6,
+            "events/s": speed / (ours.bytes / len(ours.speeds)) * session.count,
+            "server CPU, × bare": ours.cpu_per_gigabyte / bare.cpu_per_gigabyte,
+            "CPU s/GB": ours.cpu_per_gigabyte,
+            "bare CPU s/GB": bare.cpu_per_gigabyte,
+        },
+    )
+
+
+async def _compare(server: Child, session: Corpus, batch: int, folder: Path, rounds: int) -> tuple[_Runs, _Runs]:
+    """Pairs of runs, in turns, ours first in one round and last in the next."""
+    where = target(session.scroll_id, batch=batch)
+    tape = folder / f"frames-{batch}"
+    with tape.open("wb") as file:
+        whole = await drain(server.port, where, count=session.count, tape=file)
+    _check_tape(tape, session, batch)
+    ours, bare = _Runs(), _Runs()
+    with bare_sender(tape) as reference:
+        tape.unlink()
+        for round_ in range(rounds):
+            for runs, child in ((ours, server), (bare, reference))[:: 1 if round_ % 2 else -1]:
+                client = await runs.add(child, where, session.count)
+                _check_same(client, whole)
+    return ours, bare
+
+
+def _check_same(client: Drain, whole: Drain) -> None:
+    # Batches may be cut elsewhere while an index grows; the numbers in `hello` and `end` vary in length.
+    if abs(client.bytes - whole.bytes) > max(1_000, whole.bytes // 1_000):
+        raise Broken(f"{client.bytes} bytes came in place of {whole.bytes}")
+
+
+def _check_tape(tape: Path, session: Corpus, batch: int) -> None:
+    """Compare all that was sent with all that is archived: number, order, times and content."""
+    with tape.open("rb") as file, session.file.open("rb") as lines:
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data, memoryview(data) as view:
+            seq = 0
+            for opcode, start, stop in frames(view, len(view)):
+                message = orjson.loads(view[start:stop]) if opcode == TEXT else {}
+                events = message["events"] if message.get("type") == "events" else [message]
+                if message.get("type") in ("event", "events"):
+                    _check_events(events, [orjson.loads(line) for line in islice(lines, len(events))], seq)
+                    seq += len(events)
+    if seq != session.count:
+        raise Broken(f"{seq} events came of {session.count}")
+
+
+def _check_events(events: list[dict[str, Any]], records: list[dict[str, Any]], seq: int) -> None:
+    for place, (event, record) in enumerate(zip(events, records, strict=True), seq):
+        message = event["event"]["message"]
+        same = message["id"] == record["message_id"] and message["content"] == record["content_parts"]
+        if event["seq"] != place or not same or message["created_at"] != record["ts"]:
+            raise Broken(f"event {place} is not what is archived")
+
+
+async def _first_plays(session: Corpus, folder: Path, options: Options) -> list[float]:
+    """The speeds of whole replays by servers that have never seen the session."""
+    speeds = []
+    for number in range(options.pick(3, 1)):
+        with scrollcast([folder / "archive"], folder / f"cache-{number}", options.package) as server:
+            client = await drain(server.port, target(session.scroll_id, batch=BATCH), count=session.count)
+            speeds.append(client.bytes / client.seconds)
+    return speeds
+
+
+if __name__ == "__main__":
+    sys.exit(main([measure], __doc__))

@@ -1,0 +1,151 @@
+"""Rows of results, the table that they make, and the command line that all benchmarks share."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+import orjson
+
+from benchmarks.client import Broken
+
+__all__ = ["Benchmark", "Options", "Row", "main", "median", "percentile", "run", "scratch"]
+
+median = statistics.median
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One result. `ratio` is the value over that of the reference in the same run, else over the target."""
+
+    name: str
+    value: float
+    unit: str
+    target: float | None = None
+    sense: Literal["at least", "at most"] = "at most"
+    ratio: float | None = None
+    detail: dict[str, float | int | str] = field(default_factory=dict)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is reached; `None` where there is none."""
+        if self.target is None:
+            return None
+        return self.value >= self.target if self.sense == "at least" else self.value <= self.target
+
+    @property
+    def shown_ratio(self) -> float | None:
+        """The ratio given, else that to the target."""
+        if self.ratio is None and self.target:
+            return self.value / self.target
+        return self.ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`short` is for a quick look that all works; `package` is the folder of the `scrollcast` to be measured."""
+
+    short: bool = False
+    package: Path | None = None
+
+    def pick(self, full: int, short: int) -> int:
+        """A size or a number of rounds."""
+        return short if self.short else full
+
+
+Benchmark = Callable[[Options, Path], Awaitable[list[Row]]]
+"""Takes an empty folder, which is removed afterwards."""
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that this share of the values (0 to 1) does not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+@contextmanager
+def scratch(needed_bytes: int) -> Iterator[Path]:
+    """A folder for so many bytes, removed afterwards.
+
+    Raises:
+        Broken: there is no room for them.
+    """
+    with tempfile.TemporaryDirectory(prefix="scrollcast-bench-", ignore_cleanup_errors=True) as name:
+        free = shutil.disk_usage(name).free
+        if free < needed_bytes * 1.2:
+            raise Broken(f"{needed_bytes / 1e6:,.0f} MB are needed in {name}, {free / 1e6:,.0f} MB are free; set TMPDIR")
+        yield Path(name)
+
+
+NEEDED_BYTES: Final = 1_900_000_000
+NEEDED_BYTES_SHORT: Final = 250_000_000
+
+
+async def run(benchmarks: Sequence[Benchmark], options: Options) -> list[Row]:
+    """All rows of some benchmarks, one after the other."""
+    rows: list[Row] = []
+    for benchmark in benchmarks:
+        with scratch(options.pick(NEEDED_BYTES, NEEDED_BYTES_SHORT)) as folder:
+            rows += await benchmark(options, folder)
+    return rows
+
+
+# --------------------------------------------------------------------------------------------------------- table
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def _cells(row: Row) -> tuple[str, str, str, str, str]:
+    sign = "≥" if row.sense == "at least" else "≤"
+    target = "-" if row.target is None else f"{sign} {_number(row.target)} {row.unit}"
+    verdict = {True: "yes", False: "NO", None: ""}[row.met]
+    ratio = "-" if row.shown_ratio is None else f"{row.shown_ratio:.2f}"
+    return row.name, f"{_number(row.value)} {row.unit}", target, ratio, verdict
+
+
+def table(rows: Sequence[Row], *, details: bool = True) -> str:
+    """The rows as Markdown."""
+    head = ("row", "measured", "target", "ratio", "met")
+    lines = [head, tuple("---" for _ in head), *map(_cells, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    text = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
+    if details:
+        text += ["", *(f"{row.name}: {_detail(row)}" for row in rows if row.detail)]
+    return "\n".join(text)
+
+
+def _detail(row: Row) -> str:
+    return ", ".join(
+        f"{name} {_number(value) if isinstance(value, float) else value}" for name, value in row.detail.items()
+    )
+
+
+def main(benchmarks: Sequence[Benchmark], what: str | None) -> int:
+    """Run benchmarks from the command line. Being slow is no failure; only a malfunction is."""
+    parser = argparse.ArgumentParser(description=what)
+    parser.add_argument("--short", action="store_true", help="small sizes: whether it works, in under a minute")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as JSON too")
+    parser.add_argument("--server", type=Path, metavar="FOLDER", help="measure the scrollcast package in this folder")
+    given = parser.parse_args()
+    started = time.monotonic()
+    try:
+        rows = asyncio.run(run(benchmarks, Options(given.short, given.server)))
+    except Broken as problem:
+        print(f"malfunction: {problem}")
+        return 1
+    print(table(rows))
+    print(f"\n{time.monotonic() - started:.0f} s")
+    if given.json:
+        given.json.write_bytes(orjson.dumps([{**asdict(row), "ratio": row.shown_ratio, "met": row.met} for row in rows]))
+    return 0

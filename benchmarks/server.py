@@ -1,0 +1,153 @@
+"""What is measured, and what it is measured against: the server, and a bare sender of ready-made frames.
+
+    python -m benchmarks.server FILE
+
+serves the frames in FILE to every connection, in chunks of 256 KiB, and prints its port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from benchmarks.client import Broken
+
+__all__ = ["Child", "Memory", "bare_sender", "scrollcast"]
+
+CHUNK_BYTES: Final = 256 << 10
+
+TOP: Final = Path(__file__).resolve().parents[1]
+START_SECONDS: Final = 30.0
+STOP_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Resident megabytes (10^6 bytes) of a process: in all, its own, and pages of mapped files."""
+
+    resident: float
+    anonymous: float
+    mapped: float
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A server process that answers on a port of loopback. `spawned` is a moment of `time.monotonic`."""
+
+    process: subprocess.Popen[str]
+    port: int
+    spawned: float
+
+    def cpu_seconds(self) -> float:
+        """User and system time so far, to 10 ms."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return times.user + times.system
+
+    def memory(self) -> Memory:
+        """What is resident now."""
+        if not sys.platform.startswith("linux"):
+            return Memory(psutil.Process(self.process.pid).memory_info().rss / 1e6, 0.0, 0.0)
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = {name: int(kib) * 1024 / 1e6 for name, kib in re.findall(r"(\w+):\s+(\d+) kB", status)}
+        return Memory(found["VmRSS"], found["RssAnon"], found["RssFile"] + found["RssShmem"])
+
+
+@contextmanager
+def scrollcast(paths: list[Path], cache: Path, package: Path | None = None) -> Iterator[Child]:
+    """`python -m scrollcast serve`, answering. `package` is the folder that holds the `scrollcast` to be measured."""
+    command = ["scrollcast", "serve", *map(str, paths), "--port", "0", "--no-open"]
+    places = [str(package or TOP / "server"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    with _child(command, {"PYTHONPATH": os.pathsep.join(places), "SCROLLCAST_CACHE_DIR": str(cache)}) as child:
+        yield child
+
+
+@contextmanager
+def bare_sender(frames: Path) -> Iterator[Child]:
+    """The reference: nothing but an `asyncio.Protocol` that writes these frames."""
+    with _child(["benchmarks.server", str(frames)], {}) as child:
+        yield child
+
+
+@contextmanager
+def _child(module: list[str], environment: dict[str, str]) -> Iterator[Child]:
+    spawned = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", *module], cwd=TOP, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield Child(process, _port(process), spawned)
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def _port(process: subprocess.Popen[str]) -> int:
+    """The port at the end of the first line that the process prints."""
+    assert process.stdout
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(process.stdout, selectors.EVENT_READ)
+        line = process.stdout.readline() if waiting.select(START_SECONDS) else ""
+    found = re.search(r":(\d+)/?$", line.strip())
+    if not found:
+        raise Broken(f"{process.args!r} did not start: {line!r}")
+    return int(found[1])
+
+
+class _Sender(asyncio.Protocol):
+    """Writes all frames to whoever asks for anything."""
+
+    def __init__(self, frames: memoryview) -> None:
+        self._frames = frames
+        self._place = 0
+        self._paused = False
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self._place == 0 and data.endswith(b"\r\n\r\n"):
+            self._transport.write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+            self._pump()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._pump()
+
+    def _pump(self) -> None:
+        while not self._paused and self._place < len(self._frames):
+            self._transport.write(self._frames[self._place : self._place + CHUNK_BYTES])
+            self._place += CHUNK_BYTES
+        if self._place >= len(self._frames):
+            self._transport.close()
+
+
+async def _serve(file: Path) -> None:
+    frames = memoryview(file.read_bytes())
+    server = await asyncio.get_running_loop().create_server(lambda: _Sender(frames), "127.0.0.1", 0)
+    print(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Path(sys.argv[1])))
