@@ -59,11 +59,13 @@ clean:  ## remove what was installed and built
 	rm -rf $(VENV) node_modules dist build
 
 $(VENV)/run.stamp: requirements.lock
+	@echo "make: installing what is needed into $(VENV), once" >&2
 	@scripts/make-venv.sh $(PYTHON) $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.lock
+	@echo "make: installing what is needed into $(VENV), once" >&2
 	@scripts/make-venv.sh $(PYTHON) $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@

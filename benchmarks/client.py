@@ -5,15 +5,17 @@ replay and notes when it came. Both use a plain socket: a WebSocket library woul
 
     python -m benchmarks.client PORT TARGET COUNT SECONDS
 
-drains whole replays of COUNT events one after the other for at least so long, and prints when, how many and how much as JSON.
+drains whole replays of COUNT events one after the other for at least so long, and prints when, how many and how much
+as JSON.
 """
 
 from __future__ import annotations
 
 import asyncio
+import mmap
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, BinaryIO, Final, TypeVar
 from uuid import UUID
@@ -40,7 +42,7 @@ def target(scroll_id: UUID, **parameters: object) -> str:
     return f"/ws/sessions/{scroll_id}?{query}"
 
 
-def frames(data: bytes | bytearray | memoryview, end: int) -> Any:
+def frames(data: bytes | bytearray | mmap.mmap, end: int) -> Iterator[tuple[int, int, int]]:
     """Each whole frame in the first `end` bytes as (opcode, start of payload, end of payload)."""
     place = 0
     while end - place >= 2:
@@ -98,8 +100,8 @@ class Drain(_Opening, asyncio.BufferedProtocol):
     def __init__(self, host: str, port: int, target: str, tape: BinaryIO | None = None) -> None:
         super().__init__(host, port, target)
         self._tape = tape
-        self._buffer = bytearray(BUFFER_BYTES)
-        self._view = memoryview(self._buffer)
+        self._buffer = bytearray(BUFFER_BYTES + 16)  # so that a header at the very end can be looked at
+        self._view = memoryview(self._buffer)[:BUFFER_BYTES]
         self._kept = self._skip = 0
         self._open = False
         self._waiting: list[tuple[str, asyncio.Future[dict[str, Any]]]] = []

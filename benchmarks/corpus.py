@@ -16,11 +16,11 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 __all__ = ["Corpus", "claude_code_session", "native_session", "realtime_session"]
 
-MEAN_TEXT_BYTES: Final = 1_000
-"""What a message says; with what stands around it a native line has 1.2 to 1.3 KB."""
+MEAN_TEXT_BYTES: Final = 700
+"""What a message says; with what stands around it a native line has 1.2 KB."""
 
 TEXT_SIGMA: Final = 0.9
-"""The spread of the lognormal: half of the texts are below 670 bytes, one in a hundred is over 5.4 KB."""
+"""The spread of the lognormal: half of the texts are below 470 bytes, one in a hundred is over 3.8 KB."""
 
 POOL_BYTES: Final = 1 << 20
 WRITE_BYTES: Final = 1 << 20
@@ -49,8 +49,8 @@ class _Speech:
     def __init__(self, random: Random) -> None:
         letters = "etaoinshrdlucmfwypvbgk"
         words = ["".join(random.choices(letters, k=random.randint(2, 9))) for _ in range(2_000)]
-        words += ["\\n", "\\n\\n", '\\"quoted\\"', "`code()`", "naïve", "—", "größer", "東京", "🙂", "{key:", "C:\\\\dir"]
-        words += ["self.value = compute(x, y)\\n", "\\tif err != nil {\\n", "<div>", "https://example.com/a?b=c&d=e"] * 8
+        words += ["naïve", "größer", "—", "東京", "🙂", "\\n", "\\n\\n", '\\"quoted\\"', "`code()`", "C:\\\\dir"]
+        words += ["value = f(x, y)\\n", "\\tif err != nil {\\n", "<div>", "https://example.com/a?b=c"] * 8
         pieces, size = [], 0
         while size < POOL_BYTES:
             piece = random.choice(words).encode()
@@ -141,7 +141,13 @@ def _native(folder: Path, name: str, gap_ms: float, enough: Callable[[int, int],
     return Corpus(scroll_id, file, number, last_ms)
 
 
-_NATIVE: Final = b'{"message_id":"%b","session":"%b","ts":"%b","role":"%b","content_md":"%b","content_parts":[%b],"metadata":%b}\n'
+_NATIVE: Final = (
+    b'{"message_id":"%b","session":"%b","ts":"%b","role":"%b","content_md":"%b","content_parts":[%b],"metadata":%b}\n'
+)
+_CALL_PART: Final = (
+    b'{"type":"tool_call","call_id":"%b","name":"shell","kind":"execute","title":"run it","input":{"command":"%b"}}'
+)
+_RESULT_PART: Final = b'{"type":"tool_result","call_id":"%b","output":[{"type":"text","text":"%b"}],"is_error":%b}'
 
 
 def _native_lines(scroll_id: bytes, random: Random, gap_ms: float) -> Iterator[tuple[int, bytes]]:
@@ -157,16 +163,10 @@ def _native_lines(scroll_id: bytes, random: Random, gap_ms: float) -> Iterator[t
         elif kind in (1, 3):
             call = b"call-%d" % number
             markdown = b"`shell` run it"
-            parts = (
-                b'{"type":"thinking","text":"%b"},{"type":"tool_call","call_id":"%b","name":"shell","kind":"execute",'
-                b'"title":"run it","input":{"command":"%b"}}' % (speech.text(150), call, text)
-            )
+            parts = b'{"type":"thinking","text":"%b"},' % speech.text(150) + _CALL_PART % (call, text)
         else:
             role, markdown, metadata = b"tool", b"done", b'{"elapsed_ms":%d}' % random.randrange(5_000)
-            parts = (
-                b'{"type":"tool_result","call_id":"%b","output":[{"type":"text","text":"%b"}],"is_error":%b}'
-                % (call, text, b"true" if number % 97 == 0 else b"false")
-            )
+            parts = _RESULT_PART % (call, text, b"true" if number % 97 == 0 else b"false")
         at = int(milliseconds)
         yield at, _NATIVE % (_uuid(random), scroll_id, _stamp(at), role, markdown, parts, metadata)
         milliseconds += random.expovariate(1 / gap_ms)

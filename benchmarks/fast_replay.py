@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import mmap
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import orjson
 
@@ -114,17 +115,22 @@ def _check_same(client: Drain, whole: Drain) -> None:
 
 def _check_tape(tape: Path, session: Corpus, batch: int) -> None:
     """Compare all that was sent with all that is archived: number, order, times and content."""
+    seq = 0
     with tape.open("rb") as file, session.file.open("rb") as lines:
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data, memoryview(data) as view:
-            seq = 0
-            for opcode, start, stop in frames(view, len(view)):
-                message = orjson.loads(view[start:stop]) if opcode == TEXT else {}
-                events = message["events"] if message.get("type") == "events" else [message]
-                if message.get("type") in ("event", "events"):
-                    _check_events(events, [orjson.loads(line) for line in islice(lines, len(events))], seq)
-                    seq += len(events)
+        for message in _messages(file):
+            events = message["events"] if message["type"] == "events" else [message]
+            if message["type"] in ("event", "events"):
+                _check_events(events, [orjson.loads(line) for line in islice(lines, len(events))], seq)
+                seq += len(events)
     if seq != session.count:
         raise Broken(f"{seq} events came of {session.count}")
+
+
+def _messages(tape: BinaryIO) -> Iterator[dict[str, Any]]:
+    with mmap.mmap(tape.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for opcode, start, stop in frames(data, len(data)):
+            if opcode == TEXT:
+                yield orjson.loads(data[start:stop])
 
 
 def _check_events(events: list[dict[str, Any]], records: list[dict[str, Any]], seq: int) -> None:

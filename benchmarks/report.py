@@ -82,7 +82,8 @@ def scratch(needed_bytes: int) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="scrollcast-bench-", ignore_cleanup_errors=True) as name:
         free = shutil.disk_usage(name).free
         if free < needed_bytes * 1.2:
-            raise Broken(f"{needed_bytes / 1e6:,.0f} MB are needed in {name}, {free / 1e6:,.0f} MB are free; set TMPDIR")
+            missing = f"{needed_bytes / 1e6:,.0f} MB are needed in {name}, {free / 1e6:,.0f} MB are free"
+            raise Broken(f"{missing}; name a larger place in TMPDIR")
         yield Path(name)
 
 
@@ -119,7 +120,7 @@ def table(rows: Sequence[Row], *, details: bool = True) -> str:
     head = ("row", "measured", "target", "ratio", "met")
     lines = [head, tuple("---" for _ in head), *map(_cells, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    text = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
+    text = [f"| {' | '.join(map(str.ljust, line, widths))} |" for line in lines]
     if details:
         text += ["", *(f"{row.name}: {_detail(row)}" for row in rows if row.detail)]
     return "\n".join(text)
@@ -147,5 +148,6 @@ def main(benchmarks: Sequence[Benchmark], what: str | None) -> int:
     print(table(rows))
     print(f"\n{time.monotonic() - started:.0f} s")
     if given.json:
-        given.json.write_bytes(orjson.dumps([{**asdict(row), "ratio": row.shown_ratio, "met": row.met} for row in rows]))
+        records = [{**asdict(row), "ratio": row.shown_ratio, "met": row.met} for row in rows]
+        given.json.write_bytes(orjson.dumps(records, option=orjson.OPT_INDENT_2))
     return 0

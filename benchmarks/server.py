@@ -139,15 +139,15 @@ class _Sender(asyncio.Protocol):
             self._transport.write(self._frames[self._place : self._place + CHUNK_BYTES])
             self._place += CHUNK_BYTES
         if self._place >= len(self._frames):
-            self._transport.close()
+            # Not at once: a transport closed from inside `resume_writing` says twice that it is lost.
+            asyncio.get_running_loop().call_soon(self._transport.close)
 
 
-async def _serve(file: Path) -> None:
-    frames = memoryview(file.read_bytes())
+async def _serve(frames: memoryview) -> None:
     server = await asyncio.get_running_loop().create_server(lambda: _Sender(frames), "127.0.0.1", 0)
     print(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Path(sys.argv[1])))
+    asyncio.run(_serve(memoryview(Path(sys.argv[1]).read_bytes())))

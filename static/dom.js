@@ -194,17 +194,26 @@ export function image({ mime_type, data, uri, href, alt = '' }) {
   const type = mime_type.trim().toLowerCase();
   if (typeof data === 'string' && IMAGE_TYPES.has(type)) {
     const base64 = data.replace(/\s+/g, '');
-    if (/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return img(`data:${type};base64,${base64}`, alt);
+    if (/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return img(`data:${type};base64,${base64}`, alt, pngSize(base64));
   }
   if (typeof href === 'string' && IMAGE_TYPES.has(type) && isPartHref(href)) return img(href, alt);
   return placeholder(mime_type, uri ?? null);
 }
 
-/** @param {string} src @param {string} alt */
-function img(src, alt) {
-  const node = el('img', { attrs: { alt, decoding: 'async', loading: 'lazy', draggable: 'false' } });
+/** @param {string} src @param {string} alt @param {{width: number, height: number} | null} [size]  keeps its place free until it is drawn */
+function img(src, alt, size = null) {
+  const node = el('img', { attrs: { alt, decoding: 'async', draggable: 'false', ...size } });
   node.src = src;
   return node;
+}
+
+/** What a PNG's header says of its size (PNG specification, IHDR). @param {string} base64 */
+function pngSize(base64) {
+  if (!base64.startsWith('iVBORw0KGgo') || base64.length < 32) return null;
+  const bytes = atob(base64.slice(0, 32));
+  const number = (/** @type {number} */ at) => [0, 1, 2, 3].reduce((sum, place) => sum * 256 + bytes.charCodeAt(at + place), 0);
+  const [width, height] = [number(16), number(20)];
+  return width > 0 && height > 0 && width < 100_000 && height < 100_000 ? { width, height } : null;
 }
 
 /** @param {string} type @param {string | null} uri */

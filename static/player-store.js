@@ -192,10 +192,11 @@ export class PlayerStore {
     else this.#send({ play: true });
   }
 
-  /** @param {number} tMs */
+  /** @param {number} tMs  at the end or beyond it, everything has happened: the last event too */
   #seekTime(tMs) {
-    const target = Math.round(Math.max(0, Math.min(tMs, this.#state.durationMs)));
-    this.#seek({ t_ms: target }, target);
+    const { durationMs } = this.#state;
+    if (tMs >= durationMs) this.#seek({ t_ms: durationMs + 1 }, durationMs);
+    else this.#seek({ t_ms: Math.round(Math.max(0, tMs)) }, Math.max(0, tMs));
   }
 
   /**

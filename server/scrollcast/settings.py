@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
 from collections.abc import Mapping, Sequence
@@ -43,7 +44,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         for path in self.paths:
-            if not path.exists():
+            try:
+                found = path.exists()
+            except OSError as problem:
+                raise SettingsError(f"{str(path)[:200]} cannot be looked at: {problem.strerror}") from problem
+            if not found:
                 raise SettingsError(f"there is no file or folder {path}")
             if not os.access(path, os.R_OK):
                 raise SettingsError(f"{path} cannot be read")
@@ -54,10 +59,20 @@ class Settings:
             )
         if not 0 <= self.port <= 65_535:
             raise SettingsError(f"--port {self.port} is not between 0 and 65535")
+        for host in self.allowed_hosts:
+            if not host or any(sign in host for sign in "/@?# "):
+                raise SettingsError(f"--allow-host {host} is not of the form name or name:port")
         for origin in self.allowed_origins:
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
+            if not _is_origin(origin):
                 raise SettingsError(f"--allow-origin {origin} is not of the form https://name or https://name:port")
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # brackets that hold no address
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and f"{parts.scheme}://{parts.netloc}" == text
 
 
 def is_loopback_name(name: str) -> bool:
@@ -87,6 +102,7 @@ def _shipped(inside_package: str, inside_checkout: str) -> Path:
     return next((path for path in candidates if path.is_dir()), candidates[0])
 
 
+@functools.cache
 def static_folder() -> Path:
     """The page's files."""
     return _shipped("static", "static")

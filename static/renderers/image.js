@@ -30,7 +30,7 @@ export function renderImage(part, context) {
  */
 export function openImage(picture) {
   const copy = /** @type {HTMLImageElement} */ (picture.cloneNode());
-  copy.loading = 'eager';
+  for (const name of ['width', 'height']) copy.removeAttribute(name);
   const close = el('button', { class: 'lightbox-close', attrs: { type: 'button', 'aria-label': 'Close' } }, icon('cross'));
   const dialog = el('dialog', { class: 'lightbox', attrs: { 'aria-label': picture.alt || 'Image' } }, close, copy);
   dialog.addEventListener('click', () => dialog.close());

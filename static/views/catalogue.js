@@ -166,7 +166,7 @@ function row(session) {
  */
 function menu(words, choices, changed) {
   const option = (/** @type {string[]} */ [value = '', text = '']) => el('option', { text, attrs: { value } });
-  const select = el('select', { on: { change: changed } }, ...choices.map(option));
+  const select = el('select', { attrs: { 'aria-label': words }, on: { change: changed } }, ...choices.map(option));
   const label = el('label', { class: 'choice' }, el('span', { class: 'choice-words', text: words }), select);
   const seen = new Set(['']);
   const add = (/** @type {(string | null)[]} */ values) => {

@@ -162,7 +162,7 @@ function button(name, words, key, act) {
  */
 function choice(words, choices, choose) {
   const option = (/** @type {string} */ value, /** @type {string} */ text) => el('option', { text, attrs: { value } });
-  const select = el('select', { on: { change: () => choose(select.value) } }, ...choices.map(([value = '', text = '']) => option(value, text)));
+  const select = el('select', { attrs: { 'aria-label': words }, on: { change: () => choose(select.value) } }, ...choices.map(([value = '', text = '']) => option(value, text)));
   const label = el('label', { class: 'choice' }, el('span', { class: 'choice-words', text: words }), select);
   const show = (/** @type {string} */ value, /** @type {string} */ text) => {
     if (![...select.options].some((each) => each.value === value)) select.append(option(value, text));

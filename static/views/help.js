@@ -10,7 +10,7 @@ export function helpDialog() {
   const close = () => dialog.close();
   const dialog = el('dialog', { class: 'help', attrs: { 'aria-labelledby': 'help-title' }, on: { click: (event) => event.target === dialog && close() } },
     el('div', { class: 'help-body' },
-      el('header', { class: 'help-head' },
+      el('div', { class: 'help-head' },
         el('h2', { text: 'Keys and marks', attrs: { id: 'help-title' } }),
         el('button', { class: 'button quiet', text: 'Close', attrs: { type: 'button' }, on: { click: close } })),
       el('div', { class: 'help-groups' }, ...SHORTCUT_GROUPS.map(group), legend())));

@@ -101,7 +101,7 @@ export class Player {
         pictureButton(picture(QUESTION), 'Help: keys and marks', '?', () => this.#help.showModal())));
     return el('div', { class: 'player' }, top,
       el('div', { class: 'body' }, this.#turns.node,
-        el('main', { class: 'main' }, this.#banner, this.#notices, this.#transcript.node, this.#cover)),
+        el('main', { class: 'main', on: { pointerdown: () => matchMedia(WIDE).matches || this.#showTurns(false) } }, this.#banner, this.#notices, this.#transcript.node, this.#cover)),
       this.#controls.node, this.#toasts.node, this.#announcer.node, this.#help);
   }
 

@@ -1,5 +1,5 @@
 import math
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TypeAlias
 
 import pytest
@@ -119,9 +119,7 @@ def test_the_first_event_at_or_after_a_time(t_ms: int, index: int) -> None:
         (9500, 2.0, 0.0),
     ],
 )
-def test_a_point_inside_a_gap_maps_linearly_into_what_is_left_of_it(
-    t_ms: int, idle: float | None, left: float
-) -> None:
+def test_a_point_inside_a_gap_maps_linearly_into_what_is_left_of_it(t_ms: int, idle: float | None, left: float) -> None:
     """Half way through the recorded gap is half way through the shortened one; outside of it, its nearer end."""
     timeline = Timeline.of(0, 1000, 9000, idle=idle)
 
@@ -275,7 +273,7 @@ def test_all_gaps_together_follow_the_pacing_rules(times: list[int], idle: float
     """The whole playback lasts as long as the sum of the protocol's own formula over the gaps."""
     timeline = Timeline.of(*times, idle=idle)
     cap = math.inf if idle is None else idle
-    gaps = [(later - earlier) / 1000 for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [(later - earlier) / 1000 for earlier, later in pairwise(times)]
 
     assert math.fsum(timeline.length(index) for index in range(len(times))) == math.fsum(
         0.0 if gap >= 3600 else min(gap, cap) for gap in gaps

@@ -48,8 +48,11 @@ class Archive:
     """
 
     def __init__(self, paths: Sequence[Path], cache: Path | None) -> None:
-        self._cache = Path(tempfile.mkdtemp(prefix="scrollcast-")) if cache is None else cache
-        self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self._cache = Path(tempfile.mkdtemp(prefix="scrollcast-")) if cache is None else cache
+            self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as problem:
+            raise ArchiveError("the cache folder cannot be made", str(problem)) from problem
         self._remove_cache: Callable[[], object] | None = None
         if cache is None:
             # Goes with the archive, closed or forgotten.
@@ -69,7 +72,7 @@ class Archive:
         folder that goes with the archive.
 
         Raises:
-            ArchiveError: a path does not exist.
+            ArchiveError: a path does not exist, or the cache folder cannot be made.
         """
         archive = cls([Path(path) for path in paths], None if cache is None else Path(cache))
         archive.catalogue.refresh()
@@ -80,6 +83,8 @@ class Archive:
         for builder in tuple(self._builders):
             builder.stop()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        for builder in tuple(self._builders):  # those whose turn never came
+            builder.index.fail(ArchiveError("the server is stopping"))
         self._indexes.clear()
         if self._remove_cache:
             self._remove_cache()
@@ -133,8 +138,9 @@ class Archive:
         try:
             entry = self.catalogue.entry(scroll_id)
             now = Fingerprint.of(entry.source)
-            if any(known[0] == now for key, known in self._indexes.copy().items() if key[0] == scroll_id):
-                return epoch
+            for key, (fingerprint, index) in self._indexes.copy().items():
+                if key[0] == scroll_id and fingerprint == now:
+                    return index.epoch
             return epoch_of(entry.source, self._cache)
         except (ArchiveError, SessionNotFound):
             return epoch  # it is gone; what was read of it can still be played
@@ -154,6 +160,8 @@ class Archive:
             index = load_index(session, fingerprint, self._cache, meta=meta)
             if index is None:
                 index = self._build(entry.source, session, fingerprint, meta)
+            elif not meta:
+                self.catalogue.learn(key[0], fingerprint, index.count, index.duration_ms)
             self._keep(key, fingerprint, index)
             return index
 
@@ -167,6 +175,7 @@ class Archive:
     def _keep(self, key: tuple[UUID, bool], fingerprint: Fingerprint, index: SessionIndex) -> None:
         self._indexes[key] = (fingerprint, index)
         self._indexes.move_to_end(key)
+        self._watched[key[0]] = (time.monotonic(), index.epoch)
         while len(self._indexes) > KEPT_INDEXES:
             self._indexes.popitem(last=False)
 
@@ -178,9 +187,14 @@ class Archive:
             try:
                 builder.run()
                 if builder.index.complete and not meta:
-                    self.catalogue.learn(source.scroll_id, builder.index.count, builder.index.duration_ms)
+                    index = builder.index
+                    self.catalogue.learn(source.scroll_id, fingerprint, index.count, index.duration_ms)
             finally:
                 self._builders.discard(builder)
 
-        self._threads.submit(run)
+        try:
+            self._threads.submit(run)
+        except RuntimeError:
+            self._builders.discard(builder)
+            raise ArchiveError("the server is stopping") from None
         return builder.index

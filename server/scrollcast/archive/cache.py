@@ -53,11 +53,13 @@ def load_index(session: Session, fingerprint: Fingerprint, cache: Path, *, meta:
     try:
         header = orjson.loads((place / HEADER_FILE).read_bytes())
         index = SessionIndex(session, header["epoch"])
+        if any((place / name).stat().st_size != size for name, size in header["sizes"].items()):
+            raise ValueError("a file was cut short")
         index.adopt(place, header)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        shutil.rmtree(place, ignore_errors=True)  # else it would stand in the way of a good one
         return None
-    whole = len(index.times) == index.count == len(index.offsets) - 1 == len(index.ids)
-    return index if whole else None
+    return index
 
 
 def index_place(cache: Path, session: Session, fingerprint: Fingerprint, *, meta: bool) -> Path:
@@ -80,12 +82,15 @@ def prune(cache: Path, limit_bytes: int) -> None:
     for folder in cache.iterdir() if cache.is_dir() else ():
         if not folder.is_dir():
             continue
-        made = folder.stat().st_mtime
+        try:
+            made = folder.stat().st_mtime
+            size = sum(file.stat().st_size for file in folder.iterdir())
+        except FileNotFoundError:  # another process was faster
+            continue
         if folder.name.startswith(MAKING_PREFIX):
             if made < time.time() - ABANDONED_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
             continue
-        size = sum(file.stat().st_size for file in folder.iterdir())
         kept.append((made, size, folder))
         total += size
     for _, size, folder in sorted(kept, key=lambda item: item[0]):

@@ -95,11 +95,9 @@ class Catalogue:
         self._entries[source.scroll_id] = entry
         return replace(entry, session=self._exactly(entry))
 
-    def learn(self, scroll_id: UUID, count: int, duration_ms: int) -> None:
-        """Take what an index knows exactly in place of the estimate."""
-        entry = self._entries.get(scroll_id)
-        if entry:
-            self._exact[scroll_id] = (entry.fingerprint, count, duration_ms)
+    def learn(self, scroll_id: UUID, fingerprint: Fingerprint, count: int, duration_ms: int) -> None:
+        """Take what an index of these files knows exactly in place of the estimate."""
+        self._exact[scroll_id] = (fingerprint, count, duration_ms)
 
     def _exactly(self, entry: CatalogueEntry) -> Session:
         exact = self._exact.get(entry.source.scroll_id)

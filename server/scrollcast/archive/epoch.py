@@ -54,7 +54,11 @@ def _recall_epoch(source: SessionSource, cache: Path) -> dict[str, Any] | None:
         note = orjson.loads(_epoch_place(source, cache).read_bytes())
     except (OSError, ValueError):
         return None
-    return note if isinstance(note, dict) and {"epoch", "size", "digest"} <= note.keys() else None
+    match note:
+        case {"epoch": str(epoch), "size": int(size), "digest": str(digest)}:
+            return {"epoch": epoch, "size": size, "digest": digest}
+        case _:
+            return None
 
 
 def _epoch_place(source: SessionSource, cache: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import threading
 import time
@@ -50,7 +49,6 @@ class IndexBuilder:
         self._bad: list[int] = []
         self._bad_count = 0
         self._truncated = False
-        self._temporary = Path(tempfile.mkdtemp(prefix=MAKING_PREFIX, dir=cache))
         self.index = SessionIndex(session, epoch_of(source, cache))
 
     def stop(self) -> None:
@@ -60,27 +58,32 @@ class IndexBuilder:
     def run(self) -> None:
         """Read everything. Whatever goes wrong becomes the index's `failure`; nothing is raised."""
         try:
-            self._read()
+            self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)  # it may be deleted at any time
+            with tempfile.TemporaryDirectory(prefix=MAKING_PREFIX, dir=self._cache, ignore_cleanup_errors=True) as made:
+                self._read(Path(made) / "index")
         except ArchiveError as problem:
             self.index.fail(problem)
         except OSError as problem:
             self.index.fail(ArchiveError("the session could not be read or cached", str(problem)))
         except Exception as problem:  # a defect of a reader ends one session, not the server
             self.index.fail(ArchiveError("the session could not be decoded", repr(problem)))
-        finally:
-            if not self.index.complete:
-                shutil.rmtree(self._temporary, ignore_errors=True)
 
-    def _read(self) -> None:
-        with _EventWriter(self._temporary, self.index) as writer:
+    def _read(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700)
+        with _EventWriter(folder, self.index) as writer:
             encoder = EventEncoder(self._session)
             for item in self._records():
                 if self._stopped.is_set():
                     raise ArchiveError("the server is stopping")
                 if isinstance(item, BadRecord):
                     self._note_bad(item)
+                    continue
+                try:
+                    event = encoder.encode(writer.count, item)
+                except RecursionError:  # nested more deeply than can be written
+                    self._note_bad(BadRecord(None))
                 else:
-                    writer.add(encoder.encode(writer.count, item))
+                    writer.add(event)
             header = {
                 "epoch": self.index.epoch,
                 "count": writer.count,
@@ -89,7 +92,7 @@ class IndexBuilder:
                 "skipped_lines": self._bad,
             }
             writer.finish(header)
-        self._settle(header)
+        self._settle(folder, header)
 
     def _records(self) -> Iterator[TimedRecord | BadRecord]:
         source, fallback = self._source, self._session.created_at or "1970-01-01T00:00:00Z"
@@ -106,15 +109,15 @@ class IndexBuilder:
         if record.line is not None and len(self._bad) < MAX_REPORTED_LINES:
             self._bad.append(record.line)
 
-    def _settle(self, header: dict[str, Any]) -> None:
+    def _settle(self, folder: Path, header: dict[str, Any]) -> None:
         """Put the finished folder in its place, and note what the epoch stands for."""
         remember_epoch(self._source, self.index.epoch, self._cache)
         place = index_place(self._cache, self._session, self._fingerprint, meta=self._meta)
         remove_older(place)
         with suppress(OSError):  # another process was faster: theirs is as good, ours serves this index
-            self._temporary.rename(place)
-            self._temporary = place
-        self.index.adopt(self._temporary, header)
+            folder.rename(place)
+            folder = place
+        self.index.adopt(folder, header)
 
 
 class _EventWriter:
@@ -197,6 +200,7 @@ class _EventWriter:
         tables = (self._times, self._offsets, self._ids, self._turns, self._tools, self._gaps)
         for name, table in zip(TABLES, tables, strict=True):
             (self._folder / name).write_bytes(table)
+        header["sizes"] = {name: (self._folder / name).stat().st_size for name in (*TABLES, MARKERS_FILE, EVENTS_FILE)}
         (self._folder / HEADER_FILE).write_bytes(orjson.dumps(header))
 
 

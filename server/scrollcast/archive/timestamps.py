@@ -39,20 +39,21 @@ def parse_instant(value: object) -> Instant | None:
 
 def _parse_text(text: str) -> Instant | None:
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text.upper())  # RFC 3339 allows a small `z`
     except ValueError:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     try:
-        return (moment - _EPOCH) // _MICROSECOND
-    except OverflowError:
+        return (moment.astimezone(UTC) - _EPOCH) // _MICROSECOND
+    except OverflowError:  # its offset moves it out of the years that can be told
         return None
 
 
 def _parse_number(value: float) -> Instant | None:
-    seconds = value / 1000 if value >= _MILLISECONDS_FROM else value
-    return round(seconds * 1_000_000) if 0 < seconds <= _LAST_SECOND else None
+    if not 0 < value <= _LAST_SECOND * 1000:  # NaN fails both
+        return None
+    return round(value * (1_000 if value >= _MILLISECONDS_FROM else 1_000_000))
 
 
 def format_instant(instant: Instant) -> str:
@@ -73,6 +74,7 @@ def _is_rfc3339(text: str) -> bool:
     """Whether text that parses as ISO 8601 is of the stricter form: date, time, seconds and zone all there."""
     return (
         len(text) >= 20
+        and "," not in text
         and text[10] in "Tt "
         and text[4] == text[7] == "-"
         and text[13] == text[16] == ":"

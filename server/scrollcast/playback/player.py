@@ -99,6 +99,8 @@ class Player:
         self._step_stop: int | None = None
         # The recorded time held while the playhead stands; while it runs, where it was last set or last delivered.
         self._recorded = 0.0
+        # The event that playback was put right at, so that the gap before it was not crossed; -1 for none.
+        self._landed = -1
         self._playhead = Playhead(0.0, now, speed)
         # The offset at which the event under the cursor is due. Summed from event to event, so that it never drifts.
         self._due_offset = 0.0
@@ -243,6 +245,8 @@ class Player:
                 raise ValueError("an event id must be looked up before the player is asked")
             case _:
                 assert_never(seek)
+        inside = self.cursor < self.timeline.count
+        self._landed = self.cursor if inside and self._recorded == self.timeline.times[self.cursor] else -1
 
     # --------------------------------------------------------------------------------------------------- positions
 
@@ -295,7 +299,7 @@ class Player:
         # The same expression as in `deadline`: comparing positions instead falls short of it by rounding.
         while self.cursor < stop and self._playhead.due(self._due_offset) <= now:
             index = self.cursor
-            if timeline.is_cut(index) and self._recorded < timeline.times[index]:
+            if timeline.is_cut(index) and index != self._landed:
                 if index > start:
                     outputs.append(Deliver(start, index))
                     start = index

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -19,6 +20,9 @@ _MAX_NUMBER: Final = 2**53 - 1
 """The largest whole number that every JSON reader keeps exact."""
 
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
+
+_DECIMAL: Final = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+"""`float` would also take spaces, underscores and the digits of any script."""
 
 FROM_THE_START: Final = SeekSeq(0)
 
@@ -107,10 +111,7 @@ def _mode(text: str) -> Mode:
 
 
 def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+    return float(text) if _DECIMAL.fullmatch(text) else math.nan
 
 
 def _speed(text: str) -> float:

@@ -299,11 +299,17 @@ class SessionStream:
     async def _control(self, command: wire.ClientControl) -> None:
         control = await self._resolve(command)
         await self._notice_growth()
-        gen = self._player.gen
+        # First what was due before the command: an end that had been reached is told as it was.
+        now = self._clock()
+        await self._obey(self._player.advance(now))
+        await self._reply_to_step()
+        if self._finished:
+            return
         if control != Control() and self._owed_reply:
             await self._reply(*self._owed_reply)
             self._owed_reply = None
-        await self._obey(self._player.handle(control, self._clock()))
+        gen = self._player.gen
+        await self._obey(self._player.handle(control, now))
         did_seek = self._player.gen != gen
         if self._player.stepping and control.step:
             self._owed_reply = (did_seek, command.request_id)

@@ -79,7 +79,7 @@ def decode_command(message: str | bytes) -> ClientControl | Ack:
     """
     if isinstance(message, bytes):
         raise BadCommand("binary frames are not understood; send one JSON object in a text frame")
-    if len(message) > MAX_COMMAND_BYTES:
+    if len(message.encode(errors="replace")) > MAX_COMMAND_BYTES:
         raise CommandTooLarge(f"a message may have at most {MAX_COMMAND_BYTES} bytes")
     try:
         fields = orjson.loads(message)

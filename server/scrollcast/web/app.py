@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -18,9 +19,9 @@ from scrollcast.errors import ArchiveError, ScrollcastError
 from scrollcast.settings import Settings, static_folder
 from scrollcast.stream.registry import StreamRegistry
 from scrollcast.web import routes
-from scrollcast.web.failures import handle_error, handle_http_exception
+from scrollcast.web.failures import UnknownErrors, handle_error, handle_http_exception
 from scrollcast.web.security import RequestGuard
-from scrollcast.web.websocket import replay
+from scrollcast.web.websocket import replay, unknown_socket
 
 __all__ = ["create_app"]
 
@@ -28,7 +29,11 @@ log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The application that serves the sessions under `settings.paths`."""
+    """The application that serves the sessions under `settings.paths`.
+
+    Looks at the disk, so it is called before a loop runs.
+    """
+    mimetypes.init()  # reads the system's tables, which would otherwise happen at the first request
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -56,10 +61,12 @@ def create_app(settings: Settings) -> Starlette:
             Route("/api/sessions/{scroll_id}/events/{seq}/parts/{path:path}", routes.part),
             Route("/api/{rest:path}", routes.unknown_api),
             WebSocketRoute("/ws/sessions/{scroll_id}", replay),
+            WebSocketRoute("/{rest:path}", unknown_socket),
             Mount("/static", StaticFiles(directory=static_folder())),
         ],
         middleware=[
-            Middleware(RequestGuard, allowed_hosts=settings.allowed_hosts, allowed_origins=settings.allowed_origins)
+            Middleware(RequestGuard, allowed_hosts=settings.allowed_hosts, allowed_origins=settings.allowed_origins),
+            Middleware(UnknownErrors),
         ],
         exception_handlers={
             ScrollcastError: handle_error,

@@ -11,6 +11,7 @@ import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scrollcast.errors import (
     ArchiveError,
@@ -25,7 +26,7 @@ from scrollcast.errors import (
 )
 from scrollcast.stream.wire import encode_error
 
-__all__ = ["Failure", "error_message", "handle_error", "handle_http_exception", "problem", "to_failure"]
+__all__ = ["Failure", "UnknownErrors", "error_message", "handle_error", "handle_http_exception", "problem", "to_failure"]
 
 log = logging.getLogger(__name__)
 
@@ -116,3 +117,33 @@ async def handle_http_exception(_request: Request, error: Exception) -> Response
     response = problem(error.status_code, code, error.detail, error.detail)
     response.headers.update(error.headers or {})
     return response
+
+
+class UnknownErrors:
+    """ASGI middleware: an error that nobody foresaw is answered as a problem too.
+
+    Starlette's own handler of such errors stands outside all middleware, where no security headers are set.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched_send)
+        except Exception as error:
+            if started:
+                raise  # too late for another answer; the server cuts this one off
+            response = await handle_error(Request(scope), error)
+            await response(scope, receive, send)

@@ -110,6 +110,8 @@ def _name_of(host: str) -> str:
 
 def _is_known_host(host: str, hosts: frozenset[str]) -> bool:
     name = _name_of(host)
+    if not host.startswith(name):
+        return False  # a bracket that nothing closes
     port = host[len(name) :]
     if port and not (port.startswith(":") and port[1:].isascii() and port[1:].isdigit()):
         return False
@@ -121,7 +123,10 @@ def _is_known_origin(origin: str, scheme: str, host: str, origins: frozenset[str
         return False
     if origin in origins:
         return True
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # brackets that hold no address
+        return False
     same_scheme = parts.scheme == {"ws": "http", "wss": "https"}.get(scheme, scheme)
     return same_scheme and _authority(parts.netloc, parts.scheme) == _authority(host, parts.scheme)
 

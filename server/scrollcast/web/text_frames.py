@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
+import sys
 from contextlib import suppress
 from typing import Any, Final
 
@@ -16,8 +18,13 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
 from websockets.http11 import Request
+from websockets.protocol import State
 
 from scrollcast.errors import SlowClient, StreamClosed
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
 __all__ = ["TEXT_FRAMES", "WRITE_TIMEOUT", "TextFrameProtocol"]
 
@@ -40,6 +47,9 @@ DEAD_PEER_MS: Final = 60_000
 class TextFrameProtocol(WebSocketsSansIOProtocol):
     """One WebSocket connection."""
 
+    _late_pong = b""
+    """The answer to the last ping of a client that does not read."""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over a connection whose handshake has begun."""
         super().connection_made(transport)
@@ -54,6 +64,22 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         scope: Any = getattr(self, "scope", None)
         if scope is not None:
             scope["extensions"][TEXT_FRAMES] = self
+
+    def handle_ping(self) -> None:
+        """Answer a ping; while the client does not read, only its last one (RFC 6455, 5.5.3), so that none pile up."""
+        if self.writable.is_set() or self.conn.state is not State.OPEN:
+            super().handle_ping()
+            return
+        # The answers to all the pings of one read come with the first of them.
+        pongs = [data for data in self.conn.data_to_send() if data]
+        self._late_pong = pongs[-1] if pongs else self._late_pong
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        super().resume_writing()
+        pong, self._late_pong = self._late_pong, b""
+        if pong and not self.close_sent and not self.transport.is_closing():
+            self.transport.write(pong)
 
     async def send_text(self, message: bytes | bytearray) -> None:
         """Send one text message given as UTF-8; waits while the client does not read.
@@ -87,15 +113,24 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         self.transport.write(b"".join(self.conn.data_to_send()))
 
     async def _wait_until_writable(self) -> None:
-        left, unmoved = self.transport.get_write_buffer_size(), 0
+        left, unmoved = self._untaken(), 0
         while unmoved < _LOOKS:
             try:
                 async with asyncio.timeout(WRITE_TIMEOUT / _LOOKS):
                     await self.writable.wait()
                     return
             except TimeoutError:
-                size = self.transport.get_write_buffer_size()
+                size = self._untaken()
                 # Pings may add to what waits; only what the client took makes it less.
                 unmoved = 0 if size < left else unmoved + 1
                 left = min(left, size)
         raise SlowClient(WRITE_TIMEOUT)
+
+    def _untaken(self) -> int:
+        """The bytes that the client has yet to take: those here, and those in the kernel, which may be megabytes."""
+        waiting = self.transport.get_write_buffer_size()
+        connected = self.transport.get_extra_info("socket")
+        if sys.platform != "win32" and connected is not None:
+            with suppress(OSError, ValueError):  # closed meanwhile
+                waiting += struct.unpack("i", fcntl.ioctl(connected.fileno(), termios.TIOCOUTQ, b"\0" * 4))[0]
+        return waiting

@@ -14,10 +14,10 @@ from scrollcast.errors import SlowClient, StreamClosed
 from scrollcast.stream.parameters import ReplayParameters
 from scrollcast.stream.session_stream import Connection, SessionStream
 from scrollcast.stream.wire import PROTOCOL
-from scrollcast.web.failures import error_message
+from scrollcast.web.failures import error_message, problem
 from scrollcast.web.text_frames import TEXT_FRAMES, WRITE_TIMEOUT, TextFrameProtocol
 
-__all__ = ["replay"]
+__all__ = ["replay", "unknown_socket"]
 
 
 async def replay(websocket: WebSocket) -> None:
@@ -37,6 +37,11 @@ async def replay(websocket: WebSocket) -> None:
         await _fail(websocket, connection, error)
     else:
         await _close(websocket, 1000, "")
+
+
+async def unknown_socket(websocket: WebSocket) -> None:
+    """Anything but a replay."""
+    await websocket.send_denial_response(problem(404, "not_found", "Not Found", "there is no such route"))
 
 
 async def _replay(websocket: WebSocket, connection: Connection) -> None:

@@ -1,0 +1,208 @@
+"""A large session: the time to its first event, the memory that a whole replay takes, a seek, and the indexing."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from benchmarks.client import Broken, Drain, connected, drain, target
+from benchmarks.corpus import Corpus, claude_code_session, native_session
+from benchmarks.report import Options, Row, main, median
+from benchmarks.server import Child, Memory, scrollcast
+
+__all__ = ["measure"]
+
+FIRST_EVENT_MS: Final = 300.0
+MEMORY_MB: Final = 150.0
+BATCH: Final = 65_536
+SAMPLE_SECONDS: Final = 0.05
+READ_BYTES: Final = 1 << 20
+
+DECODED_BYTES: Final = 64_000_000
+"""How much of a file is decoded line by line, as what indexing is compared with."""
+
+
+async def measure(options: Options, folder: Path) -> list[Row]:
+    """The same for a native session and one of Claude Code, one after the other."""
+    rows = []
+    megabytes = options.pick(500, 30)
+    kinds: tuple[tuple[str, Callable[[Path, float], Corpus]], ...] = (
+        ("native", native_session),
+        ("Claude Code", claude_code_session),
+    )
+    for name, make in kinds:
+        session = make(folder / name / "archive", megabytes)
+        _warm(session.file)
+        rows += await _Case(f"{megabytes} MB {name}", session, folder / name, options).rows()
+        session.file.unlink()
+    return rows
+
+
+def _warm(file: Path) -> None:
+    """Have the whole file in the page cache."""
+    with file.open("rb") as lines:
+        while lines.read(READ_BYTES):
+            pass
+
+
+class _Case:
+    """Everything about one session."""
+
+    def __init__(self, name: str, session: Corpus, folder: Path, options: Options) -> None:
+        self._name = name
+        self._session = session
+        self._folder = folder
+        self._options = options
+        self._caches = 0
+
+    async def rows(self) -> list[Row]:
+        """Cold first, then with what the replay has left in the cache."""
+        rounds = self._options.pick(7, 3)
+        rows = [await self._cold(rounds), await self._indexing(self._options.pick(2, 1))]
+        rows += await self._whole_replays()
+        return [*rows, *await self._with_index(rounds)]
+
+    @asynccontextmanager
+    async def _server(self, cache: Path) -> AsyncIterator[Child]:
+        with scrollcast([self._folder / "archive"], cache, self._options.package) as server:
+            yield server
+
+    @asynccontextmanager
+    async def _client(self, server: Child, **parameters: object) -> AsyncIterator[Drain]:
+        where = target(self._session.scroll_id, **parameters)
+        async with connected(server.port, lambda: Drain("127.0.0.1", server.port, where)) as client:
+            yield client
+
+    def _new_cache(self) -> Path:
+        self._caches += 1
+        return self._folder / f"cache-{self._caches}"
+
+    async def _first_event(self, server: Child, **parameters: object) -> float:
+        """Milliseconds from the request to the first event; the rest is not waited for."""
+        async with self._client(server, batch=BATCH, window=64, **parameters) as client:
+            while not client.first_event:
+                await asyncio.sleep(0.0005)
+                if client.closed.done() or time.monotonic() - client.started > 60:
+                    raise Broken(f"no event came: {client.said}")
+            return (client.first_event - client.started) * 1000
+
+    async def _cold(self, rounds: int) -> Row:
+        """A new process, a new cache, and a client that asks as soon as the address is printed."""
+        times, from_spawn = [], []
+        for _ in range(rounds):
+            async with self._server(self._new_cache()) as server:
+                times.append(await self._first_event(server))
+                from_spawn.append((time.monotonic() - server.spawned) * 1000)
+        return Row(
+            f"{self._name}: first event, cold process, no index",
+            median(times),
+            "ms",
+            FIRST_EVENT_MS,
+            detail={"lowest": min(times), "highest": max(times), "from the process's start, ms": median(from_spawn)},
+        )
+
+    async def _indexing(self, rounds: int) -> Row:
+        """A paused viewer waits for `index_complete`; compared with decoding the same lines and nothing else."""
+        speeds = [await self._index_once() for _ in range(rounds)]
+        return Row(
+            f"{self._name}: indexing",
+            median(speeds) / 1e6,
+            "MB/s",
+            sense="at least",
+            ratio=median(speeds) / _decoding_speed(self._session.file),
+            detail={"events/s": median(speeds) / self._session.size * self._session.count},
+        )
+
+    async def _index_once(self) -> float:
+        async with (
+            self._server(self._new_cache()) as server,
+            self._client(server, paused="true") as client,
+        ):
+            await client.heard("index_complete")
+            return self._session.size / (time.monotonic() - client.started)
+
+    async def _whole_replays(self) -> list[Row]:
+        """Memory while the session is played for the first time, and again by the same process."""
+        rows = []
+        self._kept = self._new_cache()
+        async with self._server(self._kept) as server:
+            idle = server.memory()
+            for play in ("first play", "played again"):
+                samples = [server.memory()]
+                sampling = asyncio.create_task(_sample(server, samples))
+                client = await drain(
+                    server.port, target(self._session.scroll_id, batch=BATCH), count=self._session.count
+                )
+                sampling.cancel()
+                rows.append(self._memory_row(play, samples, idle, client))
+        return rows
+
+    def _memory_row(self, play: str, samples: list[Memory], idle: Memory, client: Drain) -> Row:
+        peak = max(samples, key=lambda memory: memory.resident)
+        return Row(
+            f"{self._name}: highest memory of the server, {play}",
+            peak.resident,
+            "MB",
+            MEMORY_MB,
+            detail={
+                "anonymous then": peak.anonymous,
+                "mapped then": peak.mapped,
+                "idle before": idle.resident,
+                "samples": len(samples),
+                "replay MB/s": client.bytes / client.seconds / 1e6,
+                "replay events/s": self._session.count / client.seconds,
+            },
+        )
+
+    async def _with_index(self, rounds: int) -> list[Row]:
+        cold, opened, sought = [], [], []
+        middle = self._session.duration_ms // 2
+        for _ in range(rounds):
+            async with self._server(self._kept) as server:
+                cold.append(await self._first_event(server))
+                opened.append(await self._first_event(server, start_ms=middle))
+                sought.append(await self._seek(server, middle))
+        return [
+            Row(f"{self._name}: first event, cold process, index there", median(cold), "ms", FIRST_EVENT_MS),
+            Row(f"{self._name}: first event of a replay from the middle, index there", median(opened), "ms"),
+            Row(f"{self._name}: seek to the middle, to the first event", median(sought), "ms"),
+        ]
+
+    async def _seek(self, server: Child, t_ms: int) -> float:
+        """Milliseconds from the command to the first event behind it."""
+        async with self._client(server, paused="true") as client:
+            await client.heard("hello")
+            began = time.monotonic()
+            client.send({"type": "control", "seek": {"t_ms": t_ms}, "step": {"by": 1, "unit": "event"}})
+            while not client.first_event:
+                await asyncio.sleep(0.0005)
+                if client.closed.done() or time.monotonic() - began > 60:
+                    raise Broken(f"no event came: {client.said}")
+            return (client.first_event - began) * 1000
+
+
+async def _sample(server: Child, samples: list[Memory]) -> None:
+    while True:
+        samples.append(server.memory())
+        await asyncio.sleep(SAMPLE_SECONDS)
+
+
+def _decoding_speed(file: Path) -> float:
+    """The bytes a second at which the lines at the beginning of a file are decoded and encoded again."""
+    with file.open("rb") as lines:
+        some = lines.readlines(DECODED_BYTES)
+    began = time.monotonic()
+    for line in some:
+        orjson.dumps(orjson.loads(line))
+    return sum(map(len, some)) / (time.monotonic() - began)
+
+
+if __name__ == "__main__":
+    sys.exit(main([measure], __doc__))

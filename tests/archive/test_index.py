@@ -1,0 +1,181 @@
+# ruff: noqa: ASYNC240  # a test's own loop may wait for a small file
+
+import asyncio
+import os
+import sys
+from array import array
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archives import SCROLL_ID, ScriptedReader, records, scripted_source
+from scrollcast.archive.cache import Fingerprint
+from scrollcast.archive.index import Openness, SessionIndex, hash_id
+from scrollcast.archive.index_builder import IndexBuilder
+from scrollcast.errors import ArchiveError
+from scrollcast.model import Record, Session
+
+COLLIDING = ("plumless", "buckeroo")
+"""Two texts with the same CRC-32."""
+
+
+def built(folder: Path, *script: Record) -> SessionIndex:
+    """The index of a session of these records."""
+    source = scripted_source(folder, ScriptedReader(*script))
+    cache = folder / "cache"
+    cache.mkdir(exist_ok=True)
+    builder = IndexBuilder(source, Session(SCROLL_ID), Fingerprint.of(source), cache, meta=False)
+    builder.run()
+    return builder.index
+
+
+def named(*ids: str) -> list[Record]:
+    """Messages with these ids."""
+    return [Record(name, None, "user") for name in ids]
+
+
+# -------------------------------------------------------------------------------------------------------- reading
+
+
+async def test_block_holds_a_run_of_events(tmp_path: Path) -> None:
+    """A run of events is read as it lies in the file: each event's own bytes, a comma between."""
+    index = built(tmp_path, *records(5))
+    block = await index.read(1, 4)
+    events = [bytes(block.event(seq)) for seq in (1, 2, 3)]
+
+    assert [orjson.loads(event)["seq"] for event in events] == [1, 2, 3]
+    assert bytes(block.run()) == b",".join(events)
+
+
+async def test_run_is_read_between_head_and_tail(tmp_path: Path) -> None:
+    """A whole message is made in one piece."""
+    index = built(tmp_path, *records(5))
+
+    assert await index.read_run(1, 4, b"[", b"]") == b"[%b]" % bytes((await index.read(1, 4)).run())
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_what_is_not_cached_is_read_in_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    """A miss of the page cache gives the same bytes, however few the system hands over at once."""
+    index = built(tmp_path, *records(5))
+    expected = bytes((await index.read(0, 5)).run())
+    monkeypatch.setattr("scrollcast.archive.index.read_cached", lambda *_arguments: False)
+    if not whole:
+        preadv = os.preadv
+        monkeypatch.setattr(os, "preadv", lambda fd, buffers, offset: preadv(fd, [buffers[0][:7]], offset))
+
+    assert bytes((await index.read(0, 5)).run()) == expected
+    assert await index.read_run(0, 5, b"", b"") == expected
+
+
+async def test_file_that_ends_too_early_is_an_archive_error(tmp_path: Path) -> None:
+    """A cache that is cut under our hands is told, not waited for."""
+    index = built(tmp_path, *records(5))
+    (events,) = tmp_path.glob("cache/*/events.bin")
+    os.truncate(events, 10)
+
+    with pytest.raises(ArchiveError, match="too early"):
+        await index.read(0, 5)
+
+
+@given(
+    sizes=st.lists(st.integers(0, 30), min_size=1, max_size=12), limit=st.integers(0, 3000), start=st.integers(0, 11)
+)
+def test_fit_takes_as_much_as_the_limit_allows(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], limit: int, start: int
+) -> None:
+    """A fitting run has one event at least, is within the limit otherwise, and could not be longer."""
+    folder = tmp_path_factory.getbasetemp() / "fit"
+    folder.mkdir(exist_ok=True)
+    index = built(folder, *(Record("x" * size, None, "user") for size in sizes))
+    start = min(start, index.count - 1)
+    stop = index.fit(start, limit)
+
+    assert start < stop <= index.count
+    assert stop == start + 1 or index.size_of(start, stop) <= limit
+    assert stop == index.count or index.size_of(start, stop + 1) > limit
+    assert index.size_of(start, stop) == sum(index.size_of(seq, seq + 1) for seq in range(start, stop))
+
+
+# -------------------------------------------------------------------------------------------------------- finding
+
+
+async def test_event_is_found_by_its_id(tmp_path: Path) -> None:
+    """Each event is found by its id, a meta event too; an id that is not there is not."""
+    index = built(tmp_path, *named("a", "b", "é\U0001f600"), Record("x", None, kind="mode_changed"))
+
+    assert [await index.find(name) for name in ("a", "b", "é\U0001f600", "x", "", "c")] == [0, 1, 2, 3, None, None]
+
+
+async def test_ids_with_the_same_hash_are_told_apart(tmp_path: Path) -> None:
+    """Two ids that are looked up by the same number are each their own event."""
+    one, other = COLLIDING
+    index = built(tmp_path, *named("a", one, "b", other))
+    only = built(tmp_path, *named(one))
+
+    assert hash_id(one) == hash_id(other)
+    assert (await index.find(one), await index.find(other)) == (1, 3)
+    assert await only.find(other) is None
+
+
+async def test_repeated_id_is_its_first_event(tmp_path: Path) -> None:
+    """Of several events with one id the first is found."""
+    index = built(tmp_path, *named("a", "b", "b"))
+
+    assert await index.find("b") == 1
+
+
+async def test_id_across_two_numbers_is_no_match() -> None:
+    """Four bytes that belong to two neighbours in the table are nobody's number."""
+    index = SessionIndex(Session(SCROLL_ID), "epoch")
+    needle = hash_id("sought").to_bytes(4, sys.byteorder)
+    index.ids = array("I", b"\0\0" + needle + b"\0\0")
+    index.complete = True
+
+    assert await index.find("sought") is None
+
+
+# -------------------------------------------------------------------------------------------------------- waiting
+
+
+async def test_change_that_came_before_is_seen_at_once() -> None:
+    """Nobody waits for what has already happened."""
+    index = SessionIndex(Session(SCROLL_ID), "epoch")
+    seen = index.openness
+    index.publish(1)
+
+    assert index.changed(seen).done()
+    assert not index.changed(index.openness).done()
+    assert index.openness == Openness(1, complete=False)
+
+
+async def test_everybody_is_woken_by_one_change() -> None:
+    """All who wait hear of the next change, and of a failure."""
+    index = SessionIndex(Session(SCROLL_ID), "epoch")
+    waiting = [index.changed(index.openness) for _ in range(3)]
+    index.publish(1)
+    await asyncio.wait_for(asyncio.gather(*waiting), 1)
+    last = index.changed(index.openness)
+    index.fail(ArchiveError("broken"))
+    await asyncio.wait_for(last, 1)
+
+    with pytest.raises(ArchiveError, match="broken"):
+        index.check()
+
+
+async def test_failure_does_not_take_away_what_is_there() -> None:
+    """Events that were published before a failure are reached without an error; later ones are not."""
+    index = SessionIndex(Session(SCROLL_ID), "epoch")
+    index.publish(2)
+    index.fail(ArchiveError("broken"))
+    await index.reach(1)
+
+    with pytest.raises(ArchiveError, match="broken"):
+        await index.reach(2)
+    with pytest.raises(ArchiveError, match="broken"):
+        await index.find("m0")

@@ -1,0 +1,125 @@
+"""The sessions that the page is tried on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from archives import JsonObject, message, write_session
+
+DEMO: Final = UUID("5ca1ab1e-0f1a-4b12-9c05-7ea5e70fba11")
+STEADY: Final = UUID("0b5e55ed-0000-4000-8000-0000000000a1")
+BIG: Final = UUID("0b5e55ed-0000-4000-8000-0000000000a2")
+HOSTILE: Final = UUID("0b5e55ed-0000-4000-8000-0000000000a3")
+EMPTY: Final = UUID("0b5e55ed-0000-4000-8000-0000000000a4")
+BROKEN: Final = UUID("0b5e55ed-0000-4000-8000-0000000000a5")
+TORN: Final = UUID("0b5e55ed-0000-4000-8000-0000000000a6")
+GAPPED: Final = UUID("0b5e55ed-0000-4000-8000-0000000000a7")
+UNKNOWN: Final = UUID("0b5e55ed-0000-4000-8000-0000000000ff")
+
+STEADY_COUNT: Final = 120
+STEADY_GAP_SECONDS: Final = 0.1
+BIG_COUNT: Final = 4_000
+
+
+def write_archive(root: Path) -> None:
+    """Write all of them but the demo."""
+    write_session(root, steady(), scroll_id=STEADY, title="Metronome")
+    write_session(root, big(), scroll_id=BIG, title="Big", agent="Codex", project="large")
+    write_session(root, hostile(), scroll_id=HOSTILE, title=f"{MARKUP} \u202egnp.exe", agent=MARKUP, project="A" * 5_000)
+    write_session(root, [], scroll_id=EMPTY, title="Empty")
+    write_session(root, [message("m0"), b'{"ts": oh', message("m1", 1.0)], scroll_id=TORN, title="Torn")
+    write_session(root, gapped(), scroll_id=GAPPED, title="Gapped")
+    broken = write_session(root, [message("m0")], scroll_id=BROKEN, title="Broken")
+    (broken / "session.json").write_text('{"title": "Broken", oh')
+
+
+def steady() -> list[JsonObject]:
+    """Messages at even distances; every tenth is a turn."""
+    return [
+        message(f"m{number}", number * STEADY_GAP_SECONDS, "user" if number % 10 == 0 else "assistant", content_md=f"message {number}")
+        for number in range(STEADY_COUNT)
+    ]
+
+
+def big() -> list[JsonObject]:
+    """More than a tab can show: turns, calls and their results, text."""
+    return [_step(number) for number in range(BIG_COUNT)]
+
+
+def _step(number: int) -> JsonObject:
+    call: JsonObject = {"type": "tool_call", "call_id": f"c{number}", "name": "Bash", "kind": "execute", "title": None, "input": {"command": f"echo {number}"}}
+    result: JsonObject = {"type": "tool_result", "call_id": f"c{number - 1}", "output": [{"type": "text", "text": "done\n" * 5}], "is_error": number % 90 == 2}
+    match number % 4:
+        case 1:
+            return message(f"m{number}", number, "assistant", content_parts=[call])
+        case 2:
+            return message(f"m{number}", number, "user", content_parts=[result])
+        case _:
+            return message(f"m{number}", number, "user" if number % 40 == 0 else "assistant", content_md=f"Step **{number}**")
+
+
+def gapped() -> list[JsonObject]:
+    """A lunch of 25 minutes between two turns, after a call that fails."""
+    call: JsonObject = {"type": "tool_call", "call_id": "c", "name": "Bash", "kind": "execute", "title": None, "input": {"command": "make"}}
+    result: JsonObject = {"type": "tool_result", "call_id": "c", "output": [{"type": "text", "text": "no rule"}], "is_error": True}
+    return [
+        message("m0", 0, "user", content_md="Make it"),
+        message("m1", 1, "assistant", content_parts=[call]),
+        message("m2", 2, "user", content_parts=[result]),
+        message("m3", 3, "assistant", content_md="It failed."),
+        message("m4", 1_503, "user", content_md="Back from lunch"),
+        message("m5", 1_504, "assistant", content_md="Welcome back."),
+        message("m6", 1_505, "assistant", content_md="Done."),
+    ]
+
+
+# ----------------------------------------------------------------------------------------------------- hostility
+
+PWN: Final = "window.pwned=(window.pwned||0)+1"
+MARKUP: Final = f'<script>{PWN}</script><img src=x onerror="{PWN}">'
+"""Runs something wherever text becomes markup."""
+
+_TEXTS: Final = [
+    MARKUP,
+    f"<svg onload='{PWN}'><animate onbegin='{PWN}' attributeName=x dur=1s /></svg>",
+    f"[click](javascript:{PWN}) [click](JaVaScRiPt:{PWN}) [click](data:text/html,<script>{PWN}</script>) <javascript:{PWN}>",
+    f"![x](x\" onerror=\"{PWN}) ![remote](http://127.0.0.1:9/pixel.png) [x](vbscript:{PWN})",
+    f"</p></div></main><iframe srcdoc='<script>parent.{PWN}</script>'></iframe><base href='//127.0.0.1:9/'>",
+    f"<style>*{{display:none}}</style><form action='javascript:{PWN}'><button autofocus onfocus='{PWN}'>x</button></form>",
+    f"`` ` `` ```html\n{MARKUP}\n```\n| a | b |\n|---|---|\n| {MARKUP} | <details open ontoggle='{PWN}'> |",
+    "\u202eright to left\u202c \u2066isolated\u2069 \x07bell \x00nul \u0600\u0601" + "\u0301" * 2_000,
+    "{{constructor.constructor('" + PWN + "')()}} ${" + PWN + "} <%= x %> __proto__ constructor",
+    "\x1b]8;;javascript:" + PWN + "\x07link\x1b]8;;\x07 \x1b[31mred\x1b[0m \x1b[2J\x1b[1000C",
+    "[" * 20_000 + "](" * 20_000,
+    "> " * 5_000 + "deep",
+    "*a_" * 20_000,
+]
+
+
+def hostile() -> list[JsonObject]:
+    """Whatever a recorded agent may have read from the web, in every place that text can stand in."""
+    svg = "PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIG9ubG9hZD0iYWxlcnQoMSkiLz4="
+    many: list[JsonObject] = [
+        {"type": "thinking", "text": MARKUP},
+        {"type": "code", "language": MARKUP, "text": MARKUP},
+        {"type": "tool_call", "call_id": "__proto__", "name": MARKUP, "kind": MARKUP, "title": MARKUP, "input": {"command": MARKUP, "__proto__": {"polluted": True}}},
+        {"type": "tool_result", "call_id": "__proto__", "output": [{"type": "text", "text": MARKUP}], "is_error": True},
+        {"type": "image", "mime_type": "image/svg+xml", "data": svg},
+        {"type": "image", "mime_type": "image/png", "uri": "http://127.0.0.1:9/pixel.png"},
+        {"type": "image", "mime_type": f'image/png" onerror="{PWN}', "data": "AAAA"},
+        {"type": "resource", "uri": f"javascript:{PWN}", "mime_type": "text/html", "text": MARKUP},
+        {"type": "plan", "entries": [{"content": MARKUP, "status": MARKUP, "priority": MARKUP}]},
+        {"type": "surprise", "html": MARKUP},
+    ]
+    texts = [message(f"t{number}", number, "user" if number % 2 else "assistant", content_md=text) for number, text in enumerate(_TEXTS)]
+    rest = [
+        message("parts", 20, "assistant", content_parts=many, metadata={"model": MARKUP, "agent_id": MARKUP, "sidechain": True}),
+        message("role", 21, MARKUP, content_md=MARKUP),
+        message("line", 22, "user", content_md="A" * 1_000_000),
+        message("code", 23, "assistant", content_md="```\n" + "B" * 1_000_000 + "\n```"),
+        message("out", 24, "user", content_parts=[{"type": "tool_result", "call_id": "none", "output": [{"type": "text", "text": "C" * 1_000_000}], "is_error": False}]),
+        message("last", 25, "assistant", content_md="The end of it."),
+    ]
+    return texts + rest

@@ -1,0 +1,109 @@
+"""axe finds nothing, in either theme; the page can be used by keyboard and by thumb."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pytest
+from axe_core_python.async_playwright import Axe
+from conftest import Server, Viewer, tab
+from playwright.async_api import Browser, expect
+from sessions import DEMO, EMPTY, STEADY, UNKNOWN
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
+
+THUMB_PX = 44
+"""The least that a thumb can be asked to hit (WCAG 2.5.5)."""
+
+
+async def violations(viewer: Viewer) -> list[str]:
+    """What axe finds, a line each."""
+    found: dict[str, Any] = await Axe().run(viewer.page)
+    return [
+        f"{rule['id']}: {node['target']} {node.get('failureSummary', '')[:200]}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_nothing(browser: Browser, server: Server, theme: Literal["light", "dark"]) -> None:
+    """On the list, on the demo while it plays, stopped, at its end, in its help, and where there is nothing to play."""
+    async with tab(browser, server.url, color_scheme=theme, reduced_motion="reduce") as viewer:
+        found = {}
+        await viewer.page.goto(f"{viewer.url}/")
+        await expect(viewer.page.get_by_role("link", name="Metronome")).to_be_visible()
+        found["list"] = await violations(viewer)
+
+        await viewer.watch(DEMO, "#t=1620")
+        await viewer.settled()
+        found["playing"] = await violations(viewer)
+        await viewer.page.keyboard.press("End")
+        await expect(viewer.page.locator(".end-card")).to_be_visible()
+        await viewer.settled()
+        found["ended"] = await violations(viewer)
+        await viewer.page.get_by_role("button", name="Load earlier").or_(viewer.page.locator(".head-note")).first.scroll_into_view_if_needed()
+        found["scrolled up"] = await violations(viewer)
+        await viewer.page.keyboard.press("?")
+        await expect(viewer.page.get_by_role("dialog")).to_be_visible()
+        found["help"] = await violations(viewer)
+
+        for name, scroll_id in (("empty", EMPTY), ("unknown", UNKNOWN)):
+            await viewer.page.goto(f"{viewer.url}/sessions/{scroll_id}")
+            await expect(viewer.page.locator(".message")).to_be_visible()
+            found[name] = await violations(viewer)
+        viewer.complaints.clear()  # the browser's own line about the 404
+
+        assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+async def test_the_bar_is_a_slider(viewer: Viewer) -> None:
+    """With words for where it is, and its own keys."""
+    await viewer.watch(STEADY, "#t=5")
+    await viewer.page.keyboard.press("k")
+    slider = viewer.page.get_by_role("slider", name="Position in the session")
+    await slider.focus()
+    await viewer.page.keyboard.press("Home")
+    await expect(slider).to_have_attribute("aria-valuetext", "turn 1, 0:00 of 0:11")
+    await viewer.page.keyboard.press("ArrowRight")
+    await expect(slider).to_have_attribute("aria-valuenow", "5")
+    await viewer.page.keyboard.press("End")
+    await expect(slider).to_have_attribute("aria-valuetext", "turn 12, 0:11 of 0:11")
+    await expect(slider).to_have_attribute("aria-valuemax", "11")
+
+
+async def test_a_phone_has_room_for_thumbs(browser: Browser, server: Server) -> None:
+    """At 390 px nothing sticks out, and what one presses is large enough."""
+    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    async with tab(browser, server.url, **phone) as viewer:
+        await viewer.watch(DEMO, "#t=1620")
+        await viewer.settled()
+        assert await viewer.overflow() == 0
+        for control in await viewer.page.locator(".dock button, .dock select, .seek, .topbar button, .topbar a").all():
+            box = await control.bounding_box()
+            assert box is None or box["height"] >= THUMB_PX, await control.get_attribute("aria-label")
+        stage = await viewer.page.locator(".scroller").bounding_box()
+        assert stage is not None
+        assert stage["height"] > 844 / 2
+
+        await viewer.page.get_by_role("button", name="Turns").tap()
+        await viewer.page.get_by_role("navigation", name="Turns").get_by_role("button").first.tap()
+        await expect(viewer.page.get_by_role("navigation", name="Turns")).to_be_hidden()
+
+
+async def test_reduced_motion_is_kept_to(browser: Browser, server: Server) -> None:
+    """Nothing glides, nothing pulses."""
+    async with tab(browser, server.url, reduced_motion="reduce") as viewer:
+        await viewer.watch(STEADY)
+        await expect(viewer.page.locator(".pulse span").first).to_be_visible()
+        duration = await viewer.page.locator(".pulse span").first.evaluate("(node) => getComputedStyle(node).animationDuration")
+        assert float(duration.removesuffix("s")) < 0.01
+
+
+async def test_a_chosen_theme_holds(viewer: Viewer) -> None:
+    """Across pages and reloads."""
+    await viewer.page.goto(f"{viewer.url}/")
+    for _ in range(2):
+        await viewer.page.get_by_role("button", name="Theme").click()
+    await viewer.watch(STEADY)
+    await expect(viewer.page.locator("html")).to_have_attribute("data-theme", "dark")

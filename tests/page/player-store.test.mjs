@@ -1,0 +1,268 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, test } from 'node:test';
+
+import { ApiError } from '../../static/api.js';
+import { PlayerStore } from '../../static/player-store.js';
+import { SessionClient } from '../../static/session-client.js';
+import { FakeClock } from './clock.mjs';
+import { FakeSocket, event, hello, state } from './wire.mjs';
+
+const WISH = { startMs: 0, mode: /** @type {const} */ ('realtime'), speed: 1, idle: 5, paused: false };
+const TIMELINE = {
+  epoch: 'e1', count: 100, duration_ms: 99_000,
+  markers: [
+    { seq: 0, t_ms: 0, kind: 'turn', label: 'One' },
+    { seq: 10, t_ms: 10_000, kind: 'turn', label: 'Two' },
+    { seq: 15, t_ms: 15_000, kind: 'error', label: 'Oh' },
+    { seq: 20, t_ms: 20_000, kind: 'turn', label: 'Three' },
+  ],
+  gaps: [{ start_ms: 30_000, end_ms: 60_000 }],
+};
+
+/** @type {FakeClock} */ let clock;
+/** @type {FakeSocket[]} */ let sockets;
+/** @type {PlayerStore} */ let store;
+/** @type {{ start_seq: number, limit: number }[]} */ let asked;
+/** @type {(() => void)[]} */ let frames;
+/** @type {any} */ let api;
+
+beforeEach(async () => {
+  clock = new FakeClock();
+  sockets = [];
+  asked = [];
+  frames = [];
+  api = {
+    session: async () => hello(0).session,
+    timeline: async () => TIMELINE,
+    events: async (/** @type {string} */ _id, /** @type {{ start_seq: number, limit: number }} */ range) => {
+      asked.push(range);
+      return { events: Array.from({ length: range.limit }, (_, index) => event(range.start_seq + index)), next_seq: null };
+    },
+  };
+  store = new PlayerStore('s', WISH, {
+    api,
+    now: clock.now,
+    soon: (action) => frames.push(action),
+    connect: (wish, delegate) => new SessionClient('s', wish, {
+      clock, random: () => 1,
+      open: (path, protocol) => {
+        const socket = new FakeSocket(path, protocol);
+        sockets.push(socket);
+        return socket;
+      },
+    }, delegate),
+  });
+  store.open();
+  await settled();
+});
+
+const socket = () => /** @type {FakeSocket} */ (sockets.at(-1));
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+const last = () => socket().sent.at(-1);
+
+describe('state', () => {
+  test('is opening until the server greets', () => {
+    assert.equal(store.getState().phase, 'opening');
+    socket().says(hello(0));
+    assert.equal(store.getState().phase, 'ready');
+    assert.equal(store.getState().status, 'playing');
+    assert.equal(store.getState().count, 100);
+  });
+
+  test('changes when the server says so, not when it is asked', () => {
+    socket().says(hello(0));
+    store.dispatch({ type: 'pause' });
+    store.dispatch({ type: 'speed', speed: 8 });
+    assert.equal(store.getState().status, 'playing');
+    assert.equal(store.getState().speed, 1);
+    socket().says(state(0, { status: 'paused', speed: 8 }));
+    assert.equal(store.getState().status, 'paused');
+    assert.equal(store.getState().speed, 8);
+  });
+
+  test('listeners see before and after, until they end it', () => {
+    /** @type {number[][]} */
+    const seen = [];
+    const end = store.subscribe((after, before) => seen.push([before.cursor, after.cursor]));
+    socket().says(hello(0), event(0));
+    assert.deepEqual(seen.at(-1), [0, 1]);
+    end();
+    const { length } = seen;
+    socket().says(event(1));
+    assert.equal(seen.length, length);
+  });
+
+  test('events move the cursor and the playhead, and stay in the log', () => {
+    socket().says(hello(0), event(0), event(1), event(2));
+    assert.equal(store.getState().cursor, 3);
+    assert.equal(store.position(), 2_000);
+    clock.pass(400);
+    assert.equal(store.position(), 2_400);
+    assert.ok(store.log.holds(0, 3));
+  });
+
+  test('what was received is acknowledged once a frame', () => {
+    socket().says(hello(0), event(0), event(1));
+    assert.equal(frames.length, 1);
+    frames.pop()?.();
+    assert.deepEqual(last(), { type: 'ack', seq: 1 });
+  });
+
+  test('a session that the server does not have fails in its words', () => {
+    socket().says({ type: 'error', code: 'session_not_found', message: 'There is no such session.', retryable: false });
+    socket().dies(4504);
+    assert.equal(store.getState().phase, 'failed');
+    assert.deepEqual(store.getState().failure, { code: 'session_not_found', message: 'There is no such session.' });
+  });
+
+  test('a lost connection stops the clock and keeps what is shown', () => {
+    socket().says(hello(0), event(0), event(1));
+    socket().dies(1006);
+    const position = store.position();
+    clock.pass(300);
+    assert.equal(store.position(), position);
+    assert.equal(store.getState().phase, 'ready');
+    assert.equal(store.getState().cursor, 2);
+  });
+
+  test('a skipped silence is kept by the event after it', () => {
+    socket().says(hello(0), event(0), { type: 'skipped', from_ms: 0, to_ms: 90_000 }, event(1, { t_ms: 90_000 }));
+    assert.deepEqual([...store.getState().skips], [[1, { fromMs: 0, toMs: 90_000 }]]);
+  });
+
+  test('a notice stays until it is dismissed, and is told once', () => {
+    const notice = { type: 'notice', level: 'warning', code: 'records_skipped', message: 'Two records.', count: 2, lines: [17, 403] };
+    socket().says(hello(0), notice, notice);
+    const [item] = store.getState().notices;
+    assert.deepEqual(item?.lines, [17, 403]);
+    assert.equal(store.getState().notices.length, 1);
+    store.dispatch({ type: 'dismiss', id: item?.id ?? 0 });
+    assert.deepEqual(store.getState().notices, []);
+  });
+
+  test('an archive that was rewritten empties the log', async () => {
+    socket().says(hello(0), event(0), { type: 'notice', level: 'info', code: 'archive_rewritten', message: 'New.', epoch: 'e2' }, event(0, { gen: 1 }));
+    await settled();
+    assert.equal(store.getState().epoch, 'e2');
+    assert.equal(store.getState().cursor, 1);
+    assert.equal(store.log.size, 1);
+  });
+});
+
+describe('commands', () => {
+  beforeEach(() => socket().says(hello(0), event(0), event(1)));
+
+  test('play after the end is a replay from the start', () => {
+    socket().says(state(100, { status: 'ended', t_ms: 99_000 }));
+    store.dispatch({ type: 'toggle' });
+    assert.deepEqual(last(), { type: 'control', request_id: 'r1', play: true, seek: { t_ms: 0 } });
+  });
+
+  test('seeks count from where playback was asked to go, not from where it still is', () => {
+    store.dispatch({ type: 'seek-by', ms: 5_000 });
+    store.dispatch({ type: 'seek-by', ms: 5_000 });
+    assert.deepEqual(last().seek, { t_ms: 11_000 });
+    assert.equal(store.position(), 11_000);
+    socket().says(state(6, { gen: 1, request_id: 'r1' }), state(11, { gen: 2, request_id: 'r2' }));
+    assert.equal(store.getState().pendingMs, null);
+    assert.equal(store.position(), 11_000);
+  });
+
+  test('seeks stay inside the session, whose end is after its last event', () => {
+    store.dispatch({ type: 'seek-by', ms: -60_000 });
+    assert.deepEqual(last().seek, { t_ms: 0 });
+    store.dispatch({ type: 'seek', tMs: 1e9 });
+    assert.deepEqual(last().seek, { t_ms: 99_001 });
+    assert.equal(store.position(), 99_000);
+  });
+
+  test('a seek shows in the cursor, and that all is to be drawn anew', () => {
+    const { rewinds } = store.getState();
+    store.dispatch({ type: 'seek', tMs: 40_000 });
+    socket().says(state(40, { gen: 1, did_seek: true, request_id: 'r1' }));
+    assert.equal(store.getState().cursor, 40);
+    assert.equal(store.getState().rewinds, rewinds + 1);
+  });
+
+  test('a turn is gone to so that it comes next, or, when stopped, so that it is seen', () => {
+    store.dispatch({ type: 'next', kind: 'turn' });
+    assert.deepEqual(last().seek, { seq: 10 });
+    socket().says(state(10, { gen: 1, status: 'paused' }));
+    store.dispatch({ type: 'next', kind: 'error' });
+    assert.deepEqual(socket().sent.slice(-2).map(({ seek, step }) => seek ?? step), [{ seq: 15 }, { by: 1, unit: 'event' }]);
+  });
+
+  test('previous is the beginning of this turn, or of the one before when it has just begun', () => {
+    socket().says(state(14, { gen: 1, t_ms: 13_000 }));
+    store.dispatch({ type: 'previous', kind: 'turn' });
+    assert.deepEqual(last().seek, { seq: 10 });
+    socket().says(state(11, { gen: 2, t_ms: 10_500 }));
+    store.dispatch({ type: 'previous', kind: 'turn' });
+    assert.deepEqual(last().seek, { seq: 0 });
+  });
+
+  test('as fast as possible, a seek stops where it leads', () => {
+    store.dispatch({ type: 'speed', speed: 'max' });
+    assert.equal(last().mode, 'fast');
+    socket().says(state(2, { mode: 'fast' }));
+    store.dispatch({ type: 'seek', tMs: 50_000 });
+    assert.equal(last().play, false);
+  });
+
+  test('a refused command is said, and changes nothing', () => {
+    store.dispatch({ type: 'seek', tMs: 40_000 });
+    socket().says({ type: 'error', code: 'bad_command', message: 'No.', retryable: false, request_id: 'r1' });
+    assert.equal(store.getState().pendingMs, null);
+    assert.equal(store.getState().notices[0]?.message, 'No.');
+  });
+});
+
+describe('silence', () => {
+  test('waits and time left are told for the pace that is set', () => {
+    socket().says(hello(0), state(30, { gen: 1, t_ms: 30_000, idle: 5 }));
+    assert.equal(store.waitLeft(), 5_000);
+    clock.pass(2_000);
+    assert.equal(store.waitLeft(), 3_000);
+    assert.equal(store.timeLeft(), 3_000 + 39_000);
+  });
+});
+
+describe('history', () => {
+  beforeEach(() => socket().says(hello(0, { state: { seq: 80 } })));
+
+  test('what is missing is fetched, the latest first, a page at a time', async () => {
+    store.dispatch({ type: 'load', from: 20, to: 80 });
+    assert.deepEqual(store.getState().loading, { from: 20, to: 80 });
+    await settled();
+    assert.deepEqual(asked, [{ start_seq: 20, limit: 60 }]);
+    assert.ok(store.log.holds(20, 80));
+    assert.equal(store.getState().loading, null);
+  });
+
+  test('what is there is not fetched again', async () => {
+    store.dispatch({ type: 'load', from: 60, to: 80 });
+    await settled();
+    store.dispatch({ type: 'load', from: 40, to: 80 });
+    await settled();
+    assert.deepEqual(asked[1], { start_seq: 40, limit: 20 });
+    store.dispatch({ type: 'load', from: 40, to: 80 });
+    assert.equal(asked.length, 2);
+  });
+
+  test('a page that does not come is said', async () => {
+    api.events = async () => {
+      throw new ApiError(500, 'archive_error', 'The file is gone.');
+    };
+    store.dispatch({ type: 'load', from: 60, to: 80 });
+    await settled();
+    assert.equal(store.getState().loadError, 'The file is gone.');
+    assert.equal(store.getState().loading, null);
+  });
+
+  test('a page of an archive that was rewritten meanwhile is dropped', async () => {
+    store.dispatch({ type: 'load', from: 60, to: 80 });
+    socket().says({ type: 'notice', level: 'info', code: 'archive_rewritten', message: 'New.', epoch: 'e2' });
+    await settled();
+    assert.equal(store.log.size, 0);
+  });
+});
