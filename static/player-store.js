@@ -28,7 +28,7 @@ export const PAGE_EVENTS = 200;
  *   | { type: 'next', kind: MarkerKind } | { type: 'previous', kind: MarkerKind }
  *   | { type: 'step', by: number, unit: StepUnit }
  *   | { type: 'speed', speed: number | 'max' } | { type: 'idle', idle: number | null }
- *   | { type: 'load', from: number, to: number }
+ *   | { type: 'load', from: number, to: number } | { type: 'load-again' }
  *   | { type: 'reconnect' } | { type: 'dismiss', id: number }} Command
  *
  * @typedef {{ fromMs: number, toMs: number }} Skip
@@ -180,6 +180,8 @@ export class PlayerStore {
         return this.#send({ idle: command.idle });
       case 'load':
         return void this.#load(command.from, command.to);
+      case 'load-again':
+        return this.#set({ loadError: null });
       case 'reconnect':
         return this.#reconnect();
       case 'dismiss':
@@ -296,7 +298,7 @@ export class PlayerStore {
     if (fresh) this.#forget();
     const { range, state } = hello;
     const durationMs = Math.max(range.duration_ms, this.#state.timeline?.duration_ms ?? 0);
-    this.#set({ phase: 'ready', failure: null, session: hello.session, epoch: hello.epoch, count: range.next_seq, durationMs });
+    this.#set({ phase: 'ready', failure: null, loadError: null, session: hello.session, epoch: hello.epoch, count: range.next_seq, durationMs });
     this.#follow(state);
     if (this.#state.timeline && this.#state.timeline.epoch !== hello.epoch) void this.#fetchTimeline();
   }

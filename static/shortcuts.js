@@ -27,7 +27,7 @@ export const SHORTCUT_GROUPS = [
       { action: 'slower', keys: ['<'], shown: ['<'], words: 'Slower' },
       { action: 'faster', keys: ['>'], shown: ['>'], words: 'Faster' },
       { action: 'normal-speed', keys: ['='], shown: ['='], words: 'Speed 1×', once: true },
-      { action: 'idle', keys: ['i'], shown: ['i'], words: 'Next choice for silences', once: true },
+      { action: 'idle', keys: ['i'], shown: ['i'], words: 'Next cap on idle time', once: true },
     ],
   },
   {

@@ -56,7 +56,7 @@ export class Controls {
       settings.speed = speed;
       send({ type: 'speed', speed });
     });
-    this.#idle = choice('Silences', IDLES.map((each) => [String(each), each === null ? 'Real time' : `Up to ${each} s`]), (value) => {
+    this.#idle = choice('Idle', IDLES.map((each) => [String(each), each === null ? 'Real time' : `Up to ${each} s`]), (value) => {
       const idle = value === 'null' ? null : Number(value);
       settings.idle = idle;
       send({ type: 'idle', idle });

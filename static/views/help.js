@@ -28,5 +28,5 @@ function legend() {
     el('div', { class: 'help-row' },
       el('dt', {}, svg('svg', { class: 'legend-mark marks', viewBox: '0 0 20 22', width: 20, height: 22, 'aria-hidden': 'true' }, mark(kind, 10, 8))),
       el('dd', { text: MARK_WORDS[kind] }))),
-  el('div', { class: 'help-row' }, el('dt', {}, el('span', { class: 'legend-gap' })), el('dd', { text: 'Silence of 3 s or more' }))));
+  el('div', { class: 'help-row' }, el('dt', {}, el('span', { class: 'legend-gap' })), el('dd', { text: 'Idle for 3 s or more' }))));
 }

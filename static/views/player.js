@@ -3,6 +3,7 @@
  *
  * @import { Api } from '../api.js'
  * @import { PlayerStore, ReplayState } from '../player-store.js'
+ * @import { Connection } from '../session-client.js'
  * @import { Settings } from '../settings.js'
  * @import { Action } from '../shortcuts.js'
  */
@@ -40,7 +41,7 @@ export class Player {
   #controls;
   #turns;
   #turnsButton;
-  #heading = el('h1', { class: 'title' });
+  #heading = el('h1', { class: 'title', text: 'Session' });
   #facts = el('p', { class: 'facts' });
   #banner = el('div', { class: 'banner', hidden: true, attrs: { role: 'status' } });
   #notices = el('div', { class: 'notices' });
@@ -51,6 +52,8 @@ export class Player {
   /** @type {(() => void)[]} */
   #endings = [];
   #frame = 0;
+  /** @type {ReplayState | null} */
+  #drawn = null;
   /** What is shown already, so that nothing is drawn twice. */
   #shown = { title: '', banner: '', cover: '', notices: '', turn: -1, status: '' };
 
@@ -117,8 +120,18 @@ export class Player {
 
   #draw() {
     const state = this.#store.getState();
-    this.#drawTitle(state);
     this.#drawBanner(state);
+    if (state !== this.#drawn) this.#drawChange(state);
+    this.#timeline.tick();
+    this.#controls.tick();
+    const moving = state.connection.status === 'waiting' || state.status === 'playing' || state.pendingMs !== null;
+    if (moving) this.#request();
+  }
+
+  /** @param {ReplayState} state */
+  #drawChange(state) {
+    this.#drawn = state;
+    this.#drawTitle(state);
     this.#drawNotices(state);
     this.#drawCover(state);
     this.#transcript.update(state);
@@ -126,8 +139,6 @@ export class Player {
     this.#controls.update(state);
     this.#turns.update(state);
     this.#announce(state);
-    const moving = state.connection.status === 'waiting' || state.status === 'playing' || state.pendingMs !== null;
-    if (moving) this.#request();
   }
 
   /** @param {ReplayState} state */
@@ -146,16 +157,14 @@ export class Player {
 
   /** @param {ReplayState} state */
   #drawBanner({ connection, phase }) {
-    const waiting = connection.status === 'waiting';
-    const seconds = waiting ? Math.max(0, Math.ceil((connection.retryAt - performance.now()) / 1000)) : 0;
-    const words = phase !== 'ready' ? '' : waiting ? `Connection lost. Trying again ${seconds > 0 ? `in ${seconds} s` : 'now'}.` : connection.status === 'connecting' ? 'Connecting again…' : '';
+    const words = phase === 'ready' ? connectionWords(connection) : '';
     if (words === this.#shown.banner) return;
     this.#shown.banner = words;
     this.#banner.hidden = words === '';
     clear(this.#banner);
     if (!words) return;
     this.#banner.append(icon('warning'), el('span', { text: words }));
-    if (waiting) this.#banner.append(this.#retryButton('Try now'));
+    if (connection.status !== 'connecting') this.#banner.append(this.#retryButton(connection.status === 'waiting' ? 'Try now' : 'Connect again'));
   }
 
   /** @param {ReplayState} state */
@@ -266,7 +275,7 @@ export class Player {
     const idle = IDLES[(at + 1) % IDLES.length] ?? null;
     this.#settings.idle = idle;
     this.#store.dispatch({ type: 'idle', idle });
-    this.#toasts.show(idle === null ? 'Silences in real time' : `Silences of ${span(idle * 1000)} at most`);
+    this.#toasts.show(idle === null ? 'Idle time as it was' : `Idle time of ${span(idle * 1000)} at most`);
   }
 
   async #copyLink() {
@@ -308,6 +317,25 @@ export class Player {
   #showTurns(open) {
     this.node.classList.toggle('turns-open', open);
     setAttribute(this.#turnsButton, 'aria-expanded', open);
+  }
+}
+
+/**
+ * @param {Connection} connection
+ * @returns {string} nothing while all is well
+ */
+function connectionWords(connection) {
+  switch (connection.status) {
+    case 'waiting': {
+      const seconds = Math.ceil((connection.retryAt - performance.now()) / 1000);
+      return `Connection lost. Trying again ${seconds > 0 ? `in ${seconds} s` : 'now'}.`;
+    }
+    case 'connecting':
+      return 'Connecting again…';
+    case 'closed':
+      return 'The server has closed the connection.';
+    default:
+      return '';
   }
 }
 

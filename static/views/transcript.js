@@ -72,6 +72,7 @@ export class Transcript {
   #readingUntil = 0;
   #tailShown = '';
   #headShown = '';
+  #pillShown = '';
 
   /**
    * @param {PlayerStore} store
@@ -213,7 +214,7 @@ export class Transcript {
     else if (this.#follower.atEnd && this.#high < state.cursor) this.#appendMore(state, until);
     else if (this.#follower.atEnd && this.#high === state.cursor) this.#follower.follow();
     else if (this.#nodeCount() < MAX_NODES) this.#append(state, state.cursor, until);
-    if (!this.#follower.following && this.#follower.atStart) this.earlier(false);
+    if (!this.#follower.following && this.#follower.atStart) this.earlier();
   }
 
   /**
@@ -250,14 +251,10 @@ export class Transcript {
     this.#trimTop();
   }
 
-  /**
-   * Brings back events before those that are drawn.
-   *
-   * @param {boolean} asked  by its button, rather than by scrolling near
-   */
-  earlier(asked) {
+  /** Brings back events before those that are drawn. */
+  earlier() {
     const state = this.#store.getState();
-    if (this.#low === 0 || this.#stale || this.#extending || state.loading || (state.loadError && !asked)) return;
+    if (this.#low === 0 || this.#stale || this.#extending || state.loading || state.loadError) return;
     const from = Math.max(0, this.#low - EXTEND_EVENTS);
     if (!this.#store.log.holds(from, this.#low)) {
       this.#store.dispatch({ type: 'load', from, to: this.#low });
@@ -377,11 +374,9 @@ export class Transcript {
   }
 
   #askEarlier() {
-    const { cursor, loadError } = this.#store.getState();
-    if (loadError && this.#low === 0) this.#stale = true;
-    if (loadError) this.#store.dispatch({ type: 'load', from: Math.max(0, this.#low - EXTEND_EVENTS), to: this.#low || cursor });
-    else this.#follower.release();
-    this.earlier(true);
+    if (this.#store.getState().loadError) this.#store.dispatch({ type: 'load-again' });
+    this.#follower.release();
+    this.earlier();
   }
 
   /** @param {ReplayState} state */
@@ -408,12 +403,14 @@ export class Transcript {
   /** @param {ReplayState} state */
   #drawPill({ cursor, status }) {
     const hidden = this.#follower.following || (this.#follower.atEnd && this.#high === cursor);
-    this.#pill.hidden = hidden;
-    if (hidden) return;
     const ahead = cursor - this.#high;
     const words = status === 'playing' ? 'Jump to now' : 'Jump to the position';
+    const shown = hidden ? '' : ahead > 0 ? `${words} · ${count(ahead, 'new message')}` : words;
+    if (shown === this.#pillShown) return;
+    this.#pillShown = shown;
+    this.#pill.hidden = hidden;
     clear(this.#pill);
-    this.#pill.append(icon('arrow-down'), ahead > 0 ? `${words} · ${count(ahead, 'new message')}` : words);
+    this.#pill.append(icon('arrow-down'), shown);
   }
 
   /**

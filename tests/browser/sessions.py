@@ -27,7 +27,8 @@ def write_archive(root: Path) -> None:
     """Write all of them but the demo."""
     write_session(root, steady(), scroll_id=STEADY, title="Metronome")
     write_session(root, big(), scroll_id=BIG, title="Big", agent="Codex", project="large")
-    write_session(root, hostile(), scroll_id=HOSTILE, title=f"{MARKUP} \u202egnp.exe", agent=MARKUP, project="A" * 5_000)
+    names: JsonObject = {"title": f"{MARKUP} \u202egnp.exe", "agent": MARKUP, "project": "A" * 5_000}
+    write_session(root, hostile(), scroll_id=HOSTILE, **names)
     write_session(root, [], scroll_id=EMPTY, title="Empty")
     write_session(root, [message("m0"), b'{"ts": oh', message("m1", 1.0)], scroll_id=TORN, title="Torn")
     write_session(root, gapped(), scroll_id=GAPPED, title="Gapped")
@@ -37,10 +38,8 @@ def write_archive(root: Path) -> None:
 
 def steady() -> list[JsonObject]:
     """Messages at even distances; every tenth is a turn."""
-    return [
-        message(f"m{number}", number * STEADY_GAP_SECONDS, "user" if number % 10 == 0 else "assistant", content_md=f"message {number}")
-        for number in range(STEADY_COUNT)
-    ]
+    times = [(number, number * STEADY_GAP_SECONDS) for number in range(STEADY_COUNT)]
+    return [_said(number, seconds, f"message {number}", turn=number % 10 == 0) for number, seconds in times]
 
 
 def big() -> list[JsonObject]:
@@ -49,30 +48,42 @@ def big() -> list[JsonObject]:
 
 
 def _step(number: int) -> JsonObject:
-    call: JsonObject = {"type": "tool_call", "call_id": f"c{number}", "name": "Bash", "kind": "execute", "title": None, "input": {"command": f"echo {number}"}}
-    result: JsonObject = {"type": "tool_result", "call_id": f"c{number - 1}", "output": [{"type": "text", "text": "done\n" * 5}], "is_error": number % 90 == 2}
     match number % 4:
         case 1:
-            return message(f"m{number}", number, "assistant", content_parts=[call])
+            return message(f"m{number}", number, "assistant", content_parts=[call(f"c{number}", f"echo {number}")])
         case 2:
-            return message(f"m{number}", number, "user", content_parts=[result])
+            output = result(f"c{number - 1}", "done\n" * 5, is_error=number % 90 == 2)
+            return message(f"m{number}", number, "user", content_parts=[output])
         case _:
-            return message(f"m{number}", number, "user" if number % 40 == 0 else "assistant", content_md=f"Step **{number}**")
+            return _said(number, number, f"Step **{number}**", turn=number % 40 == 0)
 
 
 def gapped() -> list[JsonObject]:
     """A lunch of 25 minutes between two turns, after a call that fails."""
-    call: JsonObject = {"type": "tool_call", "call_id": "c", "name": "Bash", "kind": "execute", "title": None, "input": {"command": "make"}}
-    result: JsonObject = {"type": "tool_result", "call_id": "c", "output": [{"type": "text", "text": "no rule"}], "is_error": True}
     return [
-        message("m0", 0, "user", content_md="Make it"),
-        message("m1", 1, "assistant", content_parts=[call]),
-        message("m2", 2, "user", content_parts=[result]),
-        message("m3", 3, "assistant", content_md="It failed."),
-        message("m4", 1_503, "user", content_md="Back from lunch"),
-        message("m5", 1_504, "assistant", content_md="Welcome back."),
-        message("m6", 1_505, "assistant", content_md="Done."),
+        _said(0, 0, "Make it", turn=True),
+        message("m1", 1, "assistant", content_parts=[call("c", "make")]),
+        message("m2", 2, "user", content_parts=[result("c", "no rule", is_error=True)]),
+        _said(3, 3, "It failed."),
+        _said(4, 1_503, "Back from lunch", turn=True),
+        _said(5, 1_504, "Welcome back."),
+        _said(6, 1_505, "Done."),
     ]
+
+
+def _said(number: int, seconds: float, text: str, *, turn: bool = False) -> JsonObject:
+    return message(f"m{number}", seconds, "user" if turn else "assistant", content_md=text)
+
+
+def call(call_id: str, command: str) -> JsonObject:
+    """A part that runs a command."""
+    return {"type": "tool_call", "call_id": call_id, "name": "Bash", "kind": "execute", "input": {"command": command}}
+
+
+def result(call_id: str, text: str, *, is_error: bool = False) -> JsonObject:
+    """A part that says what came of it."""
+    output = [{"type": "text", "text": text}]
+    return {"type": "tool_result", "call_id": call_id, "output": output, "is_error": is_error}
 
 
 # ----------------------------------------------------------------------------------------------------- hostility
@@ -84,10 +95,12 @@ MARKUP: Final = f'<script>{PWN}</script><img src=x onerror="{PWN}">'
 _TEXTS: Final = [
     MARKUP,
     f"<svg onload='{PWN}'><animate onbegin='{PWN}' attributeName=x dur=1s /></svg>",
-    f"[click](javascript:{PWN}) [click](JaVaScRiPt:{PWN}) [click](data:text/html,<script>{PWN}</script>) <javascript:{PWN}>",
-    f"![x](x\" onerror=\"{PWN}) ![remote](http://127.0.0.1:9/pixel.png) [x](vbscript:{PWN})",
+    f"[click](javascript:{PWN}) [click](JaVaScRiPt:{PWN}) <javascript:{PWN}>",
+    f"[click](data:text/html,<script>{PWN}</script>) [click](blob:null/x) [click](//127.0.0.1:9/x)",
+    f'![x](x" onerror="{PWN}) ![remote](http://127.0.0.1:9/pixel.png) [x](vbscript:{PWN})',
     f"</p></div></main><iframe srcdoc='<script>parent.{PWN}</script>'></iframe><base href='//127.0.0.1:9/'>",
-    f"<style>*{{display:none}}</style><form action='javascript:{PWN}'><button autofocus onfocus='{PWN}'>x</button></form>",
+    "<style>*{display:none}</style>",
+    f"<form action='javascript:{PWN}'><button autofocus onfocus='{PWN}'>x</button></form>",
     f"`` ` `` ```html\n{MARKUP}\n```\n| a | b |\n|---|---|\n| {MARKUP} | <details open ontoggle='{PWN}'> |",
     "\u202eright to left\u202c \u2066isolated\u2069 \x07bell \x00nul \u0600\u0601" + "\u0301" * 2_000,
     "{{constructor.constructor('" + PWN + "')()}} ${" + PWN + "} <%= x %> __proto__ constructor",
@@ -104,8 +117,9 @@ def hostile() -> list[JsonObject]:
     many: list[JsonObject] = [
         {"type": "thinking", "text": MARKUP},
         {"type": "code", "language": MARKUP, "text": MARKUP},
-        {"type": "tool_call", "call_id": "__proto__", "name": MARKUP, "kind": MARKUP, "title": MARKUP, "input": {"command": MARKUP, "__proto__": {"polluted": True}}},
-        {"type": "tool_result", "call_id": "__proto__", "output": [{"type": "text", "text": MARKUP}], "is_error": True},
+        {**call("__proto__", MARKUP), "name": MARKUP, "kind": MARKUP, "title": MARKUP},
+        {**call("constructor", MARKUP), "input": {"command": MARKUP, "__proto__": {"polluted": True}}},
+        result("__proto__", MARKUP, is_error=True),
         {"type": "image", "mime_type": "image/svg+xml", "data": svg},
         {"type": "image", "mime_type": "image/png", "uri": "http://127.0.0.1:9/pixel.png"},
         {"type": "image", "mime_type": f'image/png" onerror="{PWN}', "data": "AAAA"},
@@ -113,13 +127,14 @@ def hostile() -> list[JsonObject]:
         {"type": "plan", "entries": [{"content": MARKUP, "status": MARKUP, "priority": MARKUP}]},
         {"type": "surprise", "html": MARKUP},
     ]
-    texts = [message(f"t{number}", number, "user" if number % 2 else "assistant", content_md=text) for number, text in enumerate(_TEXTS)]
+    texts = [_said(number, number, text, turn=number % 2 == 1) for number, text in enumerate(_TEXTS)]
+    metadata: JsonObject = {"model": MARKUP, "agent_id": MARKUP, "sidechain": True}
     rest = [
-        message("parts", 20, "assistant", content_parts=many, metadata={"model": MARKUP, "agent_id": MARKUP, "sidechain": True}),
+        message("parts", 20, "assistant", content_parts=many, metadata=metadata),
         message("role", 21, MARKUP, content_md=MARKUP),
         message("line", 22, "user", content_md="A" * 1_000_000),
         message("code", 23, "assistant", content_md="```\n" + "B" * 1_000_000 + "\n```"),
-        message("out", 24, "user", content_parts=[{"type": "tool_result", "call_id": "none", "output": [{"type": "text", "text": "C" * 1_000_000}], "is_error": False}]),
+        message("out", 24, "user", content_parts=[result("none", "C" * 1_000_000)]),
         message("last", 25, "assistant", content_md="The end of it."),
     ]
     return texts + rest

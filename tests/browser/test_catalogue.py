@@ -6,8 +6,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from conftest import Server, Viewer, tab
 from playwright.async_api import Browser, expect
+
+from browser.viewing import Server, Viewer, tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 

@@ -6,9 +6,10 @@ import json
 import urllib.request
 
 import pytest
-from conftest import Server, Viewer, tab
 from playwright.async_api import Browser, expect
-from sessions import BIG, BIG_COUNT, BROKEN, DEMO, EMPTY, GAPPED, STEADY, STEADY_COUNT, TORN, UNKNOWN
+
+from browser.sessions import BIG, BIG_COUNT, BROKEN, DEMO, EMPTY, GAPPED, STEADY, STEADY_COUNT, TORN, UNKNOWN
+from browser.viewing import Server, Viewer, tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
@@ -85,8 +86,9 @@ async def test_a_result_goes_with_the_seek_and_comes_again(viewer: Viewer) -> No
     for _ in range(2):
         await viewer.page.keyboard.press(".")
     card = viewer.page.locator(".tool")
-    for key, waits in ((".", False), (",", True), (".", False), ("End", False), ("e", False), (",", True)):
+    for key, waits in ((".", False), (",", True), (".", False), ("End", False), ("Shift+E", False), (",", True)):
         await viewer.page.keyboard.press(key)
+        await expect(viewer.said("Done.")).to_be_visible(visible=key == "End")
         await expect(card).to_contain_text("running" if waits else "failed")
         await expect(viewer.said("no rule")).to_be_visible(visible=not waits)
 
@@ -224,8 +226,12 @@ async def test_an_empty_session_says_so(viewer: Viewer) -> None:
     await expect(viewer.page.get_by_role("heading", name="This session has no messages")).to_be_visible()
 
 
-@pytest.mark.parametrize(("scroll_id", "title"), [(UNKNOWN, "There is no such session"), (BROKEN, "This session cannot be read")])
-async def test_what_cannot_be_played_says_why_and_leads_back(browser: Browser, server: Server, scroll_id: object, title: str) -> None:
+@pytest.mark.parametrize(
+    ("scroll_id", "title"), [(UNKNOWN, "There is no such session"), (BROKEN, "This session cannot be read")]
+)
+async def test_what_cannot_be_played_says_why_and_leads_back(
+    browser: Browser, server: Server, scroll_id: object, title: str
+) -> None:
     """In the server's words."""
     async with tab(browser, server.url) as viewer:
         await viewer.page.goto(f"{viewer.url}/sessions/{scroll_id}")
@@ -253,11 +259,11 @@ async def test_speed_and_silences_are_the_servers_to_say_and_are_remembered(view
     """A choice shows once the server has taken it, and holds for the next session."""
     await viewer.watch(STEADY)
     await viewer.page.get_by_label("Speed").select_option("4")
-    await viewer.page.get_by_label("Silences").select_option("2")
+    await viewer.page.get_by_label("Idle").select_option("2")
     await expect(viewer.page.locator(".time-left")).to_contain_text("at 4×")
     await viewer.watch(GAPPED)
     await expect(viewer.page.get_by_label("Speed")).to_have_value("4")
-    await expect(viewer.page.get_by_label("Silences")).to_have_value("2")
+    await expect(viewer.page.get_by_label("Idle")).to_have_value("2")
 
 
 async def test_keys_work_whatever_has_focus_but_where_one_types_or_chooses(viewer: Viewer) -> None:
@@ -292,5 +298,6 @@ async def test_a_copied_link_names_the_moment(browser: Browser, server: Server) 
         await expect(viewer.page.get_by_role("slider")).to_have_attribute("aria-valuenow", "5")
         await viewer.page.keyboard.press("y")
         await expect(viewer.page.get_by_text("copied")).to_be_visible()
-        assert await viewer.page.evaluate("() => navigator.clipboard.readText()") == f"{viewer.url}/sessions/{STEADY}#t=5"
+        copied = await viewer.page.evaluate("() => navigator.clipboard.readText()")
+        assert copied == f"{viewer.url}/sessions/{STEADY}#t=5"
         assert viewer.page.url.endswith("#t=5")

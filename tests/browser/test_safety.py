@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
-from conftest import Server, tab
 from playwright.async_api import Browser, Request, expect
-from sessions import HOSTILE
+
+from browser.sessions import HOSTILE
+from browser.viewing import Server, tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 

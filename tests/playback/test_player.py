@@ -518,6 +518,18 @@ def test_a_seek_into_a_gap_waits_for_the_rest_of_it() -> None:
     assert arrivals(player, T0 + 50) == [53.0, 54.0]
 
 
+@given(gap=st.integers(2, 10 * HOUR), place=st.floats(0, 1), idle=st.one_of(st.none(), st.floats(0.01, 100)))
+@example(gap=60_000, place=0.45393, idle=2.0)
+@example(gap=1000, place=0.055, idle=0.007)
+def test_a_seek_is_at_the_time_asked_for(gap: int, place: float, idle: float | None) -> None:
+    """Rounding does not put a viewer a millisecond before the moment that a link names."""
+    player = started(0, gap, idle=idle)
+    t_ms = max(1, int(gap * place))
+    player.handle(Control(seek=SeekTime(t_ms)), T0)
+
+    assert state(player) == (Status.PLAYING, 1, t_ms, 1)
+
+
 def test_a_seek_within_a_gap_keeps_the_cursor_and_moves_the_time() -> None:
     """Forward within the gap one is in, the next event is the same, and comes sooner."""
     player = started(0, 60_000)

@@ -405,6 +405,22 @@ class PlayerMachine(RuleBasedStateMachine):
         self.player.allow(bound)
         self.reference.allowed = bound
 
+    @rule(command=controls, share=st.integers(1, 3))
+    def stall(self, command: Control, share: int) -> None:
+        """A command comes while the client takes nothing and what is next is overdue."""
+        self.allow(0)
+        self.wait(share)
+        self.command(command)
+        self.allow(None)
+
+    @rule(step=steps, room=st.integers(0, 2))
+    def step_in_pieces(self, step: Step, room: int) -> None:
+        """A step has room for a part of it only, and somebody asks how it goes."""
+        self.allow(room)
+        self.command(Control(step=step))
+        self.command(Control())
+        self.tick(self.now)
+
     @precondition(lambda self: not self.reference.complete)
     @rule(more=st.integers(0, 4), complete=st.booleans())
     def grow(self, more: int, complete: bool) -> None:
@@ -451,7 +467,7 @@ class PlayerMachine(RuleBasedStateMachine):
                 case Rewind(seq, gen):
                     assert gen == self.gen + 1
                     self.position, self.gen = seq, gen
-                    self.latest_ms = 0
+                    self.latest_ms = math.floor(self.reference.held_ms)
                 case Skipped(from_ms, to_ms):
                     assert to_ms - from_ms >= 3000
                 case Changed():
@@ -494,4 +510,4 @@ class PlayerMachine(RuleBasedStateMachine):
 
 
 TestPlayer: Any = PlayerMachine.TestCase
-TestPlayer.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
+TestPlayer.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)

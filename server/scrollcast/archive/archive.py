@@ -126,13 +126,13 @@ class Archive:
         Looked up at most once in `WATCH_SECONDS` a session, however many streams ask.
         """
         scroll_id = index.session.scroll_id
-        looked, epoch = self._watched.get(scroll_id, (-math.inf, index.epoch))
+        looked, epoch = self._watched.get(scroll_id, (-math.inf, index.content_epoch))
         now = time.monotonic()
         if now - looked >= WATCH_SECONDS:
             self._watched[scroll_id] = (now, epoch)
             epoch = await asyncio.to_thread(self._epoch_now, scroll_id, epoch)
             self._watched[scroll_id] = (now, epoch)
-        return epoch != index.epoch
+        return epoch != index.content_epoch
 
     def _epoch_now(self, scroll_id: UUID, epoch: str) -> str:
         try:
@@ -140,7 +140,7 @@ class Archive:
             now = Fingerprint.of(entry.source)
             for key, (fingerprint, index) in self._indexes.copy().items():
                 if key[0] == scroll_id and fingerprint == now:
-                    return index.epoch
+                    return index.content_epoch
             return epoch_of(entry.source, self._cache)
         except (ArchiveError, SessionNotFound):
             return epoch  # it is gone; what was read of it can still be played
@@ -175,7 +175,7 @@ class Archive:
     def _keep(self, key: tuple[UUID, bool], fingerprint: Fingerprint, index: SessionIndex) -> None:
         self._indexes[key] = (fingerprint, index)
         self._indexes.move_to_end(key)
-        self._watched[key[0]] = (time.monotonic(), index.epoch)
+        self._watched[key[0]] = (time.monotonic(), index.content_epoch)
         while len(self._indexes) > KEPT_INDEXES:
             self._indexes.popitem(last=False)
 

@@ -18,7 +18,7 @@ from scrollcast.model import Session
 
 __all__ = ["Fingerprint", "index_place", "load_index", "prune", "remove_older"]
 
-INDEX_VERSION: Final = 1
+INDEX_VERSION: Final = 2
 """Grows whenever a reader or the encoding changes what an archive turns into; older caches are then made anew."""
 
 ABANDONED_SECONDS: Final = 24 * 3600
@@ -52,7 +52,7 @@ def load_index(session: Session, fingerprint: Fingerprint, cache: Path, *, meta:
     place = index_place(cache, session, fingerprint, meta=meta)
     try:
         header = orjson.loads((place / HEADER_FILE).read_bytes())
-        index = SessionIndex(session, header["epoch"])
+        index = SessionIndex(session, header["epoch"], header["edition"])
         if any((place / name).stat().st_size != size for name, size in header["sizes"].items()):
             raise ValueError("a file was cut short")
         index.adopt(place, header)

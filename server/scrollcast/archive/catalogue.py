@@ -47,7 +47,8 @@ class Catalogue:
     """The sessions under some paths. Its methods may block, and are safe to call from several threads."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = tuple(paths)
+        # A path that was named is meant, even where it is a link; only what lies below it is confined.
+        self._paths = tuple(path.resolve() for path in paths)
         self._entries: dict[UUID, CatalogueEntry] = {}
         self._sniffed: dict[Path, tuple[FileStamp, SessionSource | None]] = {}
         self._exact: dict[UUID, tuple[Fingerprint, int, int]] = {}

@@ -16,7 +16,7 @@ import orjson
 from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.storage import open_confined, stamp
 
-__all__ = ["epoch_of", "remember_epoch"]
+__all__ = ["edition_of", "epoch_of", "remember_epoch"]
 
 HEAD_BYTES: Final = 64 << 10
 """How much of a first line goes into the first epoch of a session."""
@@ -35,6 +35,21 @@ def epoch_of(source: SessionSource, cache: Path) -> str:
     if _digest(path, source.root, known["size"]) == known["digest"]:
         return str(known["epoch"])
     return _name(str(known["epoch"]).encode(), _first_line(path, source.root))
+
+
+def edition_of(source: SessionSource) -> str:
+    """What is added to the epoch of the events *with* meta events that lie in a file of their own.
+
+    There a late record of either file comes to stand between earlier ones, so that growth moves sequence numbers too.
+    """
+    messages, *others = source.reader.files(source)
+    found = [(path, stamp(path)) for path in others[:1]]
+    grown = [(path, known.size) for path, known in found if known is not None]
+    if not grown:
+        return ""
+    own = stamp(messages)
+    digests = [str(_digest(path, source.root, size)).encode() for path, size in grown]
+    return _name(str(own.size if own else 0).encode(), *digests)
 
 
 def remember_epoch(source: SessionSource, epoch: str, cache: Path) -> None:

@@ -78,9 +78,10 @@ class SessionIndex:
     `times`, `turns` and `tools` may grow until `complete`; what was there stays. Safe to use from several event loops.
     """
 
-    def __init__(self, session: Session, epoch: str) -> None:
+    def __init__(self, session: Session, content_epoch: str, edition: str = "") -> None:
         self.session = session
-        self.epoch = epoch
+        self.content_epoch = content_epoch
+        self.edition = edition
         self.count = 0
         self.complete = False
         self.truncated = False
@@ -104,6 +105,11 @@ class SessionIndex:
             os.close(self._events_fd)
 
     # ------------------------------------------------------------------------------------------------------ facts
+
+    @property
+    def epoch(self) -> str:
+        """The name of the content that the sequence numbers belong to."""
+        return f"{self.content_epoch}.{self.edition}" if self.edition else self.content_epoch
 
     @property
     def duration_ms(self) -> int:

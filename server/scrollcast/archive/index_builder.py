@@ -16,7 +16,7 @@ import orjson
 
 from scrollcast.archive.cache import MAKING_PREFIX, Fingerprint, index_place, remove_older
 from scrollcast.archive.encoding import EncodedEvent, EventEncoder, TimedRecord, merge_by_time, time_records
-from scrollcast.archive.epoch import epoch_of, remember_epoch
+from scrollcast.archive.epoch import edition_of, epoch_of, remember_epoch
 from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.index import EVENTS_FILE, HEADER_FILE, MARKERS_FILE, TABLES, SessionIndex, hash_id
 from scrollcast.errors import ArchiveError
@@ -49,7 +49,7 @@ class IndexBuilder:
         self._bad: list[int] = []
         self._bad_count = 0
         self._truncated = False
-        self.index = SessionIndex(session, epoch_of(source, cache))
+        self.index = SessionIndex(session, epoch_of(source, cache), edition_of(source) if meta else "")
 
     def stop(self) -> None:
         """Let `run` return soon, with the index unfinished."""
@@ -85,7 +85,8 @@ class IndexBuilder:
                 else:
                     writer.add(event)
             header = {
-                "epoch": self.index.epoch,
+                "epoch": self.index.content_epoch,
+                "edition": self.index.edition,
                 "count": writer.count,
                 "truncated": self._truncated,
                 "skipped_count": self._bad_count,
@@ -111,7 +112,7 @@ class IndexBuilder:
 
     def _settle(self, folder: Path, header: dict[str, Any]) -> None:
         """Put the finished folder in its place, and note what the epoch stands for."""
-        remember_epoch(self._source, self.index.epoch, self._cache)
+        remember_epoch(self._source, self.index.content_epoch, self._cache)
         place = index_place(self._cache, self._session, self._fingerprint, meta=self._meta)
         remove_older(place)
         with suppress(OSError):  # another process was faster: theirs is as good, ours serves this index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -18,6 +19,10 @@ _MILLISECONDS_FROM: Final = 1e11
 
 _LAST_SECOND: Final = 253_402_300_799
 """The end of the year 9999, where RFC 3339 ends."""
+
+
+_RFC3339: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+"""Stricter than ISO 8601: date, time, seconds and zone are all there."""
 
 
 def parse_instant(value: object) -> Instant | None:
@@ -67,16 +72,4 @@ def parse_rfc3339(text: str) -> str | None:
     instant = _parse_text(text)
     if instant is None:
         return None
-    return text if _is_rfc3339(text) else format_instant(instant)
-
-
-def _is_rfc3339(text: str) -> bool:
-    """Whether text that parses as ISO 8601 is of the stricter form: date, time, seconds and zone all there."""
-    return (
-        len(text) >= 20
-        and "," not in text
-        and text[10] in "Tt "
-        and text[4] == text[7] == "-"
-        and text[13] == text[16] == ":"
-        and (text[-1] in "Zz" or (text[-6] in "+-" and text[-3] == ":"))
-    )
+    return text if _RFC3339.fullmatch(text) else format_instant(instant)

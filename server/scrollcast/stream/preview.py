@@ -82,7 +82,7 @@ def _cut_text(part: Part, field: str, limit: int, href: Callable[[Path], str], p
 
 def _cut_binary(part: Part, field: str, limit: int, href: Callable[[Path], str], path: Path) -> Part:
     data = part.get(field)
-    if not data or len(data) <= limit:
+    if not data or _decoded_size(data) <= limit:
         return part
     rest = {name: value for name, value in part.items() if name != field}
     return {**rest, "truncated": _mark(len(_decode_base64(data)), href, path)}
@@ -103,7 +103,8 @@ def _shrink(value: Any, limit: int) -> Any:
             return smaller
     if isinstance(value, list):
         return []
-    return orjson.dumps(value)[: limit // 2].decode(errors="ignore")
+    # As a text it is encoded once more, which at worst doubles it, and puts it in quotes.
+    return orjson.dumps(value)[: limit // 2 - 1].decode(errors="ignore")
 
 
 def _cut_strings(value: Any, limit: int) -> Any:
@@ -121,15 +122,15 @@ def _cut_strings(value: Any, limit: int) -> Any:
 def find_body(event: bytes | memoryview, path: str) -> Body | None:
     """The whole content of the part at a place made by `part_path`; `None` when there is no such part."""
     places = path.split("/output/")
-    if not all(place.isascii() and place.isdigit() for place in places):
+    if not all(place.isascii() and place.isdigit() and len(place) < 10 for place in places):
         return None
     parts: Any = (orjson.loads(event)["event"].get("message") or {}).get("content", [])
     part: Part | None = None
     for place in places:
-        if not isinstance(parts, list) or int(place[:9]) >= len(parts):
+        if int(place) >= len(parts):
             return None
-        part = parts[int(place[:9])]
-        parts = part.get("output")
+        part = parts[int(place)]
+        parts = part["output"] if part["type"] == "tool_result" else []
     return None if part is None else _body(part)
 
 
@@ -150,9 +151,14 @@ def _body(part: Part) -> Body:
 _PLAIN: Final = "text/plain; charset=utf-8"
 
 
+def _decoded_size(text: str) -> int:
+    """How many bytes base64 text holds, told by its length."""
+    return len(text) * 3 // 4 - text.endswith("=") - text.endswith("==")
+
+
 def _decode_base64(text: str) -> bytes:
-    """The bytes of base64 text, of what there is before the first character that is none."""
+    """The bytes of base64 text, with or without padding; none where it is no base64."""
     try:
-        return b64decode(text, validate=False)
+        return b64decode(text + "==", validate=False)
     except (Base64Error, ValueError):
         return b""

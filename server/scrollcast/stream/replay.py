@@ -150,8 +150,11 @@ class BusEvent:
 class ReplayStream(Protocol):
     """Anything that takes events."""
 
-    async def on_event(self, bus_event: BusEvent) -> StreamOutcome:
-        """Take one event. Raise `StreamClosed` to end the replay; any other exception counts as failed."""
+    async def on_event(self, bus_event: BusEvent) -> StreamOutcome | None:
+        """Take one event; `None` is as good as `OK`.
+
+        Raise `StreamClosed` to end the replay; any other exception counts as failed.
+        """
         ...
 
 
@@ -240,7 +243,8 @@ class _Replay:
         except Exception as problem:
             log.info("the stream failed on event %d: %r", seq, problem)
             return False
-        return outcome.kind != "failed"
+        # A stream that answers nothing has nothing to complain of.
+        return outcome is None or outcome.kind != "failed"
 
     def _bus_event(self, data: memoryview) -> BusEvent:
         own = orjson.loads(data)

@@ -305,7 +305,7 @@ class SessionStream:
         await self._reply_to_step()
         if self._finished:
             return
-        if control != Control() and self._owed_reply:
+        if control != Control() and self._owed_reply:  # this one cuts the step short
             await self._reply(*self._owed_reply)
             self._owed_reply = None
         gen = self._player.gen

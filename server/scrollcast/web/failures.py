@@ -26,7 +26,15 @@ from scrollcast.errors import (
 )
 from scrollcast.stream.wire import encode_error
 
-__all__ = ["Failure", "UnknownErrors", "error_message", "handle_error", "handle_http_exception", "problem", "to_failure"]
+__all__ = [
+    "Failure",
+    "UnknownErrors",
+    "error_message",
+    "handle_error",
+    "handle_http_exception",
+    "problem",
+    "to_failure",
+]
 
 log = logging.getLogger(__name__)
 

@@ -65,6 +65,12 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         if scope is not None:
             scope["extensions"][TEXT_FRAMES] = self
 
+    async def send(self, message: Any) -> None:
+        """What the application says by ASGI."""
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True  # it was answered, though not by an upgrade; uvicorn would log an error
+
     def handle_ping(self) -> None:
         """Answer a ping; while the client does not read, only its last one (RFC 6455, 5.5.3), so that none pile up."""
         if self.writable.is_set() or self.conn.state is not State.OPEN:
@@ -108,6 +114,14 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
             self._flush()
         self.close_sent = True
         self.close_timer = self.loop.call_later(CLOSE_GRACE, self.transport.abort)
+
+    async def drain(self) -> None:
+        """Wait until the client has taken everything; cut it off when it takes nothing for `WRITE_TIMEOUT`."""
+        self.transport.set_write_buffer_limits(0)
+        try:
+            await self._wait_until_writable()
+        except SlowClient:
+            self.transport.abort()
 
     def _flush(self) -> None:
         self.transport.write(b"".join(self.conn.data_to_send()))

@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from scrollcast.errors import SlowClient, StreamClosed
 from scrollcast.stream.parameters import ReplayParameters
-from scrollcast.stream.session_stream import Connection, SessionStream
+from scrollcast.stream.session_stream import SessionStream
 from scrollcast.stream.wire import PROTOCOL
 from scrollcast.web.failures import error_message, problem
 from scrollcast.web.text_frames import TEXT_FRAMES, WRITE_TIMEOUT, TextFrameProtocol
@@ -34,9 +34,9 @@ async def replay(websocket: WebSocket) -> None:
     except StreamClosed:
         return
     except Exception as error:
-        await _fail(websocket, connection, error)
+        await _fail(connection, error)
     else:
-        await _close(websocket, 1000, "")
+        await connection.close(1000, "")
 
 
 async def unknown_socket(websocket: WebSocket) -> None:
@@ -44,32 +44,30 @@ async def unknown_socket(websocket: WebSocket) -> None:
     await websocket.send_denial_response(problem(404, "not_found", "Not Found", "there is no such route"))
 
 
-async def _replay(websocket: WebSocket, connection: Connection) -> None:
+async def _replay(websocket: WebSocket, connection: _PlainFrames) -> None:
     with websocket.app.state.registry.admit():
         parameters = ReplayParameters.parse(parse_qsl(websocket.url.query, keep_blank_values=True))
         scroll_id = websocket.path_params["scroll_id"]
         await SessionStream(connection, websocket.app.state.archive, scroll_id, parameters).run()
 
 
-async def _fail(websocket: WebSocket, connection: Connection, error: Exception) -> None:
+async def _fail(connection: _PlainFrames, error: Exception) -> None:
     """Say what went wrong, and close with its code."""
     message, failure = error_message(error)
-    if isinstance(error, SlowClient) and isinstance(connection, _TextFrames):
-        connection.protocol.let_go(message, failure.close_code, failure.code)
-        return
-    if failure.code != "too_many_bad_commands":  # that was said already, a hundred times
-        with suppress(StreamClosed, SlowClient):
+    if failure.code != "too_many_bad_commands" and not isinstance(error, SlowClient):  # the former was said already
+        try:
             await connection.send(message)
-    await _close(websocket, failure.close_code, failure.code)
+        except StreamClosed:
+            return
+        except SlowClient as slow:
+            message, failure = error_message(slow)
+    if failure.code == "slow_client":
+        await connection.let_go(message, failure.close_code, failure.code)
+    else:
+        await connection.close(failure.close_code, failure.code)
 
 
-async def _close(websocket: WebSocket, code: int, reason: str) -> None:
-    with suppress(WebSocketDisconnect, RuntimeError):
-        if websocket.client_state is WebSocketState.CONNECTED:
-            await websocket.close(code, reason)
-
-
-def _connect(websocket: WebSocket) -> Connection:
+def _connect(websocket: WebSocket) -> _PlainFrames:
     protocol: Any = websocket.scope.get("extensions", {}).get(TEXT_FRAMES)
     return _TextFrames(websocket, protocol) if protocol is not None else _PlainFrames(websocket)
 
@@ -96,13 +94,31 @@ class _PlainFrames:
         except (WebSocketDisconnect, RuntimeError, OSError):
             raise StreamClosed from None
 
+    async def close(self, code: int, reason: str) -> None:
+        """Close, and wait for the client to take what was sent, though not for ever."""
+        with suppress(TimeoutError, WebSocketDisconnect, RuntimeError, OSError):
+            async with asyncio.timeout(WRITE_TIMEOUT):
+                if self._websocket.client_state is WebSocketState.CONNECTED:
+                    await self._websocket.close(code, reason)
+
+    async def let_go(self, _farewell: bytes, code: int, reason: str) -> None:
+        """Close a client that does not read."""
+        await self.close(code, reason)
+
 
 class _TextFrames(_PlainFrames):
     """The same over our own protocol class, which takes messages as bytes."""
 
     def __init__(self, websocket: WebSocket, protocol: TextFrameProtocol) -> None:
         super().__init__(websocket)
-        self.protocol = protocol
+        self._protocol = protocol
 
     async def send(self, message: bytes | bytearray) -> None:
-        await self.protocol.send_text(message)
+        await self._protocol.send_text(message)
+
+    async def close(self, code: int, reason: str) -> None:
+        await super().close(code, reason)
+        await self._protocol.drain()
+
+    async def let_go(self, farewell: bytes, code: int, reason: str) -> None:
+        self._protocol.let_go(farewell, code, reason)

@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Side
+from websockets.server import ServerProtocol
+from websockets.streams import StreamReader
+
+from scrollcast.errors import SlowClient, StreamClosed
+from scrollcast.web import text_frames
+from scrollcast.web.text_frames import TEXT_FRAMES, TextFrameProtocol
+
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+class FakeTransport(asyncio.Transport):
+    """Keeps what is written until it is `taken`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = bytearray()
+        self.limit = 64 << 10
+        self.aborted = False
+        self.closing = False
+
+    def get_write_buffer_size(self) -> int:
+        return len(self.written)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self.limit = high or 0
+
+    def write(self, data: Any) -> None:
+        self.written += data
+
+    def is_closing(self) -> bool:
+        return self.closing or self.aborted
+
+    def close(self) -> None:
+        self.closing = True
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def take(self) -> list[Frame]:
+        """Everything that was written, as frames."""
+        reader = StreamReader()
+        reader.feed_data(bytes(self.written))
+        self.written.clear()
+        frames = []
+        while reader.buffer:
+            parsing = Frame.parse(reader.read_exact, mask=False, max_size=None)
+            try:
+                next(parsing)
+            except StopIteration as done:
+                frames.append(done.value)
+        return frames
+
+
+@pytest.fixture
+async def scopes() -> list[dict[str, Any]]:
+    """The scopes that the application was called with."""
+    return []
+
+
+@pytest.fixture
+async def protocol(scopes: list[dict[str, Any]]) -> TextFrameProtocol:
+    """A connection whose handshake is done, over a fake transport, for an application that waits."""
+
+    async def app(scope: Any, _receive: Any, send: Any) -> None:
+        scopes.append(scope)
+        await send({"type": "websocket.accept"})
+        await asyncio.Event().wait()
+
+    config = uvicorn.Config(app, ws_per_message_deflate=False, ws_ping_interval=None, log_config=None)
+    config.load()
+    protocol = TextFrameProtocol(config, ServerState(), {})
+    protocol.connection_made(FakeTransport())
+    protocol.data_received(HANDSHAKE)
+    await asyncio.sleep(0.01)
+    transport_of(protocol).written.clear()
+    return protocol
+
+
+@pytest.fixture(autouse=True)
+def short_times(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A client is let go within a few milliseconds."""
+    monkeypatch.setattr(text_frames, "WRITE_TIMEOUT", 0.06)
+    monkeypatch.setattr(text_frames, "CLOSE_GRACE", 0.02)
+    yield
+
+
+def transport_of(protocol: TextFrameProtocol) -> FakeTransport:
+    """The fake."""
+    assert isinstance(protocol.transport, FakeTransport)
+    return protocol.transport
+
+
+def from_client(*frames: Frame) -> bytes:
+    """Frames as a client sends them."""
+    return b"".join(frame.serialize(mask=True) for frame in frames)
+
+
+async def test_the_application_is_told_of_the_extension(
+    protocol: TextFrameProtocol, scopes: list[dict[str, Any]]
+) -> None:
+    """The scope holds the connection itself."""
+    assert scopes[0]["extensions"][TEXT_FRAMES] is protocol
+
+
+@pytest.mark.parametrize("text", ["", "plain", "é漢🙂", "x" * 200, "x" * 70_000])
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+async def test_bytes_go_out_as_one_text_frame(protocol: TextFrameProtocol, text: str, kind: Any) -> None:
+    """Of every length that is encoded in a way of its own."""
+    await protocol.send_text(kind(text.encode()))
+    (frame,) = transport_of(protocol).take()
+
+    assert (frame.opcode, frame.fin) == (Opcode.TEXT, True)
+    assert bytes(frame.data).decode() == text
+
+
+async def test_sending_waits_while_the_client_does_not_read(protocol: TextFrameProtocol) -> None:
+    """And goes on as soon as there is room."""
+    protocol.pause_writing()
+    sending = asyncio.create_task(protocol.send_text(b"late"))
+    await asyncio.sleep(0.01)
+    before = bytes(transport_of(protocol).written)
+    protocol.resume_writing()
+    await sending
+
+    assert before == b""
+    assert transport_of(protocol).take()[0].data == b"late"
+
+
+async def test_a_client_that_takes_nothing_is_slow(protocol: TextFrameProtocol) -> None:
+    """After `WRITE_TIMEOUT`, however often something is added meanwhile."""
+    protocol.pause_writing()
+    sending = asyncio.create_task(protocol.send_text(b"late"))
+    for _ in range(8):
+        transport_of(protocol).write(b"a ping")
+        await asyncio.sleep(0.01)
+
+    with pytest.raises(SlowClient):
+        await sending
+
+
+async def test_a_client_that_takes_a_little_is_not_slow(protocol: TextFrameProtocol) -> None:
+    """As long as what waits becomes less."""
+    transport = transport_of(protocol)
+    transport.write(b"x" * 100)
+    protocol.pause_writing()
+    sending = asyncio.create_task(protocol.send_text(b"late"))
+    for _ in range(20):
+        del transport.written[-1:]
+        await asyncio.sleep(0.01)
+    waited = not sending.done()
+    protocol.resume_writing()
+    await sending
+
+    assert waited
+
+
+async def test_after_the_clients_close_nothing_can_be_sent(protocol: TextFrameProtocol) -> None:
+    """The stream ends."""
+    protocol.data_received(from_client(Frame(Opcode.CLOSE, b"\x03\xe8")))
+
+    with pytest.raises(StreamClosed):
+        await protocol.send_text(b"late")
+
+
+@pytest.mark.parametrize("paused", [False, True])
+async def test_a_lost_connection_ends_a_send(protocol: TextFrameProtocol, paused: bool) -> None:
+    """One that waits too."""
+    if paused:
+        protocol.pause_writing()
+    sending = asyncio.create_task(protocol.send_text(b"late"))
+    if paused:
+        await asyncio.sleep(0)
+    protocol.connection_lost(None)
+
+    with pytest.raises(StreamClosed):
+        await sending
+
+
+async def test_a_client_is_let_go_with_words_and_a_code(protocol: TextFrameProtocol) -> None:
+    """Both are written though it does not read; then the line is cut. A second time does nothing."""
+    protocol.pause_writing()
+    protocol.let_go(b"farewell", 4008, "slow_client")
+    protocol.let_go(b"again", 4008, "slow_client")
+    message, close = transport_of(protocol).take()
+    await asyncio.sleep(0.05)
+
+    assert message.data == b"farewell"
+    assert (close.opcode, close.data[:2]) == (Opcode.CLOSE, (4008).to_bytes(2, "big"))
+    assert transport_of(protocol).aborted
+
+
+async def test_draining_cuts_off_who_takes_nothing(protocol: TextFrameProtocol) -> None:
+    """With anything at all left; with nothing left it returns at once."""
+    await protocol.drain()
+    spared = not transport_of(protocol).aborted
+    protocol.pause_writing()
+    await protocol.drain()
+
+    assert spared
+    assert transport_of(protocol).limit == 0
+    assert transport_of(protocol).aborted
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_of_many_pings_of_a_client_that_does_not_read_the_last_is_answered(
+    protocol: TextFrameProtocol, at_once: bool
+) -> None:
+    """Once there is room; RFC 6455, 5.5.3."""
+    pings = [from_client(Frame(Opcode.PING, str(number).encode())) for number in range(100)]
+    protocol.pause_writing()
+    for data in [b"".join(pings)] if at_once else pings:
+        protocol.data_received(data)
+    before = bytes(transport_of(protocol).written)
+    protocol.resume_writing()
+    protocol.resume_writing()
+    pongs = transport_of(protocol).take()
+
+    assert before == b""
+    assert [(pong.opcode, bytes(pong.data)) for pong in pongs] == [(Opcode.PONG, b"99")]
+
+
+async def test_pings_of_a_client_that_reads_are_each_answered(protocol: TextFrameProtocol) -> None:
+    """At once."""
+    for number in range(3):
+        protocol.data_received(from_client(Frame(Opcode.PING, str(number).encode())))
+
+    assert [bytes(pong.data) for pong in transport_of(protocol).take()] == [b"0", b"1", b"2"]
+
+
+async def test_a_close_behind_a_ping_is_answered_though_the_client_does_not_read(
+    protocol: TextFrameProtocol,
+) -> None:
+    """The answer to the close is not kept back with that to the ping."""
+    protocol.pause_writing()
+    protocol.data_received(from_client(Frame(Opcode.PING, b"p"), Frame(Opcode.CLOSE, b"\x03\xe8")))
+
+    assert [frame.opcode for frame in transport_of(protocol).take()] == [Opcode.PONG, Opcode.CLOSE]
+
+
+def test_uvicorns_class_has_what_ours_builds_on() -> None:
+    """A release of uvicorn that changes it fails here first."""
+    for name in ("handle_ping", "handle_connect", "resume_writing", "pause_writing", "connection_lost", "shutdown"):
+        assert callable(getattr(TextFrameProtocol, name))
+    assert ServerProtocol(max_size=1).side is Side.SERVER
