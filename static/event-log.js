@@ -32,7 +32,7 @@ export class EventLog {
 
   /**
    * @param {number} seq
-   * @return {Envelope | null}
+   * @returns {Envelope | null}
    */
   get(seq) {
     return this.#entries.get(seq)?.envelope ?? null;
@@ -43,7 +43,7 @@ export class EventLog {
    *
    * @param {number} from
    * @param {number} to
-   * @return {boolean}
+   * @returns {boolean}
    */
   holds(from, to) {
     for (let seq = to - 1; seq >= from; seq--) if (!this.#entries.has(seq)) return false;
@@ -51,15 +51,22 @@ export class EventLog {
   }
 
   /**
-   * The first event that is missing from the half-open range, counted from its end: what is at and after the answer's
-   * successor is here. `null` when nothing is missing.
-   *
    * @param {number} from
    * @param {number} to
-   * @return {number | null}
+   * @returns {number | null} the last event of the half-open range that is not here
    */
   lastMissing(from, to) {
     for (let seq = to - 1; seq >= from; seq--) if (!this.#entries.has(seq)) return seq;
+    return null;
+  }
+
+  /**
+   * @param {number} from
+   * @param {number} to
+   * @returns {number | null} the first event of the half-open range that is not here
+   */
+  firstMissing(from, to) {
+    for (let seq = from; seq < to; seq++) if (!this.#entries.has(seq)) return seq;
     return null;
   }
 
@@ -106,7 +113,7 @@ export class EventLog {
  * About how many characters a JSON value holds.
  *
  * @param {unknown} value
- * @return {number}
+ * @returns {number}
  */
 function weigh(value) {
   if (typeof value === 'string') return value.length;

@@ -7,7 +7,7 @@
  * @import { Api } from './api.js'
  * @import { Connection, Delegate, SessionClient, Wish } from './session-client.js'
  * @import {
- *   Control, End, Envelope, ErrorMessage, Gap, Hello, Marker, MarkerKind, Mode, Notice, PlayerState, ServerMessage,
+ *   Control, End, Envelope, ErrorMessage, Gap, Hello, Marker, MarkerKind, Mode, Notice, PlayerState, Range, ServerMessage,
  *   SessionSummary, Status, StepUnit, Timeline
  * } from './protocol.js'
  */
@@ -368,12 +368,28 @@ export class PlayerStore {
 
   /** @param {Notice} notice */
   #note(notice) {
+    if (notice.code === 'index_complete') {
+      this.#know(notice.range ?? null);
+      return;
+    }
     if (notice.code === 'archive_rewritten') {
       this.#forget();
       if (notice.epoch) this.#set({ epoch: notice.epoch });
       void this.#fetchTimeline();
     }
     this.#tell(notice.level, notice.message, notice.lines ?? [], notice.count ?? 0);
+  }
+
+  /**
+   * The session has been read to its end only now: it is as long as this.
+   *
+   * @param {Range | null} range
+   */
+  #know(range) {
+    const { count, durationMs, timeline } = this.#state;
+    if (range) this.#set({ count: Math.max(count, range.next_seq), durationMs: Math.max(durationMs, range.duration_ms) });
+    if (timeline?.count !== this.#state.count) void this.#fetchTimeline();
+    this.#repace();
   }
 
   /** @param {ErrorMessage} error */
@@ -440,7 +456,7 @@ export class PlayerStore {
   async #load(from, to) {
     const last = this.log.lastMissing(from, to);
     if (last === null) return;
-    const start = Math.max(from, last + 1 - PAGE_EVENTS);
+    const start = this.log.firstMissing(Math.max(from, last + 1 - PAGE_EVENTS), last + 1) ?? last;
     const { loading } = this.#state;
     if (loading && loading.from === start && loading.to === last + 1) return;
     const era = this.#era;
@@ -452,7 +468,7 @@ export class PlayerStore {
         this.#scrollId, { start_seq: start, limit: last + 1 - start }, this.#leaving.signal,
       );
       if (epoch !== this.#state.epoch) return;
-      this.log.put(page.events, start);
+      this.log.put(page.events, last);
       this.#set({ arrivals: this.#state.arrivals + 1, ...(done() ? { loading: null } : {}) });
     } catch (error) {
       if (this.#leaving.signal.aborted || era !== this.#era) {

@@ -85,6 +85,8 @@ export const SUBPROTOCOL = 'scrollcast.v1';
  *
  * @typedef {PlayerState & {type: 'state'}} State
  *
+ * @typedef {{first_seq: number, next_seq: number, duration_ms: number, live: boolean}} Range
+ *
  * @typedef {Object} Hello
  * @property {'hello'} type
  * @property {string} protocol
@@ -93,7 +95,7 @@ export const SUBPROTOCOL = 'scrollcast.v1';
  * @property {string} epoch
  * @property {'none' | 'continued' | 'reset'} resume
  * @property {SessionSummary} session
- * @property {{first_seq: number, next_seq: number, duration_ms: number, live: boolean}} range
+ * @property {Range} range
  * @property {string[]} capabilities
  * @property {{max_command_bytes: number, heartbeat_ms: number}} limits
  * @property {string} server_time
@@ -102,7 +104,7 @@ export const SUBPROTOCOL = 'scrollcast.v1';
  * @typedef {{type: 'skipped', from_ms: number, to_ms: number}} Skipped
  * @typedef {{type: 'caught_up', seq: number}} CaughtUp
  * @typedef {{type: 'heartbeat', seq: number, t_ms: number, status: Status, server_time: string}} Heartbeat
- * @typedef {{type: 'notice', level: 'info' | 'warning', code: string, message: string, count?: number, lines?: number[], epoch?: string}} Notice
+ * @typedef {{type: 'notice', level: 'info' | 'warning', code: string, message: string, count?: number, lines?: number[], epoch?: string, range?: Range}} Notice
  * @typedef {{events_sent: number, failures: number, duration_ms: number}} ReplayReport
  * @typedef {{type: 'end', reason: 'completed' | 'truncated', final_seq: number | null, report: ReplayReport}} End
  * @typedef {{type: 'error', code: string, message: string, retryable: boolean, request_id?: string, retry_after_ms?: number}} ErrorMessage

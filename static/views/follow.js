@@ -18,6 +18,8 @@ export class Follower {
   #scroller;
   #onChange;
   #following = true;
+  /** Whether the reader's last move was to the end. */
+  #cameBack = false;
   /** Where we left the scroller: anything else is the reader's doing. */
   #placed = 0;
   /** @type {number | null} */
@@ -38,6 +40,10 @@ export class Follower {
     return this.#following;
   }
 
+  get cameBack() {
+    return this.#cameBack;
+  }
+
   get atEnd() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
     return scrollHeight - clientHeight - scrollTop < END_PX;
@@ -54,6 +60,7 @@ export class Follower {
 
   release() {
     this.#target = null;
+    this.#cameBack = false;
     if (!this.#following) return;
     this.#following = false;
     this.#onChange();
@@ -134,6 +141,7 @@ export class Follower {
     if (Math.abs(moved) <= 1) return;
     this.#placed = scrollTop;
     if (moved < 0 && !this.atEnd) this.release();
+    else this.#cameBack = this.atEnd;
     this.#onChange();
   }
 }

@@ -22,6 +22,8 @@ const TRIM_NODES = 100;
 const WINDOW_EVENTS = 80;
 /** Events that come back at a time. */
 const EXTEND_EVENTS = 60;
+/** Pages of history that a window is worth: events may be so large that the log does not hold as many. */
+const MAX_PAGES = 6;
 /** Playback this far ahead is not drawn up to, but drawn anew. */
 const MAX_BEHIND = 240;
 /** Drawing time in one frame: leaves half of it for layout and input. */
@@ -65,6 +67,8 @@ export class Transcript {
   #rewinds = -1;
   /** @type {string | null} */
   #epoch = null;
+  /** Pages of history asked for since the last seek. */
+  #pages = 0;
   #scheduled = false;
   #extending = false;
   /** @type {HTMLElement | null} */
@@ -147,6 +151,7 @@ export class Transcript {
   /** @param {number} cursor  where a seek has led to */
   #rewound(cursor) {
     this.#build = null;
+    this.#pages = 0;
     const near = cursor >= this.#low && cursor <= this.#high && (this.#low === 0 || cursor - this.#low >= 10);
     if (this.#stale || !near) this.#stale = true;
     else this.#cut(cursor);
@@ -179,7 +184,9 @@ export class Transcript {
     const { cursor, loading, loadError } = state;
     let low = this.#windowStart(state);
     if (!this.#store.log.holds(low, cursor)) {
-      if (!loadError || loading) {
+      if (loading) return null;
+      if (!loadError && this.#pages < MAX_PAGES) {
+        this.#pages += 1;
         this.#store.dispatch({ type: 'load', from: low, to: cursor });
         return null;
       }
@@ -197,6 +204,7 @@ export class Transcript {
     this.#high = end;
     this.#context = context;
     this.#build = null;
+    this.#pages = 0;
     this.#stale = false;
     this.#follower.follow();
     this.#mark(this.#lastNode(), 'instant');
@@ -212,7 +220,7 @@ export class Transcript {
   #extend(state, until) {
     if (this.#follower.following) this.#append(state, state.cursor, until);
     else if (this.#follower.atEnd && this.#high < state.cursor) this.#appendMore(state, until);
-    else if (this.#follower.atEnd && this.#high === state.cursor) this.#follower.follow();
+    else if (this.#follower.cameBack && this.#high === state.cursor) this.#follower.follow();
     else if (this.#nodeCount() < MAX_NODES) this.#append(state, state.cursor, until);
     if (!this.#follower.following && this.#follower.atStart) this.earlier();
   }

@@ -140,6 +140,14 @@ describe('state', () => {
     assert.deepEqual(store.getState().notices, []);
   });
 
+  test('a session that was still being read grows, and nobody is told', async () => {
+    const range = { first_seq: 0, next_seq: 500, duration_ms: 499_000, live: false };
+    socket().says(hello(0), { type: 'notice', level: 'info', code: 'index_complete', message: 'Read.', range });
+    assert.equal(store.getState().count, 500);
+    assert.equal(store.getState().durationMs, 499_000);
+    assert.deepEqual(store.getState().notices, []);
+  });
+
   test('an archive that was rewritten empties the log', async () => {
     socket().says(hello(0), event(0), { type: 'notice', level: 'info', code: 'archive_rewritten', message: 'New.', epoch: 'e2' }, event(0, { gen: 1 }));
     await settled();
@@ -247,6 +255,19 @@ describe('history', () => {
     assert.deepEqual(asked[1], { start_seq: 40, limit: 20 });
     store.dispatch({ type: 'load', from: 40, to: 80 });
     assert.equal(asked.length, 2);
+  });
+
+  test('a page that ends early, as the server may, is followed by the rest', async () => {
+    api.events = async (/** @type {string} */ _id, /** @type {{ start_seq: number, limit: number }} */ range) => {
+      asked.push(range);
+      return { events: [event(range.start_seq), event(range.start_seq + 1)], next_seq: null };
+    };
+    for (let page = 0; page < 3; page++) {
+      store.dispatch({ type: 'load', from: 74, to: 80 });
+      await settled();
+    }
+    assert.deepEqual(asked.map((each) => each.start_seq), [74, 76, 78]);
+    assert.ok(store.log.holds(74, 80));
   });
 
   test('a page that does not come is said', async () => {

@@ -243,6 +243,15 @@ def test_a_resource_of_bytes_is_cut_like_an_image() -> None:
     assert find_body(event_of(part), "0") == Body(data, BINARY)
 
 
+@pytest.mark.parametrize("blob", ["", None, ["x"], {"x": 1}, 5])
+def test_a_resource_whose_bytes_are_none_is_its_text(blob: object) -> None:
+    """A field that the protocol does not have may hold anything, and the text beside it is cut as ever."""
+    part = {"type": "resource", "uri": "file:///a", "text": "x" * 3000, "blob": blob}
+
+    assert cut(part) == [{**part, "text": "x" * LIMIT, "truncated": {"bytes": 3000, "href": "/parts/0"}}]
+    assert find_body(event_of(part), "0") == Body(b"x" * 3000, PLAIN)
+
+
 # --------------------------------------------------------------------------------------------------- JSON values
 
 

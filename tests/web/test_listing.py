@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scrollcast.archive.timestamps import format_instant
@@ -52,6 +52,7 @@ def pages(sessions: list[Session], query: dict[str, str]) -> list[list[Session]]
 
 
 @pytest.mark.parametrize("sort", ORDERS)
+@settings(max_examples=30)
 @given(sessions=SESSIONS, limit=st.integers(1, 7), agent=st.sampled_from(["", "robin"]))
 def test_the_pages_join_to_the_sorted_list(sort: str, sessions: list[Session], limit: int, agent: str) -> None:
     """In every order: each session that is shown, once, none out of place."""
@@ -70,6 +71,7 @@ def test_the_pages_join_to_the_sorted_list(sort: str, sessions: list[Session], l
     assert values == sorted(values, reverse=sort.startswith("-"))
 
 
+@settings(max_examples=60)
 @given(sessions=SESSIONS, more=SESSIONS, sort=st.sampled_from(ORDERS), data=st.data())
 def test_a_cursor_holds_its_place_while_sessions_come_and_go(
     sessions: list[Session], more: list[Session], sort: str, data: st.DataObject

@@ -301,7 +301,6 @@ async def test_a_bad_value_is_a_problem_that_names_it(http: httpx.AsyncClient, p
         ("GET", f"/api/sessions/{BROKEN_ID}/timeline", 500, "archive_error"),
         ("GET", f"/api/sessions/{BROKEN_ID}/events", 500, "archive_error"),
         ("GET", f"/api/sessions/{BROKEN_ID}/events/0/parts/0", 500, "archive_error"),
-        ("GET", "/api", 404, "not_found"),
         ("GET", "/api/nothing/at/all", 404, "not_found"),
         ("POST", "/api/nothing", 405, "method_not_allowed"),
         ("GET", "/nothing", 404, "not_found"),

@@ -257,6 +257,22 @@ async def test_a_close_behind_a_ping_is_answered_though_the_client_does_not_read
     assert [frame.opcode for frame in transport_of(protocol).take()] == [Opcode.PONG, Opcode.CLOSE]
 
 
+async def test_a_server_that_stops_waits_for_nobody(
+    protocol: TextFrameProtocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The close is written; a client that does not take it is cut off."""
+    monkeypatch.setattr(text_frames, "SHUTDOWN_GRACE", 0.02)
+    protocol.pause_writing()
+    protocol.shutdown()
+    (close,) = transport_of(protocol).take()
+    before = transport_of(protocol).aborted
+    await asyncio.sleep(0.05)
+
+    assert (close.opcode, close.data[:2]) == (Opcode.CLOSE, (1012).to_bytes(2, "big"))
+    assert not before
+    assert transport_of(protocol).aborted
+
+
 def test_uvicorns_class_has_what_ours_builds_on() -> None:
     """A release of uvicorn that changes it fails here first."""
     for name in ("handle_ping", "handle_connect", "resume_writing", "pause_writing", "connection_lost", "shutdown"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from scrollcast._version import __version__
 from scrollcast.cli import serve
@@ -20,8 +21,16 @@ exit status:
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence; the verbs' parsers are of this class too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2."""
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="scrollcast",
         description="Plays archived AI-agent sessions back, in the browser and over a WebSocket.",
         epilog=EXIT_STATUS,

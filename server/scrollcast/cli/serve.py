@@ -8,9 +8,9 @@ import logging
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
-import webbrowser
 from pathlib import Path
 from typing import Any
 
@@ -188,4 +188,16 @@ class _Server(uvicorn.Server):
         print(self._address, flush=True)
         if self._open_browser:
             # A browser may take its time to come back; nobody waits for it.
-            threading.Thread(target=webbrowser.open, args=(self._address,), daemon=True).start()
+            threading.Thread(target=_open_browser, args=(self._address,), daemon=True).start()
+
+
+def _open_browser(address: str) -> None:
+    """Open a page in a process apart: what a browser prints is not ours to say, nor is Ctrl+C meant for it."""
+    subprocess.run(
+        [sys.executable, "-m", "webbrowser", address],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        check=False,
+    )

@@ -61,11 +61,16 @@ def _cut_part(part: Part, limit: int, href: Callable[[Path], str], path: Path) -
     kind = part["type"]
     if kind == "tool_result":
         return {**part, "output": _cut_parts(part["output"], limit, href, path)}
-    if kind in _BINARY_FIELD and (kind == "image" or part.get(_BINARY_FIELD[kind])):
+    if kind == "image" or (kind == "resource" and _has_blob(part)):
         return _cut_binary(part, _BINARY_FIELD[kind], limit, href, path)
     if kind in _TEXT_FIELD:
         return _cut_text(part, _TEXT_FIELD[kind], limit, href, path)
     return _cut_value(part, _VALUE_FIELD[kind], limit, href, path)
+
+
+def _has_blob(part: Part) -> bool:
+    """Whether a resource holds bytes; the field is none of the protocol's, so it may be anything."""
+    return isinstance(part.get("blob"), str) and part["blob"] != ""
 
 
 def _mark(size: int, href: Callable[[Path], str], path: Path) -> dict[str, Any]:
@@ -140,7 +145,7 @@ def _body(part: Part) -> Body:
         media_type = str(part["mime_type"]).partition(";")[0].strip().lower()
         served = media_type if media_type in IMAGE_TYPES else "application/octet-stream"
         return Body(_decode_base64(part["data"]), served)
-    if kind == "resource" and isinstance(part.get("blob"), str):
+    if kind == "resource" and _has_blob(part):
         return Body(_decode_base64(part["blob"]), "application/octet-stream")
     if kind in _TEXT_FIELD:
         return Body((part.get(_TEXT_FIELD[kind]) or "").encode(), _PLAIN)

@@ -40,6 +40,9 @@ _LOOKS: Final = 6
 CLOSE_GRACE: Final = 3.0
 """Seconds that a client which was let go has to read why."""
 
+SHUTDOWN_GRACE: Final = 0.5
+"""Seconds that a client has to take its close message when the server stops, which it is to do within two."""
+
 DEAD_PEER_MS: Final = 60_000
 """A peer that acknowledges nothing on TCP for so long is gone (Linux's `TCP_USER_TIMEOUT`)."""
 
@@ -64,6 +67,11 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         scope: Any = getattr(self, "scope", None)
         if scope is not None:
             scope["extensions"][TEXT_FRAMES] = self
+
+    def shutdown(self) -> None:
+        """The server stops: close, and do not wait for a client that does not read."""
+        super().shutdown()
+        self.loop.call_later(SHUTDOWN_GRACE, self.transport.abort)
 
     async def send(self, message: Any) -> None:
         """What the application says by ASGI."""

@@ -1,0 +1,330 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import stat
+import subprocess
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from archives import write_session
+from serving import Child, run_command, talk
+
+from scrollcast._version import __version__
+from scrollcast.cli.serve import bind, make_config
+from scrollcast.errors import SettingsError
+from scrollcast.settings import PORTS_TRIED
+from scrollcast.web.text_frames import TextFrameProtocol
+
+
+@pytest.fixture
+def archive(root: Path) -> Path:
+    """An archive of one long, slow session."""
+    write_session(root, talk(2000, 1000, pad=4000))
+    return root
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port on which somebody else listens, with free ones behind it."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def get(address: str) -> httpx.Response:
+    """An answer of a server at this address."""
+    return httpx.get(address, trust_env=False)
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has an IPv6 loopback."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
+
+
+# -------------------------------------------------------------------------------------------- starting and stopping
+
+
+async def open_streams(child: Child, stack: AsyncExitStack, count: int) -> list[Any]:
+    """Viewers of every kind."""
+    server = await asyncio.to_thread(child.serving)
+    queries: list[dict[str, Any]] = [{"paused": "true"}, {"mode": "realtime"}, {"window": 3}, {"paused": 1, "hold": 1}]
+    clients = [await stack.enter_async_context(server.watch(**queries[n % 4])) for n in range(count)]
+    for client in clients:
+        await client.next()
+    return clients
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_stops_it_within_two_seconds_with_twenty_streams_open(
+    archive: Path, tmp_path: Path, sign: signal.Signals
+) -> None:
+    """Exit status 0, nothing more on stdout, nothing on stderr; the viewers are told to come back."""
+    with Child(tmp_path, "serve", archive, "--port", "0") as child:
+        async with AsyncExitStack() as stack:
+            clients = await open_streams(child, stack, 20)
+            status, out, err, seconds = await asyncio.to_thread(child.stop, sign)
+            for client in clients:
+                await client.rest()
+
+    assert (status, out, err) == (0, "", "")
+    assert seconds < 2
+    assert {client.close_code for client in clients} <= {1001, 1012}
+
+
+async def test_it_stops_as_soon_with_a_client_that_does_not_read(archive: Path, tmp_path: Path) -> None:
+    """What waits for it is dropped, without a word on stderr."""
+    with Child(tmp_path, "serve", archive, "--port", "0") as child, socket.socket() as stalled:
+        server = await asyncio.to_thread(child.serving)
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stalled.connect(("127.0.0.1", server.port))
+        path = server.replay_url().partition(str(server.port))[2]
+        stalled.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+        )
+        await asyncio.sleep(0.5)
+        status, out, err, seconds = await asyncio.to_thread(child.stop)
+
+    assert (status, out, err) == (0, "", "")
+    assert seconds < 2
+
+
+def test_stdout_is_the_address_and_nothing_else(archive: Path, tmp_path: Path) -> None:
+    """It is said once, when the server answers."""
+    with Child(tmp_path, "serve", archive, "--port", "0") as child:
+        address = child.address()
+        ready = get(address + "readyz")
+        status, out, err, _ = child.stop()
+
+    assert address.startswith("http://127.0.0.1:")
+    assert ready.status_code in (200, 503)
+    assert (status, out, err) == (0, "", "")
+
+
+def test_without_a_path_it_serves_the_demo(tmp_path: Path) -> None:
+    """And says so, on stderr."""
+    with Child(tmp_path, "serve", "--port", "0") as child:
+        listed = get(child.address() + "api/sessions").json()
+        status, _out, err, _ = child.stop()
+
+    assert listed["total"] >= 1
+    assert all(session["error"] is None for session in listed["sessions"])
+    assert "serves the demo" in err
+    assert err.count("\n") == 1
+    assert status == 0
+
+
+def test_a_taken_port_is_passed_over_and_said_so(archive: Path, tmp_path: Path, taken: int) -> None:
+    """The next free one is used; the line on stdout has it."""
+    with Child(tmp_path, "serve", archive, "--port", str(taken)) as child:
+        address = child.address()
+        health = get(address + "healthz")
+        _, _, err, _ = child.stop()
+
+    port = httpx.URL(address).port
+    assert health.status_code == 200
+    assert port is not None
+    assert taken < port < taken + PORTS_TRIED
+    assert err == f"scrollcast: port {taken} is taken; using {port}\n"
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback")
+def test_the_ipv6_loopback_can_be_listened_on(archive: Path, tmp_path: Path) -> None:
+    """Its address stands in brackets."""
+    with Child(tmp_path, "serve", archive, "--port", "0", "--host", "::1") as child:
+        address = child.address()
+        health = get(address + "healthz")
+
+    assert address.startswith("http://[::1]:")
+    assert health.status_code == 200
+
+
+def test_a_further_host_and_origin_can_be_allowed(archive: Path, tmp_path: Path) -> None:
+    """Each flag may be repeated."""
+    flags = ["--allow-host", "a.example", "--allow-host", "b.example", "--allow-origin", "https://c.example"]
+    with Child(tmp_path, "serve", archive, "--port", "0", *flags) as child:
+        address = child.address()
+        answers = [
+            httpx.get(address + "healthz", trust_env=False, headers=headers).status_code
+            for headers in (
+                {"host": "a.example"},
+                {"host": "b.example:99"},
+                {"origin": "https://c.example"},
+                {"host": "d.example"},
+            )
+        ]
+
+    assert answers == [200, 200, 200, 403]
+
+
+def test_verbose_logs_on_stderr_only(archive: Path, tmp_path: Path) -> None:
+    """What happens is told, on request; stdout stays clean."""
+    with Child(tmp_path, "serve", archive, "--port", "0", "--verbose") as child:
+        get(child.address() + "api/sessions")
+        status, out, err, _ = child.stop()
+
+    assert (status, out) == (0, "")
+    assert "DEBUG" in err or "INFO" in err
+    assert "Traceback" not in err
+
+
+def test_the_cache_is_where_it_was_told(archive: Path, tmp_path: Path) -> None:
+    """It is made where it is missing; nobody else may look into it."""
+    place = tmp_path / "deep" / "cache"
+    with Child(tmp_path, "serve", archive, "--port", "0", SCROLLCAST_CACHE_DIR=str(place)) as child:
+        child.address()
+
+    assert stat.S_IMODE(place.stat().st_mode) == 0o700
+
+
+# --------------------------------------------------------------------------------------------------------- browser
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Path:
+    """A program that says something on both outputs, and writes down what it was called with."""
+    script = tmp_path / "browser"
+    script.write_text(f'#!/bin/sh\necho noise\necho noise >&2\necho "$@" >> {tmp_path}/called.new\nmv {tmp_path}/called.new {tmp_path}/called\n')
+    script.chmod(0o755)
+    return script
+
+
+async def opened(tmp_path: Path) -> str:
+    """What the browser was called with, once it was."""
+    async with asyncio.timeout(10):
+        while not (tmp_path / "called").exists():
+            await asyncio.sleep(0.02)
+    return (tmp_path / "called").read_text().strip()
+
+
+@pytest.mark.parametrize("flags", [["--open"], []])
+async def test_the_browser_is_opened_at_the_address(
+    archive: Path, tmp_path: Path, browser: Path, flags: list[str]
+) -> None:
+    """When asked, and where there is a screen; what it says is not ours to print."""
+    screen = {} if flags else {"DISPLAY": ":9"}
+    with Child(tmp_path, "serve", archive, "--port", "0", *flags, BROWSER=str(browser), **screen) as child:
+        address = child.address()
+        called = await opened(tmp_path)
+        _, out, err, _ = child.stop()
+
+    assert called == address
+    assert (out, err) == ("", "")
+
+
+@pytest.mark.parametrize(("flags", "display"), [(["--no-open"], ":9"), ([], "")])
+async def test_the_browser_is_not_opened_unasked(
+    archive: Path, tmp_path: Path, browser: Path, flags: list[str], display: str
+) -> None:
+    """Not with `--no-open`, nor where there is no screen."""
+    environment = {"BROWSER": str(browser), "DISPLAY": display}
+    with Child(tmp_path, "serve", archive, "--port", "0", *flags, **environment) as child:
+        get(child.address() + "healthz")
+        await asyncio.sleep(0.5)
+
+    assert not (tmp_path / "called").exists()
+
+
+async def test_a_browser_that_stays_holds_nothing_up(archive: Path, tmp_path: Path) -> None:
+    """The server stops though the browser it opened is still there, and does not take it along."""
+    script = tmp_path / "browser"
+    script.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid.new\nmv {tmp_path}/pid.new {tmp_path}/called\nexec sleep 20\n")
+    script.chmod(0o755)
+    with Child(tmp_path, "serve", archive, "--port", "0", "--open", BROWSER=str(script)) as child:
+        child.address()
+        pid = int(await opened(tmp_path))
+        status, _out, _err, seconds = child.stop()
+        stays = subprocess.run(["kill", str(pid)], check=False).returncode == 0
+
+    assert status == 0
+    assert seconds < 2
+    assert stays
+
+
+# --------------------------------------------------------------------------------------------- what cannot be served
+
+
+def refused(completed: subprocess.CompletedProcess[str]) -> str:
+    """The one sentence on stderr of a command that was refused."""
+    assert (completed.returncode, completed.stdout) == (2, "")
+    assert completed.stderr.startswith("scrollcast")
+    assert completed.stderr.count("\n") == 1, completed.stderr
+    assert "Traceback" not in completed.stderr
+    return completed.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["nowhere"], "there is no file or folder nowhere"),
+        (["x" * 5000], "cannot be looked at"),
+        (["--port", "70000"], "--port 70000"),
+        (["--port", "-1"], "--port -1"),
+        (["--port", "many"], "--port"),
+        (["--host", "0.0.0.0"], "--host 0.0.0.0"),
+        (["--host", "::"], "--host ::"),
+        (["--host", "192.168.0.1"], "--host 192.168.0.1"),
+        (["--host", "example.com"], "--host example.com"),
+        (["--host", ""], "--host"),
+        (["--allow-origin", "front.example"], "--allow-origin front.example"),
+        (["--allow-origin", "https://front.example/path"], "--allow-origin"),
+        (["--allow-origin", "http://[x"], "--allow-origin"),
+        (["--allow-host", "https://front.example"], "--allow-host"),
+        (["--unknown"], "--unknown"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_what_is_wrong_is_said_in_one_sentence(tmp_path: Path, flags: list[str], said: str) -> None:
+    """On stderr, with exit status 2 and without a traceback."""
+    assert said in refused(run_command(tmp_path, "serve", *flags))
+
+
+@pytest.mark.parametrize("variable", ["SCROLLCAST_CACHE_DIR", "XDG_CACHE_HOME"])
+def test_a_cache_that_cannot_be_written_is_said(archive: Path, tmp_path: Path, variable: str) -> None:
+    """With the variable that names another one."""
+    (tmp_path / "file").write_text("")
+    said = refused(run_command(tmp_path, "serve", archive, **{variable: str(tmp_path / "file")}))
+
+    assert str(tmp_path / "file") in said
+    assert "SCROLLCAST_CACHE_DIR" in said
+
+
+def test_nothing_is_served_where_no_port_is_free(monkeypatch: pytest.MonkeyPatch, taken: int) -> None:
+    """After so many tries."""
+    monkeypatch.setattr("scrollcast.cli.serve.PORTS_TRIED", 1)
+
+    with pytest.raises(SettingsError, match=f"no port from {taken} to {taken} is free"):
+        bind("127.0.0.1", taken)
+
+
+def test_the_last_port_has_none_behind_it() -> None:
+    """The search ends at 65535."""
+    with contextlib.suppress(OSError), socket.socket() as listener:
+        listener.bind(("127.0.0.1", 65_535))
+        listener.listen()
+        with pytest.raises(SettingsError, match="no port from 65535 to 65535"):
+            bind("127.0.0.1", 65_535)
+
+
+def test_the_server_is_set_up_as_the_protocol_has_it() -> None:
+    """Messages in no more than the limit, our own WebSocket class, no compression."""
+
+    async def app(_scope: Any, _receive: Any, _send: Any) -> None: ...
+
+    config = make_config(app)
+
+    assert config.ws is TextFrameProtocol
+    assert config.ws_max_size == 65_536
+    assert config.ws_per_message_deflate is False
+    assert __version__
