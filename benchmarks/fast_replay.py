@@ -83,7 +83,7 @@ def _share(name: str, runs: tuple[_Runs, _Runs], session: Corpus, goal: float | 
             "MB/s": speed / 1e6,
             "bare MB/s": median(bare.speeds) / 1e6,
             "events/s": speed / (ours.bytes / len(ours.speeds)) * session.count,
-            "server CPU, × bare": ours.cpu_per_gigabyte / bare.cpu_per_gigabyte,
+            "server CPU, × bare": ours.cpu_per_gigabyte / bare.cpu_per_gigabyte if bare.cpu_seconds else "unknown",
             "CPU s/GB": ours.cpu_per_gigabyte,
             "bare CPU s/GB": bare.cpu_per_gigabyte,
         },

@@ -25,7 +25,10 @@ median = statistics.median
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One result. `ratio` is the value over that of the reference in the same run, else over the target."""
+    """One result. `ratio` is the value over that of the reference in the same run, else over the target.
+
+    `noisy` says that the machine was too busy with other things for the value to mean anything.
+    """
 
     name: str
     value: float
@@ -34,11 +37,12 @@ class Row:
     sense: Literal["at least", "at most"] = "at most"
     ratio: float | None = None
     detail: dict[str, float | int | str] = field(default_factory=dict)
+    noisy: bool = False
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is reached; `None` where there is none."""
-        if self.target is None:
+        """Whether the target is reached; `None` where there is none, or nothing can be said."""
+        if self.target is None or self.noisy:
             return None
         return self.value >= self.target if self.sense == "at least" else self.value <= self.target
 
@@ -110,7 +114,7 @@ def _number(value: float) -> str:
 def _cells(row: Row) -> tuple[str, str, str, str, str]:
     sign = "≥" if row.sense == "at least" else "≤"
     target = "-" if row.target is None else f"{sign} {_number(row.target)} {row.unit}"
-    verdict = {True: "yes", False: "NO", None: ""}[row.met]
+    verdict = "busy" if row.noisy else {True: "yes", False: "NO", None: ""}[row.met]
     ratio = "-" if row.shown_ratio is None else f"{row.shown_ratio:.2f}"
     return row.name, f"{_number(row.value)} {row.unit}", target, ratio, verdict
 

@@ -51,7 +51,10 @@ class Child:
     spawned: float
 
     def cpu_seconds(self) -> float:
-        """User and system time so far, to 10 ms."""
+        """User and system time so far; to the nanosecond on Linux, elsewhere to 10 ms."""
+        if sys.platform.startswith("linux"):
+            # What clock_getcpuclockid(3) makes of a process id; psutil's figures come in steps of 10 ms.
+            return time.clock_gettime((~self.process.pid << 3) | 2)
         times = psutil.Process(self.process.pid).cpu_times()
         return times.user + times.system
 

@@ -39,6 +39,14 @@ export class EventLog {
   }
 
   /**
+   * @param {number} seq
+   * @returns {number} about how many characters the event holds; 0 where it is not here
+   */
+  weightOf(seq) {
+    return this.#entries.get(seq)?.weight ?? 0;
+  }
+
+  /**
    * Whether every event of the half-open range is here.
    *
    * @param {number} from

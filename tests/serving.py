@@ -21,11 +21,11 @@ from uuid import UUID
 import httpx
 import orjson
 import uvicorn
-from archives import SCROLL_ID, JsonObject, message
 from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from archives import SCROLL_ID, JsonObject, message
 from scrollcast.cli.serve import bind, make_config
 from scrollcast.settings import Settings
 from scrollcast.web.app import create_app
@@ -252,7 +252,7 @@ class Serving:
 async def until(condition: Callable[[], object], patience: float = PATIENCE_SECONDS) -> None:
     """Wait until a condition holds that nothing announces."""
     async with asyncio.timeout(patience):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 

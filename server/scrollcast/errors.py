@@ -42,7 +42,7 @@ class ScrollcastError(Exception):
     """The root of the tree; never raised itself."""
 
 
-@dataclass
+@dataclass(eq=False)
 class SessionNotFound(ScrollcastError):
     """No session of the archive has this id."""
 
@@ -52,7 +52,7 @@ class SessionNotFound(ScrollcastError):
         return f"there is no session {str(self.scroll_id)[:100]}"
 
 
-@dataclass
+@dataclass(eq=False)
 class ArchiveError(ScrollcastError):
     """A session that exists could not be read or decoded.
 
@@ -66,7 +66,7 @@ class ArchiveError(ScrollcastError):
         return self.reason
 
 
-@dataclass
+@dataclass(eq=False)
 class BadRequest(ScrollcastError):
     """A request's parameter has a value that cannot be taken."""
 
@@ -77,12 +77,12 @@ class BadRequest(ScrollcastError):
         return f"{self.parameter}: {self.reason}"
 
 
-@dataclass
+@dataclass(eq=False)
 class PositionOutOfRange(BadRequest):
     """A start position beyond the end of the session."""
 
 
-@dataclass
+@dataclass(eq=False)
 class BadCommand(ScrollcastError):
     """A client's message that cannot be obeyed. Nothing was changed by it.
 
@@ -96,17 +96,17 @@ class BadCommand(ScrollcastError):
         return self.reason
 
 
-@dataclass
+@dataclass(eq=False)
 class CommandTooLarge(BadCommand):
     """A client's message over the size limit."""
 
 
-@dataclass
+@dataclass(eq=False)
 class TooManyBadCommands(BadCommand):
     """So many bad commands in a row that the client cannot be meant well."""
 
 
-@dataclass
+@dataclass(eq=False)
 class TooManyStreams(ScrollcastError):
     """The server already plays as many streams as it is allowed to."""
 
@@ -117,7 +117,7 @@ class TooManyStreams(ScrollcastError):
         return f"the server already plays {self.limit} streams; try again in {self.retry_after_ms / 1000:g} s"
 
 
-@dataclass
+@dataclass(eq=False)
 class SlowClient(ScrollcastError):
     """Nothing could be written to the client for so long that it was let go."""
 
@@ -134,7 +134,7 @@ class StreamClosed(ScrollcastError):
         return "the stream is closed"
 
 
-@dataclass
+@dataclass(eq=False)
 class SettingsError(ScrollcastError):
     """A flag, an environment variable or a path on the command line is wrong."""
 

@@ -80,13 +80,18 @@ _OPTIONAL: Final[Mapping[str, Mapping[str, tuple[type, ...]]]] = {
 _ENTRY_FIELDS: Final = {"content": _TEXT, "status": _OPTIONAL_TEXT, "priority": _OPTIONAL_TEXT}
 
 
-def parse_part(value: object) -> Part | None:
+MAX_OUTPUT_DEPTH: Final = 16
+"""Results inside results deeper than this do not parse; real ones hold none at all."""
+
+
+def parse_part(value: object, *, depth: int = 0) -> Part | None:
     """One archived part as a part of the protocol, or `None` where it does not parse.
 
     A part of a type that the protocol does not have becomes `unknown`, whole. One that is no object, has no `type`,
-    or is of a known type with a missing or wrong field does not parse.
+    or is of a known type with a missing or wrong field does not parse; nor does one that stands in more than
+    `MAX_OUTPUT_DEPTH` results (`depth` says in how many).
     """
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or depth > MAX_OUTPUT_DEPTH:
         return None
     kind = value.get("type")
     if not isinstance(kind, str):
@@ -100,14 +105,14 @@ def parse_part(value: object) -> Part | None:
     for name, types in _OPTIONAL.get(kind, {}).items():
         if name in value and not isinstance(value[name], types):
             return None
-    return _parse_inside(kind, value)
+    return _parse_inside(kind, value, depth)
 
 
-def _parse_inside(kind: str, part: Part) -> Part | None:
+def _parse_inside(kind: str, part: Part, depth: int) -> Part | None:
     """The checks that one field type cannot make, for a part whose fields are of the right types."""
     match kind:
         case "tool_result":
-            output = parse_parts(part["output"])
+            output = parse_parts(part["output"], depth=depth + 1)
             return None if output is None else {**part, "output": output}
         case "image":
             return part if part.get("data") is not None or part.get("uri") is not None else None
@@ -127,13 +132,13 @@ def _is_plan_entry(value: object) -> bool:
     )
 
 
-def parse_parts(values: object) -> list[Part] | None:
+def parse_parts(values: object, *, depth: int = 0) -> list[Part] | None:
     """A list of archived parts, or `None` unless every one of them parses."""
     if not isinstance(values, list):
         return None
     parts = []
     for value in values:
-        part = parse_part(value)
+        part = parse_part(value, depth=depth)
         if part is None:
             return None
         parts.append(part)

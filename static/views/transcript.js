@@ -14,18 +14,25 @@ import { clock, count, span } from '../format.js';
 import { createContext, endRunning, forget, renderMessage } from '../renderers/index.js';
 import { Follower } from './follow.js';
 
-/** Messages kept in the document. */
+/** Messages kept in the document, and how many characters they may hold: both cost time with every layout. */
 const MAX_NODES = 400;
+const MAX_CHARACTERS = 1_500_000;
 /** How many go at once when there are more. */
 const TRIM_NODES = 100;
 /** Events drawn before the position after a seek, about: from the beginning of a turn where one is near. */
 const WINDOW_EVENTS = 80;
+/** Fewer, down to the second number, where they hold more characters than this. */
+const WINDOW_CHARACTERS = 300_000;
+const WINDOW_LEAST = 6;
 /** Events that come back at a time. */
 const EXTEND_EVENTS = 60;
 /** Pages of history that a window is worth: events may be so large that the log does not hold as many. */
 const MAX_PAGES = 6;
-/** Playback this far ahead is not drawn up to, but drawn anew. */
+/** Playback this far ahead is not drawn up to, but drawn anew; as fast as possible, nobody reads what flies by. */
 const MAX_BEHIND = 240;
+const MAX_BEHIND_FAST = 40;
+/** As fast as possible, the page is drawn so often: drawing each frame would leave no time to receive. */
+const FAST_DRAW_MS = 250;
 /** Drawing time in one frame: leaves half of it for layout and input. */
 const SLICE_MS = 8;
 /** A silence this long is told in the conversation even when it was waited for; a shorter one only when it was cut. */
@@ -38,7 +45,7 @@ const READING_MS = 600;
 const GLIDE_UP_TO_SPEED = 8;
 
 /**
- * @typedef {{ seq: number, nodes: HTMLElement[] }} Item
+ * @typedef {{ seq: number, nodes: HTMLElement[], weight: number }} Item
  * @typedef {{ items: Item[], low: number, next: number, end: number, context: Context, aside: DocumentFragment }} Build
  */
 
@@ -74,6 +81,8 @@ export class Transcript {
   /** @type {HTMLElement | null} */
   #newest = null;
   #readingUntil = 0;
+  #drawnAt = 0;
+  #waiting = false;
   #tailShown = '';
   #headShown = '';
   #pillShown = '';
@@ -139,13 +148,33 @@ export class Transcript {
   /** @param {number} until */
   #work(until) {
     const state = this.#store.getState();
-    if (state.phase !== 'ready') return;
-    if (this.#follower.following && state.cursor - this.#high > MAX_BEHIND) this.#stale = true;
+    if (state.phase !== 'ready' || this.#rushing(state)) return;
+    const behind = state.mode === 'fast' ? MAX_BEHIND_FAST : MAX_BEHIND;
+    if (this.#follower.following && state.cursor - this.#high > behind) this.#stale = true;
     if (this.#stale) this.#rebuild(state, until);
     else this.#extend(state, until);
     this.#drawHead(state);
     this.#drawTail(state);
     this.#drawPill(state);
+  }
+
+  /**
+   * Whether drawing has to wait, so that as much as possible is received.
+   *
+   * @param {ReplayState} state
+   */
+  #rushing({ mode, status }) {
+    if (mode !== 'fast' || status !== 'playing' || this.#build) return false;
+    const wait = this.#drawnAt + FAST_DRAW_MS - performance.now();
+    if (wait <= 0) this.#drawnAt = performance.now();
+    else if (!this.#waiting) {
+      this.#waiting = true;
+      setTimeout(() => {
+        this.#waiting = false;
+        this.#request();
+      }, wait);
+    }
+    return wait > 0;
   }
 
   /** @param {number} cursor  where a seek has led to */
@@ -192,7 +221,22 @@ export class Transcript {
       }
       low = (this.#store.log.lastMissing(low, cursor) ?? low - 1) + 1; // what there is, rather than nothing
     }
+    low = this.#lightest(low, cursor);
     return { items: [], low, next: low, end: cursor, context: this.#newContext(), aside: fragment() };
+  }
+
+  /**
+   * @param {number} low
+   * @param {number} cursor
+   * @returns {number} `low`, or later where the events from there hold too much
+   */
+  #lightest(low, cursor) {
+    let weight = 0;
+    for (let seq = cursor - 1; seq >= low; seq--) {
+      weight += this.#store.log.weightOf(seq);
+      if (weight > WINDOW_CHARACTERS && seq <= cursor - WINDOW_LEAST) return seq;
+    }
+    return low;
   }
 
   /** @param {Build} build */
@@ -221,7 +265,7 @@ export class Transcript {
     if (this.#follower.following) this.#append(state, state.cursor, until);
     else if (this.#follower.atEnd && this.#high < state.cursor) this.#appendMore(state, until);
     else if (this.#follower.cameBack && this.#high === state.cursor) this.#follower.follow();
-    else if (this.#nodeCount() < MAX_NODES) this.#append(state, state.cursor, until);
+    else if (!this.#full(0)) this.#append(state, state.cursor, until);
     if (!this.#follower.following && this.#follower.atStart) this.earlier();
   }
 
@@ -299,7 +343,7 @@ export class Transcript {
   #draw(envelope, context) {
     const { node } = renderMessage(envelope, context);
     const divider = this.#divider(envelope, node !== null);
-    return { seq: envelope.seq, nodes: [divider, node].filter((each) => each !== null) };
+    return { seq: envelope.seq, nodes: [divider, node].filter((each) => each !== null), weight: this.#store.log.weightOf(envelope.seq) };
   }
 
   // ------------------------------------------------------------------------------------------------------ cutting
@@ -344,14 +388,15 @@ export class Transcript {
   }
 
   #trimTop() {
-    if (this.#nodeCount() <= MAX_NODES) return;
-    this.#follower.keepInPlace(() => this.#forget(this.#items.splice(0, TRIM_NODES)));
+    if (!this.#full(0)) return;
+    const some = Math.min(TRIM_NODES, this.#items.length >> 1);
+    this.#follower.keepInPlace(() => this.#forget(this.#items.splice(0, some)));
     this.#low = this.#items[0]?.seq ?? this.#high;
   }
 
   #trimBottom() {
-    while (this.#nodeCount() > MAX_NODES + TRIM_NODES) {
-      this.#forget(this.#items.splice(-TRIM_NODES));
+    while (this.#full(TRIM_NODES) && this.#items.length > 2 * WINDOW_LEAST) {
+      this.#forget(this.#items.splice(-Math.min(TRIM_NODES, this.#items.length >> 2)));
       this.#high = (this.#items.at(-1)?.seq ?? this.#low - 1) + 1;
     }
   }
@@ -468,8 +513,10 @@ export class Transcript {
     return this.#items.findLast((item) => item.nodes.length > 0)?.nodes.at(-1) ?? null;
   }
 
-  #nodeCount() {
-    return this.#messages.childElementCount;
+  /** @param {number} slack  messages more than wished for that are borne with */
+  #full(slack) {
+    if (this.#messages.childElementCount > MAX_NODES + slack) return true;
+    return this.#items.reduce((sum, item) => sum + item.weight, 0) > MAX_CHARACTERS && this.#items.length > 2 * WINDOW_LEAST;
   }
 
   #newContext() {

@@ -157,7 +157,7 @@ async def test_counts_are_exact_after_indexing(
 ) -> None:
     """The estimate of a large session becomes exact once it was indexed, and is so after a restart."""
     monkeypatch.setattr("scrollcast.archive.formats.native._EXACT_SUMMARY_BYTES", 0)
-    monkeypatch.setattr("scrollcast.archive.formats.native._TAIL_BYTES", 100)
+    monkeypatch.setattr("scrollcast.archive.formats.native._SAMPLE_BYTES", 300)
     append(messages, message("m3", 60), message("m4", 1))
     with messages.open("ab") as file:
         file.write(b"{broken\n\n")
@@ -170,7 +170,7 @@ async def test_counts_are_exact_after_indexing(
         await reopened.open_index(SCROLL_ID)
         again = reopened.session(SCROLL_ID)
 
-    assert estimated.count == 7
+    assert estimated.duration_ms != 60_000
     assert (exact.count, exact.duration_ms) == (again.count, again.duration_ms) == (5, 60_000)
     assert [session.count for session in archive.sessions()] == [5]
 

@@ -3,20 +3,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from serving import run_command
 
 from scrollcast import __version__
 from scrollcast.cli import main, run, serve
 from scrollcast.errors import SettingsError
+from serving import run_command
 
 
 def status_of(*arguments: str) -> int:
     """The exit status of the command, run in this process."""
     try:
         return main(arguments)
-    except SystemExit as exit_:
-        assert isinstance(exit_.code, int)
-        return exit_.code
+    except SystemExit as finished:
+        return int(finished.code or 0)
 
 
 def test_the_module_can_be_run(tmp_path: Path) -> None:

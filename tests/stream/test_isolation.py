@@ -12,14 +12,15 @@ from uuid import UUID
 import orjson
 import psutil
 import pytest
-from archives import SCROLL_ID, write_session
-from serving import Serving, ids, serving, talk, until
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
+from archives import SCROLL_ID, write_session
+from scrollcast.settings import Settings
 from scrollcast.web import text_frames
+from serving import Serving, ids, serving, talk, until
 
 LARGE_ID = UUID("0b5e55ed-0000-4000-8000-0000000000ff")
 LARGE_EVENTS = 6000
@@ -362,10 +363,9 @@ async def test_nothing_of_ours_blocks_the_loop(server: Serving, unblocked_loop: 
 
 def test_detection_of_blocking_calls_is_on(unblocked_loop: None) -> None:
     """The check that the test above leans on does fail."""
-    from scrollcast.settings import Settings
 
     async def look_at_the_disk() -> None:
         Settings(paths=(Path("/"),))
 
-    with pytest.raises(Exception, match="Blocking call to os.stat"):
+    with pytest.raises(Exception, match=r"Blocking call to os\.stat"):
         asyncio.run(look_at_the_disk())

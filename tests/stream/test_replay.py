@@ -182,7 +182,7 @@ def test_default_options() -> None:
 )  # fmt: skip
 def test_options_refuse_nonsense(options: dict[str, float]) -> None:
     """Row 2: options that exist can be played."""
-    with pytest.raises(ValueError, match=next(iter(options)).replace("multiplier", "speed")):
+    with pytest.raises(ValueError, match=next(iter(options))):
         ReplayOptions(**options)  # type: ignore[arg-type]
 
 

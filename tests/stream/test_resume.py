@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from archives import SCROLL_ID, write_session
-from serving import JsonObject, Serving, ids, serving, talk
+
+from archives import SCROLL_ID, JsonObject, write_session
+from serving import Serving, ids, serving, talk
 
 EVENTS = 2000
 KILLS = 200

@@ -10,13 +10,13 @@ from typing import Any
 
 import orjson
 import pytest
-from archives import SCROLL_ID, at, message, meta_event, metadata, write_session
-from serving import Log, Serving, ids, serving, talk, until
 
+from archives import SCROLL_ID, at, message, meta_event, metadata, write_session
 from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.formats.native import NativeReader
 from scrollcast.model import BadRecord, Record
 from scrollcast.stream import session_stream, wire
+from serving import Log, Serving, ids, serving, talk, until
 
 EVENTS = 120
 HOUR = 3600.0

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from archives import SCROLL_ID, write_session
-from serving import serving, talk, until
 
+from archives import SCROLL_ID, write_session
 from scrollcast.archive.archive import Archive
 from scrollcast.archive.catalogue import Catalogue
 from scrollcast.archive.index_builder import IndexBuilder
+from serving import serving, talk, until
 
 
 @pytest.fixture

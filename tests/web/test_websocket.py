@@ -9,17 +9,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from archives import SCROLL_ID, write_session
-from serving import Client, Serving, ids, serving, talk
+from starlette.websockets import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from archives import SCROLL_ID, write_session
 from scrollcast.errors import SlowClient
-from scrollcast.stream import session_stream
+from scrollcast.stream import wire
 from scrollcast.web import websocket as web_socket
 from scrollcast.web.text_frames import WRITE_TIMEOUT
+from serving import Client, Serving, ids, serving, talk
 
 EVENTS = 60
 BROKEN_ID = UUID("0b5e55ed-0000-4000-8000-00000000bad0")
@@ -200,7 +201,7 @@ async def test_an_unforeseen_error_closes_with_1011_and_shows_an_id_only(
     server: Serving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The id is in the log, with the rest; the viewer sees no detail."""
-    monkeypatch.setattr(session_stream.wire, "encode_hello", failing(RuntimeError("secret at /home/me")))
+    monkeypatch.setattr(wire, "encode_hello", failing(RuntimeError("secret at /home/me")))
     async with server.watch() as client:
         error = await refused(client)
 
@@ -215,7 +216,7 @@ async def test_an_error_in_the_middle_of_a_replay_is_told_too(server: Serving, m
     """The viewer may come back and resume."""
     async with server.watch(paused="true") as client:
         await client.next()
-        monkeypatch.setattr(session_stream.wire, "encode_state", failing(RuntimeError("broken")))
+        monkeypatch.setattr(wire, "encode_state", failing(RuntimeError("broken")))
         await client.send({"type": "control"})
         error = await client.until("error")
         await client.rest()
@@ -340,14 +341,14 @@ async def test_a_slow_client_of_another_asgi_server_is_let_go_too(
 ) -> None:
     """Where the server's own `send` waits for longer than the limit."""
     monkeypatch.setattr(web_socket, "WRITE_TIMEOUT", 0.1)
-    sent = web_socket.WebSocket.send_text
+    sent = WebSocket.send_text
 
-    async def stuck(socket: web_socket.WebSocket, data: str) -> None:
+    async def stuck(socket: WebSocket, data: str) -> None:
         if '"seq":20,' in data:
             await asyncio.sleep(30)
         await sent(socket, data)
 
-    monkeypatch.setattr(web_socket.WebSocket, "send_text", stuck)
+    monkeypatch.setattr(WebSocket, "send_text", stuck)
     client = await plain_server.replay()
 
     assert client.log.ids() == ids(20)

@@ -145,7 +145,8 @@ def _summarise(source: SessionSource) -> Session:
         log.info("%s: %s %s", source.path, problem, problem.detail)
         return Session(source.scroll_id, title=source.path.name, error=str(problem))
     except Exception as problem:  # a defect of a reader must not hide the other sessions
-        log.exception("%s could not be summarised", source.path)
+        log.error("%s could not be summarised: %r", source.path, problem)
+        log.debug("in full", exc_info=problem)
         return Session(source.scroll_id, title=source.path.name, error=f"unreadable ({type(problem).__name__})")
 
 

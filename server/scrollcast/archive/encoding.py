@@ -13,17 +13,13 @@ from typing import Any, Final
 
 import orjson
 
-from scrollcast.archive.timestamps import Instant, format_instant, parse_instant, parse_rfc3339
+from scrollcast.archive.timestamps import Instant, parse_instant, to_rfc3339
 from scrollcast.model import BadRecord, MarkerKind, Part, Record, Session, wire_role
 
 __all__ = ["EncodedEvent", "EventEncoder", "TimedRecord", "merge_by_time", "time_records"]
 
 _LABEL_CHARACTERS: Final = 80
 """A marker's label is a hint beside a seek bar, not a text to read."""
-
-
-_EMPHASIS: Final = str.maketrans("", "", "*`")
-"""Marks of Markdown that a one-line label is easier to read without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +61,12 @@ class _Clock:
                 continue
             instant = parse_instant(record.timestamp)
             if instant is not None:
-                created_at = _created_at(record.timestamp, instant)
+                created_at = to_rfc3339(record.timestamp, instant)
                 if self.base is None and (meta_sets_base or not record.is_meta):
                     self.base = instant
                 if self.base is not None:
                     latest = max(latest, (instant - self.base) // 1000)
             yield TimedRecord(latest, created_at, record)
-
-
-def _created_at(timestamp: object, instant: Instant) -> str:
-    text = parse_rfc3339(timestamp) if isinstance(timestamp, str) else None
-    return text or format_instant(instant)
 
 
 def time_records(records: Iterable[Record | BadRecord], fallback: str) -> Iterator[TimedRecord | BadRecord]:
@@ -214,5 +205,6 @@ def _and_more(label: str, count: int) -> str:
 
 def _shorten(text: str) -> str:
     # Cut before splitting: the text may be of many MiB.
-    words = " ".join(text[: _LABEL_CHARACTERS * 4].translate(_EMPHASIS).split())
+    # Marks of Markdown make a one-line label harder to read.
+    words = " ".join(text[: _LABEL_CHARACTERS * 4].replace("*", "").replace("`", "").split())
     return words if len(words) <= _LABEL_CHARACTERS else words[: _LABEL_CHARACTERS - 1] + "…"

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["Instant", "format_instant", "parse_instant", "parse_rfc3339"]
+__all__ = ["Instant", "format_instant", "parse_instant", "to_rfc3339"]
 
 Instant = int
 """Microseconds since 1970-01-01T00:00:00Z."""
@@ -67,9 +67,6 @@ def format_instant(instant: Instant) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def parse_rfc3339(text: str) -> str | None:
-    """Text that already is RFC 3339 with a zone, unchanged, else as such; `None` when it is no time."""
-    instant = _parse_text(text)
-    if instant is None:
-        return None
-    return text if _RFC3339.fullmatch(text) else format_instant(instant)
+def to_rfc3339(value: object, instant: Instant) -> str:
+    """An archived timestamp, whose instant this is, as RFC 3339 text: unchanged where it already is."""
+    return value if isinstance(value, str) and _RFC3339.fullmatch(value) else format_instant(instant)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final, Literal, TypeAlias
@@ -21,6 +22,7 @@ __all__ = [
     "SeekTime",
     "Step",
     "Unchanged",
+    "check_field",
     "check_idle",
     "check_speed",
 ]
@@ -48,13 +50,13 @@ UNCHANGED: Final = Unchanged.UNCHANGED
 def check_speed(speed: float) -> None:
     """Raise `ValueError` unless this is a speed that can be played."""
     if not MIN_SPEED <= speed <= MAX_SPEED:  # NaN fails both
-        raise ValueError(f"speed must be a number from {MIN_SPEED:g} to {MAX_SPEED:g}")
+        raise ValueError(f"must be a number from {MIN_SPEED:g} to {MAX_SPEED:g}")
 
 
 def check_idle(idle: float) -> None:
     """Raise `ValueError` unless this is an idle cap in seconds."""
     if not (idle > 0 and math.isfinite(idle)):
-        raise ValueError("idle must be a number of seconds above 0")
+        raise ValueError("must be a number of seconds above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,14 @@ class Control:
 
     def __post_init__(self) -> None:
         if self.speed is not None:
-            check_speed(self.speed)
+            check_field("speed", check_speed, self.speed)
         if self.idle is not None and self.idle is not UNCHANGED:
-            check_idle(self.idle)
+            check_field("idle", check_idle, self.idle)
+
+
+def check_field(name: str, check: Callable[[float], None], value: float) -> None:
+    """Check one field of a record; the `ValueError` names it."""
+    try:
+        check(value)
+    except ValueError as problem:
+        raise ValueError(f"{name} {problem}") from None

@@ -124,7 +124,10 @@ def _idle(text: str) -> float | None:
     if text == "off":
         return None
     idle = _number(text)
-    check_idle(idle)
+    try:
+        check_idle(idle)
+    except ValueError as problem:
+        raise ValueError(f"{problem}, or off") from None
     return idle
 
 

@@ -16,7 +16,7 @@ from scrollcast.archive.archive import Archive
 from scrollcast.archive.index import EventBlock, SessionIndex
 from scrollcast.errors import StreamClosed
 from scrollcast.model import Event, Message, MetaEvent, Session
-from scrollcast.playback.commands import Mode, check_idle, check_speed
+from scrollcast.playback.commands import Mode, check_field, check_idle, check_speed
 from scrollcast.playback.player import Deliver, Player, Status
 from scrollcast.playback.timeline import Timeline
 from scrollcast.stream.wire import Envelope
@@ -59,9 +59,9 @@ class ReplayOptions:
     idle: float | None = None
 
     def __post_init__(self) -> None:
-        check_speed(self.multiplier)
+        check_field("multiplier", check_speed, self.multiplier)
         if self.idle is not None:
-            check_idle(self.idle)
+            check_field("idle", check_idle, self.idle)
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,13 +245,14 @@ def test_times_of_the_metadata_count_first(root: Path) -> None:
 
 
 def test_large_session_is_estimated(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a large file only the lines are counted, and the first and the last time read."""
+    """Of a large file only the beginning and the end are read: the times are right, the count nearly."""
     monkeypatch.setattr(native, "_EXACT_SUMMARY_BYTES", 1000)
-    monkeypatch.setattr(native, "_TAIL_BYTES", 500)
+    monkeypatch.setattr(native, "_SAMPLE_BYTES", 2000)
     lines: list[Line] = [message(f"m{number}", number) for number in range(100)]
     session = READER.summarise(native_source(write_session(root, [b"{broken", *lines])))
 
-    assert (session.count, session.duration_ms, session.updated_at) == (101, 99_000, at(99))
+    assert (session.duration_ms, session.updated_at) == (99_000, at(99))
+    assert 90 <= session.count <= 110
 
 
 @pytest.mark.parametrize("name", ["session.json", "messages.jsonl"])

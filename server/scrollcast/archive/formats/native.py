@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from scrollcast.archive.formats import SessionSource, SniffedFile
-from scrollcast.archive.storage import decode_json, read_lines, read_whole
+from scrollcast.archive.storage import decode_json, open_confined, read_lines, read_whole
 from scrollcast.archive.timestamps import Instant, format_instant, parse_instant
 from scrollcast.errors import ArchiveError
 from scrollcast.model import BadRecord, Part, Record, Session, derive_scroll_id, parse_parts
@@ -22,8 +23,8 @@ META_EVENTS_FILE: Final = "meta_events.jsonl"
 _EXACT_SUMMARY_BYTES: Final = 8 << 20
 """Up to this size a summary counts records by reading them all; it takes some 20 ms."""
 
-_TAIL_BYTES: Final = 256 << 10
-"""How much of the end of a larger file is searched for its last timestamp."""
+_SAMPLE_BYTES: Final = 256 << 10
+"""How much of the beginning and of the end of a larger file is read for an estimate."""
 
 # What the metadata names itself; everything else that stands there is kept as further metadata.
 _SESSION_FIELDS: Final = frozenset(
@@ -195,21 +196,18 @@ def _record_timestamps(values: list[object]) -> Iterator[object]:
 
 
 def _estimate_extent(path: Path, root: Path, size: int) -> _Extent:
-    """The number of lines is exact, bad ones included; times are those of the first and the last record."""
-    first = next((i for t in _line_timestamps(path, root) if (i := parse_instant(t)) is not None), None)
-    lines, tail = 0, b""
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            lines += chunk.count(b"\n")
-        file.seek(size - _TAIL_BYTES)
-        tail = file.read()
-    last = first
-    for line in tail.split(b"\n")[1:]:
-        item = _decode_record(line, _message)
-        instant = parse_instant(item.timestamp) if item else None
-        if instant is not None:
-            last = instant if last is None else max(last, instant)
-    return lines, first, last
+    """From the beginning and the end of a large file: how long its lines are, and the first and the last time."""
+    fd = open_confined(path, root)
+    try:
+        head = os.pread(fd, _SAMPLE_BYTES, 0)
+        tail = os.pread(fd, _SAMPLE_BYTES, size - _SAMPLE_BYTES)
+    finally:
+        os.close(fd)
+    # A line that the sample cuts is no whole one.
+    lines = head.split(b"\n")[:-1] + tail.split(b"\n")[1:]
+    records = (_decode_record(line, _message) for line in lines if line.strip())
+    known, first, last = _extent_of(record.timestamp for record in records if record)
+    return round(size * known / max(1, sum(len(line) + 1 for line in lines))), first, last
 
 
 # ------------------------------------------------------------------------------------------------------ records
