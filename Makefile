@@ -34,7 +34,7 @@ page: $(VENV)/dev.stamp node_modules/stamp  ## lint and types of the page
 	@$(NPM) run lint
 	@$(NPM) run types
 
-browser: $(VENV)/dev.stamp  ## only the tests in a real browser
+browser: $(VENV)/dev.stamp node_modules/stamp  ## only the tests in a real browser
 	@CHROMIUM="$$(scripts/find-chromium.sh)" $(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
 
 bench: $(VENV)/dev.stamp  ## all benchmarks: some minutes

@@ -48,10 +48,11 @@ export function turnBefore(turns, cursor) {
 }
 
 /**
- * Without the marks that Markdown makes of emphasis, code and headings: a label is read as it stands.
+ * Without the marks that Markdown makes of emphasis, code and headings, and without a terminal's colours: a label is
+ * read as it stands.
  *
  * @param {string} label
  */
-function plain(label) {
-  return label.replace(/[*`]+/g, '').replace(/^\s*#+\s+/, '');
+export function plain(label) {
+  return label.replace(/\u001b\[[0-9;]*[A-Za-z]/g, '').replace(/[*`]+/g, '').replace(/^\s*#+\s+/, '');
 }

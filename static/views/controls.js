@@ -56,7 +56,7 @@ export class Controls {
       settings.speed = speed;
       send({ type: 'speed', speed });
     });
-    this.#idle = choice('Idle', IDLES.map((each) => [String(each), each === null ? 'Real time' : `Up to ${each} s`]), (value) => {
+    this.#idle = choice('Idle', IDLES.map((each) => [String(each), each === null ? 'Real time' : `Max ${each} s`]), (value) => {
       const idle = value === 'null' ? null : Number(value);
       settings.idle = idle;
       send({ type: 'idle', idle });
@@ -79,7 +79,7 @@ export class Controls {
     this.#showPlay(this.#store.atEnd() ? 'replay' : playing ? 'pause' : 'play');
     say(this.#duration, clock(durationMs));
     this.#speed.show(mode === 'fast' ? 'max' : String(speed), mode === 'fast' ? 'Max' : `${speed}×`);
-    this.#idle.show(String(idle), `Up to ${idle} s`);
+    this.#idle.show(String(idle), `Max ${idle} s`);
     const off = phase !== 'ready' || connection.status !== 'open';
     for (const each of this.#buttons) each.disabled = off;
     this.node.classList.toggle('is-off', phase !== 'ready');

@@ -8,7 +8,7 @@
 import { clear, el, setAttribute, svg } from '../dom.js';
 import { clock, oneLine, span } from '../format.js';
 import { TimeScale } from '../timescale.js';
-import { turnAt, turnsOf } from '../turns.js';
+import { plain, turnAt, turnsOf } from '../turns.js';
 
 /** While dragging, the server is asked to follow at most this often. */
 const SCRUB_MS = 150;
@@ -53,6 +53,7 @@ export class Timeline {
   #preview;
   #scale = new TimeScale(0, []);
   #drawnFor = '';
+  #width = 0;
   /** @type {readonly Marker[]} */
   #markers = [];
   /** Where a drag is. @type {number | null} */
@@ -81,7 +82,10 @@ export class Timeline {
       },
     }, el('div', { class: 'track' }, this.#ghost, this.#fill), this.#marks, this.#thumb);
     this.node = el('div', { class: 'timeline' }, this.#bar, this.#preview);
-    new ResizeObserver(() => this.#redraw(this.#store.getState())).observe(this.#bar);
+    new ResizeObserver(() => {
+      this.#width = this.#bar.clientWidth;
+      this.#redraw(this.#store.getState());
+    }).observe(this.#bar);
   }
 
   /** @param {ReplayState} state */
@@ -114,7 +118,7 @@ export class Timeline {
 
   /** @param {ReplayState} state */
   #redraw({ durationMs, timeline }) {
-    const width = this.#bar.clientWidth;
+    const width = this.#width;
     const drawing = `${width} ${durationMs} ${timeline?.epoch} ${timeline?.markers.length}`;
     if (drawing === this.#drawnFor || width === 0) return;
     this.#drawnFor = drawing;
@@ -235,7 +239,7 @@ export class Timeline {
    * @param {string} kind
    */
   #line(words, label, kind) {
-    this.#preview.append(el('span', { class: `preview-line ${kind}` }, el('b', { text: words }), label ? ` ${oneLine(label, 90)}` : null));
+    this.#preview.append(el('span', { class: `preview-line ${kind}` }, el('b', { text: words }), label ? ` ${oneLine(plain(label), 90)}` : null));
   }
 
   #hidePreview() {

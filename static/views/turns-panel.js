@@ -32,7 +32,7 @@ export class TurnsPanel {
   }
 
   /** @param {ReplayState} state */
-  update({ timeline, cursor }) {
+  update({ timeline, cursor, mode, status }) {
     if (timeline !== this.#drawn) this.#draw(timeline);
     const current = (turnBefore(turnsOf(timeline), cursor)?.number ?? 0) - 1;
     if (current === this.#current) return;
@@ -41,7 +41,8 @@ export class TurnsPanel {
     const button = this.#buttons[current];
     if (!button) return;
     setAttribute(button, 'aria-current', 'step');
-    if (this.node.offsetParent !== null) keepInView(this.#list, button);
+    const rushing = mode === 'fast' && status === 'playing'; // then a look at the layout each time is too dear
+    if (!rushing && this.node.offsetParent !== null) keepInView(this.#list, button);
   }
 
   /** @param {Timeline | null} timeline */

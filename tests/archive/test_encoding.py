@@ -261,6 +261,7 @@ def test_what_is_a_turn_and_what_a_tool(role: str, content: list[Part], is_turn:
         ("assistant", [call("Bash", "make test"), call("Read")], [("tool", "Bash: make test (+1)")]),
         ("assistant", [call("Bash", "Bash")], [("tool", "Bash")]),
         ("user", [result(text("no such file"), is_error=True)], [("error", "no such file")]),
+        ("user", [result(text("\x1b[1;31mFAILED\x1b[0m *one* `two`"), is_error=True)], [("error", "FAILED one two")]),
         ("user", [result(is_error=True), result(is_error=True)], [("error", "error (+1)")]),
         ("user", [result(text("fine"))], []),
         (

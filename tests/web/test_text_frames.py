@@ -282,3 +282,12 @@ def test_uvicorns_class_has_what_ours_builds_on() -> None:
     for name in ("handle_ping", "handle_connect", "resume_writing", "pause_writing", "connection_lost", "shutdown"):
         assert callable(getattr(TextFrameProtocol, name))
     assert ServerProtocol(max_size=1).side is Side.SERVER
+
+
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65_535, 65_536, 70_000])
+def test_a_frame_is_what_the_library_makes(length: int) -> None:
+    """The head of a text frame is that of RFC 6455 for every length, at the edges of its three forms too."""
+    payload = b"x" * length
+    made_by_library = Frame(Opcode.TEXT, payload).serialize(mask=False)
+
+    assert frame_head(length) + payload == made_by_library

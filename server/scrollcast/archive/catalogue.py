@@ -125,7 +125,7 @@ class Catalogue:
                 for file in _candidates(path):
                     yield from self._sniff(file, path)
             else:
-                raise ArchiveError(f"there is no file or folder {path}")
+                raise ArchiveError("a file or folder that is served is not there", str(path))
 
     def _sniff(self, path: Path, root: Path) -> Iterator[SessionSource]:
         now = stamp(path)

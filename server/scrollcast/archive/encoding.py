@@ -6,6 +6,7 @@ An event's own bytes, `{"seq":…,"t_ms":…,"event":…}`, are the same in ever
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import merge
@@ -20,6 +21,10 @@ __all__ = ["EncodedEvent", "EventEncoder", "TimedRecord", "merge_by_time", "time
 
 _LABEL_CHARACTERS: Final = 80
 """A marker's label is a hint beside a seek bar, not a text to read."""
+
+
+_TERMINAL_CODE: Final = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~])?")
+"""A control sequence (ECMA-48, 5.4), or an escape character by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +210,7 @@ def _and_more(label: str, count: int) -> str:
 
 def _shorten(text: str) -> str:
     # Cut before splitting: the text may be of many MiB.
-    # Marks of Markdown make a one-line label harder to read.
-    words = " ".join(text[: _LABEL_CHARACTERS * 4].replace("*", "").replace("`", "").split())
+    # Marks of Markdown, and colours of a terminal, make a one-line label harder to read.
+    plain = text[: _LABEL_CHARACTERS * 4].replace("*", "").replace("`", "")
+    words = " ".join((_TERMINAL_CODE.sub("", plain) if "\x1b" in plain else plain).split())
     return words if len(words) <= _LABEL_CHARACTERS else words[: _LABEL_CHARACTERS - 1] + "…"

@@ -82,6 +82,7 @@ class SessionIndex:
         self.session = session
         self.content_epoch = content_epoch
         self.edition = edition
+        self.source_bytes = 0  # how much there is to read
         self.count = 0
         self.complete = False
         self.truncated = False

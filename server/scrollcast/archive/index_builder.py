@@ -50,6 +50,7 @@ class IndexBuilder:
         self._bad_count = 0
         self._truncated = False
         self.index = SessionIndex(session, epoch_of(source, cache), edition_of(source) if meta else "")
+        self.index.source_bytes = sum(known.size for _, known in fingerprint.files if known is not None)
 
     def stop(self) -> None:
         """Let `run` return soon, with the index unfinished."""

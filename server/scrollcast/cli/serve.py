@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import logging
 import os
 import signal
@@ -185,6 +186,9 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer, then print the address."""
         await super().startup(sockets)
+        # What was loaded stays; without this every full collection walks through all of it, and every viewer waits.
+        gc.collect()
+        gc.freeze()
         print(self._address, flush=True)
         if self._open_browser:
             # A browser may take its time to come back; nobody waits for it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol, TypeVar, assert_never
@@ -25,12 +25,14 @@ __all__ = ["Connection", "SessionStream"]
 MAX_BAD_COMMANDS: Final = 100
 """So many bad commands in a row are no mistake any more."""
 
-RUN_EVENTS: Final = 64
+RUN_EVENTS: Final = 256
 RUN_BYTES: Final = 256 << 10
 """How much is sent one event a message before other connections get a turn: about a millisecond of work."""
 
 SETTLE_SECONDS: Final = 0.1
-"""How long `hello` waits for a session that is read for the first time, so that most can say how long they are."""
+SETTLE_BYTES: Final = 4 << 20
+"""How long `hello` waits for a session that is read for the first time, so that most can say how long they are; a
+larger one would not be read by then."""
 
 WATCH_SECONDS: Final = 2.0
 """How often an archive is looked at for having been rewritten under its viewer."""
@@ -53,6 +55,10 @@ class Connection(Protocol):
 
         Raises `StreamClosed` when the client is gone, `SlowClient` when it has not read for too long.
         """
+        ...
+
+    async def send_each(self, head: bytes, tails: Sequence[memoryview]) -> None:
+        """Send one text message a tail, each after the same head. Waits and raises as `send`."""
         ...
 
 
@@ -103,8 +109,9 @@ class SessionStream:
     async def _open(self) -> None:
         self._index = await self._archive.open_index(self._scroll_id, meta=self._parameters.meta)
         self._index.check()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._index.finish(), SETTLE_SECONDS)
+        if self._index.source_bytes <= SETTLE_BYTES:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._index.finish(), SETTLE_SECONDS)
         resume, start = await self._resolve_start()
         self._seen = self._index.openness
         now = self._loop.time()
@@ -392,8 +399,7 @@ class SessionStream:
             await self._send(await self._index.read_run(start, stop, head, tail))
         else:
             block = await self._index.read(start, stop)
-            for seq in range(start, stop):
-                await self._send(self._envelope.wrap(block.event(seq)))
+            await self._connection.send_each(self._envelope.head, [block.event(seq)[1:] for seq in range(start, stop)])
 
     def _needs_preview(self, start: int, stop: int) -> bool:
         # An event no longer than the limit has no part that is.

@@ -11,6 +11,7 @@ import asyncio
 import socket
 import struct
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ if sys.platform != "win32":
     import fcntl
     import termios
 
-__all__ = ["TEXT_FRAMES", "WRITE_TIMEOUT", "TextFrameProtocol"]
+__all__ = ["TEXT_FRAMES", "WRITE_TIMEOUT", "TextFrameProtocol", "frame_head"]
 
 TEXT_FRAMES: Final = "scrollcast.text_frames"
 """The name of the scope extension: the connection's `TextFrameProtocol` itself."""
@@ -102,15 +103,24 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
             StreamClosed: the client is gone.
             SlowClient: it has taken nothing for `WRITE_TIMEOUT` seconds.
         """
-        if not self.writable.is_set():
-            await self._wait_until_writable()
-        if self.disconnected or self.close_sent:
-            raise StreamClosed
-        try:
-            self.conn.send_text(message)
-        except InvalidState:
-            raise StreamClosed from None
+        await self._until_it_may_send()
+        self.conn.send_text(message)
         self._flush()
+
+    async def send_texts(self, head: bytes, tails: Sequence[memoryview]) -> None:
+        """Send one text message a tail, each after the same head, in one write. Waits and raises as `send_text`.
+
+        Making a frame and writing it costs ten times what the bytes of an ordinary event do.
+        """
+        await self._until_it_may_send()
+        if self.conn.extensions:  # which may have to touch every frame
+            for tail in tails:
+                await self.send_text(b"".join((head, tail)))
+            return
+        pieces: list[bytes | memoryview] = []
+        for tail in tails:
+            pieces += (frame_head(len(head) + len(tail)), head, tail)
+        self.transport.write(b"".join(pieces))
 
     def let_go(self, farewell: bytes, code: int, reason: str) -> None:
         """Close a client that does not read: what can still reach it is said, and nothing is waited for."""
@@ -130,6 +140,12 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
             await self._wait_until_writable()
         except SlowClient:
             self.transport.abort()
+
+    async def _until_it_may_send(self) -> None:
+        if not self.writable.is_set():
+            await self._wait_until_writable()
+        if self.disconnected or self.close_sent or self.conn.state is not State.OPEN:
+            raise StreamClosed
 
     def _flush(self) -> None:
         self.transport.write(b"".join(self.conn.data_to_send()))
@@ -156,3 +172,12 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
             with suppress(OSError, ValueError):  # closed meanwhile
                 waiting += struct.unpack("i", fcntl.ioctl(connected.fileno(), termios.TIOCOUTQ, b"\0" * 4))[0]
         return waiting
+
+
+def frame_head(length: int) -> bytes:
+    """What stands before a whole text message of so many bytes from a server (RFC 6455, 5.2)."""
+    if length < 126:
+        return bytes((0x81, length))
+    if length < 1 << 16:
+        return b"\x81\x7e" + length.to_bytes(2, "big")
+    return b"\x81\x7f" + length.to_bytes(8, "big")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
@@ -94,6 +95,10 @@ class _PlainFrames:
         except (WebSocketDisconnect, RuntimeError, OSError):
             raise StreamClosed from None
 
+    async def send_each(self, head: bytes, tails: Sequence[memoryview]) -> None:
+        for tail in tails:
+            await self.send(b"".join((head, tail)))
+
     async def close(self, code: int, reason: str) -> None:
         """Close, and wait for the client to take what was sent, though not for ever."""
         with suppress(TimeoutError, WebSocketDisconnect, RuntimeError, OSError):
@@ -115,6 +120,9 @@ class _TextFrames(_PlainFrames):
 
     async def send(self, message: bytes | bytearray) -> None:
         await self._protocol.send_text(message)
+
+    async def send_each(self, head: bytes, tails: Sequence[memoryview]) -> None:
+        await self._protocol.send_texts(head, tails)
 
     async def close(self, code: int, reason: str) -> None:
         await super().close(code, reason)
