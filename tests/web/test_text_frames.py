@@ -13,7 +13,7 @@ from websockets.streams import StreamReader
 
 from scrollcast.errors import SlowClient, StreamClosed
 from scrollcast.web import text_frames
-from scrollcast.web.text_frames import TEXT_FRAMES, TextFrameProtocol
+from scrollcast.web.text_frames import TEXT_FRAMES, TextFrameProtocol, frame_head
 
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
