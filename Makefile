@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --silent --no-fund --no-audit
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --loglevel=error --no-fund --no-audit
 export PYTHONPATH := $(CURDIR)/server
 export PYTHONDONTWRITEBYTECODE := 1
 
