@@ -95,7 +95,7 @@ export class Player {
 
   #build() {
     const top = el('header', { class: 'topbar' },
-      localLink('/', { class: 'back', title: 'All sessions', attrs: { 'aria-label': 'All sessions' } }, icon('arrow-left'), brand()),
+      localLink('/', { class: 'back', title: 'All sessions', attrs: { 'aria-label': 'Scrollcast: all sessions' } }, icon('arrow-left'), brand()),
       el('div', { class: 'titles' }, this.#heading, this.#facts),
       el('div', { class: 'top-actions' },
         pictureButton(icon('link'), 'Copy a link to this moment', 'y', () => void this.#copyLink()),
