@@ -771,3 +771,13 @@ def test_the_log_of_these_tests_finds_what_it_is_for(wrong: dict[str, Any]) -> N
 
     with pytest.raises(AssertionError):
         log.take(wrong)
+
+
+async def test_a_seek_that_crosses_with_the_end_is_obeyed(server: Serving) -> None:
+    """A short session is sent whole before the answer to its first events is here; the answer counts all the same."""
+    async with server.watch() as client:
+        await client.until("end")
+        state = await client.control(seek={"seq": 5})
+        await client.until("end")
+
+    assert (state["seq"], state["gen"], state["status"]) == (5, 1, "playing")

@@ -34,6 +34,10 @@ SETTLE_BYTES: Final = 4 << 20
 """How long `hello` waits for a session that is read for the first time, so that most can say how long they are; a
 larger one would not be read by then."""
 
+LEAST_SECONDS: Final = 0.1
+"""No replay closes sooner after it began: a short session is over before a client's answer to its first events is here,
+and a seek that was sent in time must not find the door closed."""
+
 WATCH_SECONDS: Final = 2.0
 """How often an archive is looked at for having been rewritten under its viewer."""
 
@@ -57,6 +61,14 @@ class Connection(Protocol):
         """
         ...
 
+    def lead(self, length: int) -> bytes:
+        """What the connection wants to stand right before a message of so many bytes that is given to `send_led`."""
+        ...
+
+    async def send_led(self, message: bytearray) -> None:
+        """Send one text message that has its `lead` in front already. Waits and raises as `send`."""
+        ...
+
     async def send_each(self, head: bytes, tails: Sequence[memoryview]) -> None:
         """Send one text message a tail, each after the same head. Waits and raises as `send`."""
         ...
@@ -76,7 +88,7 @@ class SessionStream:
         self._failures = 0
         self._bad_commands = 0
         self._acknowledged = 0
-        self._finished = False
+        self._close_at = math.inf  # set by an end, unset by a seek away from it
         # The reply to a step forward comes when its last event has been sent, or when something else cuts it short.
         self._owed_reply: tuple[bool, str | None] | None = None
 
@@ -201,9 +213,14 @@ class SessionStream:
         # A loop may wake within its clock's resolution of the deadline; anything earlier is another's wake-up.
         return deadline if deadline is not None and now < deadline <= now + 0.0005 else now
 
+    @property
+    def _finished(self) -> bool:
+        """Whether the end was reached and nothing can come of waiting any longer."""
+        return self._loop.time() >= self._close_at
+
     async def _wait(self) -> None:
         deadline = self._player_deadline()
-        until = min(self._heartbeat_at, self._watch_at, math.inf if deadline is None else deadline)
+        until = min(self._heartbeat_at, self._watch_at, self._close_at, math.inf if deadline is None else deadline)
         left = until - self._loop.time()
         if left <= 0:
             await asyncio.sleep(0)  # other connections' turn
@@ -224,10 +241,9 @@ class SessionStream:
         if cursor >= count:
             self._player.allow(None)
             return
-        if self._parameters.batch:
-            stop = self._index.fit(cursor, self._parameters.batch - len(self._envelope.batch_head))
-        else:
-            stop = min(self._index.fit(cursor, RUN_BYTES), cursor + RUN_EVENTS)
+        stop = self._index.fit(cursor, max(RUN_BYTES, self._parameters.batch))
+        if not self._parameters.batch:
+            stop = min(stop, cursor + RUN_EVENTS)
         if self._parameters.window is not None:
             stop = min(stop, self._acknowledged + self._parameters.window)
         self._player.allow(min(stop, count))
@@ -373,6 +389,7 @@ class SessionStream:
         origin = {"type": "replay", "replay_id": self._replay_id}
         self._envelope = wire.Envelope.of(self._index.session, origin, self._player.gen)
         self._acknowledged = self._player.cursor
+        self._close_at = math.inf
 
     async def _end(self) -> None:
         now = self._loop.time()
@@ -387,19 +404,32 @@ class SessionStream:
                 duration_ms=round((now - self._started) * 1000),
             )
         )
-        self._finished = not self._parameters.hold
+        if not self._parameters.hold:
+            self._close_at = max(now, self._started + LEAST_SECONDS)
 
     async def _deliver(self, start: int, stop: int) -> None:
-        """Send a run of events, in one message where the client takes batches."""
+        """Send a run of events, in messages of as many as the client takes in one."""
         self._sent += stop - start
+        while start < stop:
+            end = min(stop, self._index.fit(start, self._batch_bytes)) if self._parameters.batch else stop
+            await self._deliver_batch(start, end)
+            start = end
+
+    async def _deliver_batch(self, start: int, stop: int) -> None:
         if self._needs_preview(start, stop):
             await self._deliver_cut(await self._index.read(start, stop), start, stop)
         elif self._parameters.batch and stop - start > 1:
             head, tail = self._envelope.batch_head, self._envelope.BATCH_TAIL
-            await self._send(await self._index.read_run(start, stop, head, tail))
+            lead = self._connection.lead(len(head) + self._index.size_of(start, stop) - 1 + len(tail))
+            await self._connection.send_led(await self._index.read_run(start, stop, lead + head, tail))
         else:
             block = await self._index.read(start, stop)
             await self._connection.send_each(self._envelope.head, [block.event(seq)[1:] for seq in range(start, stop)])
+
+    @property
+    def _batch_bytes(self) -> int:
+        """How many bytes of events go into one message, so that it is about as large as the client asked for."""
+        return self._parameters.batch - len(self._envelope.batch_head)
 
     def _needs_preview(self, start: int, stop: int) -> bool:
         # An event no longer than the limit has no part that is.

@@ -107,13 +107,25 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         self.conn.send_text(message)
         self._flush()
 
+    def lead(self, length: int) -> bytes:
+        """What has to stand before a message of so many bytes for `send_led`."""
+        return b"" if self.conn.extensions else frame_head(length)
+
+    async def send_led(self, message: bytearray) -> None:
+        """Send one text message whose `lead` stands in front of it already, without a copy. Waits as `send_text`."""
+        if self.conn.extensions:  # which may have to touch every frame
+            await self.send_text(message)
+            return
+        await self._until_it_may_send()
+        self.transport.write(memoryview(message))  # of a bytearray, an unsent rest would be copied
+
     async def send_texts(self, head: bytes, tails: Sequence[memoryview]) -> None:
         """Send one text message a tail, each after the same head, in one write. Waits and raises as `send_text`.
 
         Making a frame and writing it costs ten times what the bytes of an ordinary event do.
         """
         await self._until_it_may_send()
-        if self.conn.extensions:  # which may have to touch every frame
+        if self.conn.extensions:
             for tail in tails:
                 await self.send_text(b"".join((head, tail)))
             return

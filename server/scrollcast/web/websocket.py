@@ -95,6 +95,12 @@ class _PlainFrames:
         except (WebSocketDisconnect, RuntimeError, OSError):
             raise StreamClosed from None
 
+    def lead(self, _length: int) -> bytes:
+        return b""
+
+    async def send_led(self, message: bytearray) -> None:
+        await self.send(message)
+
     async def send_each(self, head: bytes, tails: Sequence[memoryview]) -> None:
         for tail in tails:
             await self.send(b"".join((head, tail)))
@@ -120,6 +126,12 @@ class _TextFrames(_PlainFrames):
 
     async def send(self, message: bytes | bytearray) -> None:
         await self._protocol.send_text(message)
+
+    def lead(self, length: int) -> bytes:
+        return self._protocol.lead(length)
+
+    async def send_led(self, message: bytearray) -> None:
+        await self._protocol.send_led(message)
 
     async def send_each(self, head: bytes, tails: Sequence[memoryview]) -> None:
         await self._protocol.send_texts(head, tails)
