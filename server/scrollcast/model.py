@@ -14,6 +14,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 __all__ = [
     "CONTENT_NAMESPACE",
+    "REPORTED_GAP_MS",
     "BadRecord",
     "Event",
     "Marker",
@@ -79,6 +80,9 @@ _OPTIONAL: Final[Mapping[str, Mapping[str, tuple[type, ...]]]] = {
 
 _ENTRY_FIELDS: Final = {"content": _TEXT, "status": _OPTIONAL_TEXT, "priority": _OPTIONAL_TEXT}
 
+
+REPORTED_GAP_MS: Final = 3_000
+"""A gap from this length on is listed and drawn, and reported when it is cut (`docs/protocol.md`)."""
 
 MAX_OUTPUT_DEPTH: Final = 16
 """Results inside results deeper than this do not parse; real ones hold none at all."""

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrollcast.playback.timeline import IDLE_HOUR_MS, REPORTED_GAP_MS, Timeline, Unit
+from scrollcast.model import REPORTED_GAP_MS
+from scrollcast.playback.timeline import IDLE_HOUR_MS, Timeline, Unit
 
 HOUR = 3_600_000
 

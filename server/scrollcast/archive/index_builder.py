@@ -20,7 +20,7 @@ from scrollcast.archive.epoch import edition_of, epoch_of, remember_epoch
 from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.index import EVENTS_FILE, HEADER_FILE, MARKERS_FILE, TABLES, SessionIndex, hash_id
 from scrollcast.errors import ArchiveError
-from scrollcast.model import BadRecord, MarkerKind, Session
+from scrollcast.model import REPORTED_GAP_MS, BadRecord, MarkerKind, Session
 
 __all__ = ["IndexBuilder"]
 
@@ -31,9 +31,6 @@ FIRST_PUBLISH_EVENTS: Final = 16
 
 MAX_REPORTED_LINES: Final = 100
 """How many numbers of bad lines are kept; all of them are counted."""
-
-GAP_MS: Final = 3_000
-"""Gaps from this length on are listed (`docs/protocol.md`, timeline)."""
 
 
 class IndexBuilder:
@@ -172,7 +169,7 @@ class _EventWriter:
             self.publish()
 
     def _note_gap(self, t_ms: int) -> None:
-        if self._times and t_ms - self._times[-1] >= GAP_MS:
+        if self._times and t_ms - self._times[-1] >= REPORTED_GAP_MS:
             self._gaps.extend((self._times[-1], t_ms))
 
     def _mark(self, seq: int, t_ms: int, kind: MarkerKind, label: str) -> None:

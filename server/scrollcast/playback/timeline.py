@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Self, TypeAlias
 
-__all__ = ["IDLE_HOUR_MS", "REPORTED_GAP_MS", "Timeline", "Unit"]
+from scrollcast.model import REPORTED_GAP_MS
+
+__all__ = ["IDLE_HOUR_MS", "Timeline", "Unit"]
 
 IDLE_HOUR_MS: Final = 3_600_000
 """An archive that sat idle for this long or longer is not waited for."""
-
-REPORTED_GAP_MS: Final = 3_000
-"""A gap from this length on is drawn by players, and reported when it is cut."""
 
 Unit: TypeAlias = Literal["event", "turn", "tool"]
 

@@ -7,12 +7,13 @@ from binascii import Error as Base64Error
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
+from uuid import UUID
 
 import orjson
 
 from scrollcast.model import Part
 
-__all__ = ["IMAGE_TYPES", "Body", "cut_event", "find_body", "part_path"]
+__all__ = ["IMAGE_TYPES", "Body", "cut_event", "find_body", "part_hrefs", "part_path"]
 
 Path: TypeAlias = tuple[int, ...]
 """Where a part stands: its place in `content`, then in `output` where it is inside a tool result."""
@@ -41,6 +42,12 @@ class Body:
 def part_path(path: Path) -> str:
     """A part's place as it stands in an address: `3`, or `3/output/0`."""
     return "/output/".join(str(place) for place in path)
+
+
+def part_hrefs(scroll_id: UUID, seq: int, *, meta: bool) -> Callable[[Path], str]:
+    """The addresses of an event's parts, by their places; `meta` says which numbering `seq` is of."""
+    query = "?meta=true" if meta else ""
+    return lambda path: f"/api/sessions/{scroll_id}/events/{seq}/parts/{part_path(path)}{query}"
 
 
 def cut_event(event: bytes | memoryview, limit: int, href: Callable[[Path], str]) -> bytes:

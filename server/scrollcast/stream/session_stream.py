@@ -18,7 +18,7 @@ from scrollcast.playback.player import Changed, Deliver, Output, Player, Rewind,
 from scrollcast.playback.timeline import Timeline
 from scrollcast.stream import wire
 from scrollcast.stream.parameters import ReplayParameters
-from scrollcast.stream.preview import cut_event, part_path
+from scrollcast.stream.preview import cut_event, part_hrefs
 
 __all__ = ["Connection", "SessionStream"]
 
@@ -453,15 +453,10 @@ class SessionStream:
         limit = self._parameters.preview or 0
         if len(event) <= limit:
             return bytes(event)
-        query = "?meta=true" if self._parameters.meta else ""
-        base = f"/api/sessions/{self._index.session.scroll_id}/events/{seq}/parts/"
-
-        def href(path: tuple[int, ...]) -> str:
-            return f"{base}{part_path(path)}{query}"
-
+        hrefs = part_hrefs(self._index.session.scroll_id, seq, meta=self._parameters.meta)
         if len(event) > LARGE_EVENT_BYTES:
-            return await asyncio.to_thread(cut_event, event, limit, href)
-        return cut_event(event, limit, href)
+            return await asyncio.to_thread(cut_event, event, limit, hrefs)
+        return cut_event(event, limit, hrefs)
 
     async def _send(self, message: bytes | bytearray) -> None:
         await self._connection.send(message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, Final
+from uuid import UUID
 
 import aiofiles
 import orjson
@@ -16,7 +17,7 @@ from scrollcast.archive.index import SessionIndex
 from scrollcast.errors import BadRequest
 from scrollcast.settings import static_folder
 from scrollcast.stream.parameters import MIN_PREVIEW_BYTES, parse_bool, parse_int
-from scrollcast.stream.preview import cut_event, find_body, part_path
+from scrollcast.stream.preview import cut_event, find_body, part_hrefs
 from scrollcast.stream.wire import Envelope, session_json
 from scrollcast.web.failures import problem
 from scrollcast.web.listing import Listing, parse_count
@@ -91,7 +92,7 @@ async def events(request: Request) -> Response:
     block = await index.read(start, stop)
     own = [bytes(block.event(seq)) for seq in range(start, stop)]
     if preview is not None:
-        own = await asyncio.to_thread(_cut, own, preview, request, start)
+        own = await asyncio.to_thread(_cut, own, preview, index.session.scroll_id, start, _wants_meta(request))
     envelope = Envelope.of(index.session, {"type": "archive"})
     more = stop if stop < index.count or not index.complete else None
     body = b",".join(envelope.wrap(event) for event in own)
@@ -99,14 +100,11 @@ async def events(request: Request) -> Response:
     return Response(b"".join((b'{"events":[', body, tail)), media_type="application/json")
 
 
-def _cut(own: list[bytes], limit: int, request: Request, start: int) -> list[bytes]:
-    query = "?meta=true" if _wants_meta(request) else ""
-    base = f"/api/sessions/{request.path_params['scroll_id']}/events"
-
-    def cut(seq: int, event: bytes) -> bytes:
-        return cut_event(event, limit, lambda path: f"{base}/{seq}/parts/{part_path(path)}{query}")
-
-    return [cut(seq, event) if len(event) > limit else event for seq, event in enumerate(own, start)]
+def _cut(own: list[bytes], limit: int, scroll_id: UUID, start: int, meta: bool) -> list[bytes]:
+    return [
+        cut_event(event, limit, part_hrefs(scroll_id, seq, meta=meta)) if len(event) > limit else event
+        for seq, event in enumerate(own, start)
+    ]
 
 
 async def part(request: Request) -> Response:
