@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from scrollcast.archive.formats import SessionSource, SniffedFile
+from scrollcast.archive.formats import FormatReader, SessionSource, SniffedFile
 from scrollcast.archive.formats.native import NativeReader
 from scrollcast.archive.storage import read_head
 from scrollcast.model import BadRecord, Record, Session
@@ -112,14 +112,15 @@ def sniffed(path: Path, root: Path) -> SniffedFile:
 def native_source(path: Path) -> SessionSource:
     """The source of a native session in a folder or file."""
     found = path / "session.json" if path.is_dir() else path
-    return NativeReader().locate(sniffed(found, path.parent), path.parent)
+    (source,) = NativeReader().locate(sniffed(found, path.parent), path.parent)
+    return source
 
 
 GATE_SECONDS = 10.0
 """How long a scripted reader stands at a gate before it gives up, so that no test hangs."""
 
 
-class ScriptedReader:
+class ScriptedReader(FormatReader):
     """A reader that gives what it was told: a record or bad record as it is; it waits at a gate, raises an exception.
 
     Gates and exceptions count only among the messages; `started` counts how often these were read.
@@ -135,9 +136,9 @@ class ScriptedReader:
         """Nothing is found by it: a test makes its sources."""
         return False
 
-    def locate(self, file: SniffedFile, root: Path) -> SessionSource:
+    def locate(self, file: SniffedFile, root: Path) -> tuple[SessionSource, ...]:
         """The file as a session."""
-        return SessionSource(SCROLL_ID, self, file.path, root)
+        return (SessionSource(SCROLL_ID, self, file.path, root),)
 
     def files(self, source: SessionSource) -> tuple[Path, ...]:
         """The one file."""
@@ -158,9 +159,6 @@ class ScriptedReader:
                     assert item.wait(GATE_SECONDS), "a gate was never opened"
                 case Exception():
                     raise item
-
-    def meta_events(self, source: SessionSource) -> None:
-        """None lie apart."""
 
 
 def scripted_source(folder: Path, reader: ScriptedReader) -> SessionSource:

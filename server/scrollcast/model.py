@@ -252,7 +252,10 @@ class Session:
     """What is known of a session without reading its messages one by one.
 
     `count` and `duration_ms` are of its messages, and an estimate until the session has been indexed once. Times are
-    RFC 3339 text. `error` is a sentence when the session cannot be played.
+    RFC 3339 text. `parent_call_id` is the tool call of the parent that started it. `timing` is `synthetic` where the
+    archive holds no times, so that the pace is made up from the length of the text. `live` says that it is being
+    written now, `has_errors` that a tool call in it failed, `source_gone` that its file is no longer there. `error` is
+    a sentence when the session cannot be played.
     """
 
     scroll_id: UUID
@@ -264,12 +267,15 @@ class Session:
     native_session_id: str | None = None
     connector_uid: UUID | None = None
     parent_scroll_id: UUID | None = None
+    parent_call_id: str | None = None
     created_at: str | None = None
     updated_at: str | None = None
     count: int = 0
     duration_ms: int = 0
     timing: Timing = "recorded"
     live: bool = False
+    has_errors: bool = False
+    source_gone: bool = False
     error: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 

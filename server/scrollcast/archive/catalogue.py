@@ -13,20 +13,14 @@ from typing import Final
 from uuid import UUID
 
 from scrollcast.archive.cache import Fingerprint
-from scrollcast.archive.formats import FormatReader, SessionSource, SniffedFile
-from scrollcast.archive.formats.claude_code import ClaudeCodeReader
-from scrollcast.archive.formats.native import METADATA_FILE, NativeReader
-from scrollcast.archive.storage import FileStamp, read_head, stamp
+from scrollcast.archive.formats import SessionSource
+from scrollcast.archive.formats.native import METADATA_FILE
+from scrollcast.archive.formats.readers import owner, sniff
+from scrollcast.archive.storage import FileStamp, stamp
 from scrollcast.errors import ArchiveError, SessionNotFound
 from scrollcast.model import Session
 
-__all__ = ["READERS", "Catalogue", "CatalogueEntry"]
-
-READERS: Final[tuple[FormatReader, ...]] = (NativeReader(), ClaudeCodeReader())
-"""Asked in this order whether a file is theirs."""
-
-SNIFFED_LINES: Final = 256
-"""So many first lines tell a format: some files begin with many rows of bookkeeping."""
+__all__ = ["Catalogue", "CatalogueEntry"]
 
 FRESH_SECONDS: Final = 1.0
 """A listing younger than this is taken as it is, so that many requests at once cost one walk."""
@@ -166,17 +160,9 @@ def _candidates(root: Path) -> Iterator[Path]:
 def _locate(path: Path, root: Path, size: int) -> SessionSource | None:
     """The session that a file holds, or `None` where no reader knows it."""
     try:
-        file = _sniffed_file(path, root, size)
+        file = sniff(path, root, size)
     except ArchiveError as problem:
         log.info("%s is left out: %s %s", path, problem, problem.detail)
         return None
-    reader = next((reader for reader in READERS if reader.claims(file)), None)
-    return reader.locate(file, root) if reader else None
-
-
-def _sniffed_file(path: Path, root: Path, size: int) -> SniffedFile:
-    head = read_head(path, root)
-    lines = head.split(b"\n", SNIFFED_LINES)
-    # The last piece is cut anywhere, unless the head is the whole file.
-    whole = lines if size <= len(head) and len(lines) <= SNIFFED_LINES else lines[:-1]
-    return SniffedFile(path, head, tuple(line for line in whole if line.strip()), size)
+    reader = owner(file)
+    return next(iter(reader.locate(file, root)), None) if reader else None

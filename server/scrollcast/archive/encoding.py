@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from scrollcast.archive.timestamps import Instant, parse_instant, to_rfc3339
+from scrollcast.archive.timestamps import Instant, format_instant, parse_instant, to_rfc3339
 from scrollcast.model import BadRecord, MarkerKind, Part, Record, Session, wire_role
 
 __all__ = ["EncodedEvent", "EventEncoder", "TimedRecord", "merge_by_time", "time_records"]
@@ -48,22 +48,39 @@ class EncodedEvent:
     markers: tuple[tuple[MarkerKind, str], ...]
 
 
-class _Clock:
-    """The recorded time of one session: milliseconds since its first message with a time, never decreasing."""
+READING_CHARACTERS_A_SECOND: Final = 25
+"""How fast prose is read: some 240 words a minute (Brysbaert 2019, a mean over 190 studies)."""
 
-    def __init__(self, fallback: str) -> None:
-        self.base: Instant | None = None
+SKIMMED_SECONDS: Final = 2.0
+"""What a tool is given and gives back is looked at for so long at most, however much of it there is."""
+
+LEAST_READING_SECONDS: Final = 0.5
+MOST_READING_SECONDS: Final = 12.0
+
+
+class _Clock:
+    """The recorded time of one session: milliseconds since its first message with a time, never decreasing.
+
+    With `synthetic` each record comes when the one before it has been read, or at its own time where that is later.
+    """
+
+    def __init__(self, fallback: str, *, synthetic: bool = False) -> None:
+        self.base: Instant | None = parse_instant(fallback) if synthetic else None
+        self._synthetic = synthetic
         self._fallback = fallback
 
     def time(
         self, records: Iterable[Record | BadRecord], *, meta_sets_base: bool = False
     ) -> Iterator[TimedRecord | BadRecord]:
         """Give each record its time; one without a usable timestamp takes its predecessor's, `created_at` too."""
-        latest, created_at = 0, self._fallback
+        latest, created_at, reading_ms = 0, self._fallback, 0
         for record in records:
             if isinstance(record, BadRecord):
                 yield record
                 continue
+            if self._synthetic and self.base is not None:
+                latest, reading_ms = latest + reading_ms, 0 if record.is_meta else _reading_ms(record.content)
+                created_at = format_instant(self.base + latest * 1000)
             instant = parse_instant(record.timestamp)
             if instant is not None:
                 created_at = to_rfc3339(record.timestamp, instant)
@@ -74,9 +91,27 @@ class _Clock:
             yield TimedRecord(latest, created_at, record)
 
 
-def time_records(records: Iterable[Record | BadRecord], fallback: str) -> Iterator[TimedRecord | BadRecord]:
-    """Each record with its time. `fallback` is the `created_at` of those before the first timestamp."""
-    return _Clock(fallback).time(records)
+def _reading_ms(parts: Sequence[Part]) -> int:
+    """How long somebody who watches takes to read a message."""
+    seconds = 0.0
+    for part in parts:
+        if part.get("type") in ("text", "thinking", "code"):
+            seconds += len(part["text"]) / READING_CHARACTERS_A_SECOND
+        else:
+            seconds += SKIMMED_SECONDS / 2
+    if all(part.get("type") not in ("text", "thinking", "code") for part in parts):
+        seconds = min(seconds, SKIMMED_SECONDS)
+    return round(1000 * min(MOST_READING_SECONDS, max(LEAST_READING_SECONDS, seconds)))
+
+
+def time_records(
+    records: Iterable[Record | BadRecord], fallback: str, *, synthetic: bool = False
+) -> Iterator[TimedRecord | BadRecord]:
+    """Each record with its time. `fallback` is the `created_at` of those before the first timestamp.
+
+    `synthetic` makes up a pace from the length of the text, for a session that has no times of its own.
+    """
+    return _Clock(fallback, synthetic=synthetic).time(records)
 
 
 def merge_by_time(

@@ -97,7 +97,8 @@ class IndexBuilder:
         source, fallback = self._source, self._session.created_at or "1970-01-01T00:00:00Z"
         apart = source.reader.meta_events(source) if self._meta else None
         if apart is None:
-            return time_records(source.reader.records(source, meta=self._meta), fallback)
+            synthetic = self._session.timing == "synthetic"
+            return time_records(source.reader.records(source, meta=self._meta), fallback, synthetic=synthetic)
         return merge_by_time(source.reader.records(source, meta=False), apart, fallback)
 
     def _note_bad(self, record: BadRecord) -> None:

@@ -10,8 +10,10 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,9 +21,15 @@ import orjson
 
 from scrollcast.errors import ArchiveError
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 __all__ = [
     "MAX_LINE_BYTES",
     "MAX_WHOLE_FILE_BYTES",
+    "ZSTD_MAGIC",
     "FileStamp",
     "Line",
     "confine",
@@ -49,6 +57,9 @@ complete reader in the field allows."""
 
 MAX_WHOLE_FILE_BYTES: Final = 256 << 20
 """A session that is one JSON document is decoded whole, which takes several times its size in memory."""
+
+ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+"""What a zstd frame begins with (RFC 8878, 3.1.1)."""
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
@@ -116,37 +127,63 @@ def stamp(path: Path) -> FileStamp | None:
 
 
 def read_head(path: Path, root: Path) -> bytes:
-    """At most the first `HEAD_BYTES` of a file (more where its first line is longer), without a byte order mark."""
+    """At most the first `HEAD_BYTES` of a file (more where its first line is longer), without a byte order mark.
+
+    Of a zstd file it is the beginning of what it unpacks to.
+    """
     fd = open_confined(path, root)
     try:
         head = os.pread(fd, HEAD_BYTES, 0)
-        if b"\n" not in head:
+        if head.startswith(ZSTD_MAGIC):
+            head = _unpack_head(head)
+        elif b"\n" not in head:
             head = os.pread(fd, LONG_HEAD_BYTES, 0)
         return head.removeprefix(_BYTE_ORDER_MARK)
     finally:
         os.close(fd)
 
 
+def _unpack_head(packed: bytes) -> bytes:
+    try:
+        return zstd.ZstdDecompressor().decompress(packed, max_length=HEAD_BYTES)
+    except zstd.ZstdError as problem:
+        raise ArchiveError("a compressed file of this session is damaged", str(problem)) from problem
+
+
 def read_lines(path: Path, root: Path) -> Iterator[Line]:
     r"""Every line of a file, blank ones included so that numbers stay right.
 
     Lines end at `\n` only (JSON allows U+2028 and U+0085 inside a string) and lose one `\r` at their end; a byte order
-    mark at the start is dropped. The last line may have no end: `Line.ended` says so.
+    mark at the start is dropped. The last line may have no end: `Line.ended` says so. A zstd file is unpacked on the
+    way; what is damaged in it ends it there.
     """
     fd = open_confined(path, root)
     try:
-        yield from _split_lines(fd)
+        if os.pread(fd, len(ZSTD_MAGIC), 0) == ZSTD_MAGIC:
+            yield from _split_lines(_unpacked(fd))
+        else:
+            yield from _split_lines(iter(partial(os.read, fd, CHUNK_BYTES), b""))
     finally:
         os.close(fd)
 
 
-def _split_lines(fd: int) -> Iterator[Line]:
+def _unpacked(fd: int) -> Iterator[bytes]:
+    """What a zstd file of one or more frames unpacks to, a bounded chunk at a time."""
+    with os.fdopen(os.dup(fd), "rb") as packed, zstd.ZstdFile(packed) as file:
+        try:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+        except (zstd.ZstdError, EOFError):
+            return
+
+
+def _split_lines(chunks: Iterable[bytes]) -> Iterator[Line]:
     number = 1
     pending: list[bytes] = []
     pending_bytes = 0
     oversized = False
     first = True
-    while chunk := os.read(fd, CHUNK_BYTES):
+    for chunk in chunks:
         if first:
             chunk, first = chunk.removeprefix(_BYTE_ORDER_MARK), False
         *whole, rest = chunk.split(b"\n")

@@ -39,7 +39,8 @@ def sniffed(path: Path) -> SniffedFile:
 
 def source_of(path: Path, root: Path | None = None) -> SessionSource:
     """The session in a file."""
-    return READER.locate(sniffed(path), root or path.parent)
+    (source,) = READER.locate(sniffed(path), root or path.parent)
+    return source
 
 
 def fixture(name: str) -> SessionSource:

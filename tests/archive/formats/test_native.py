@@ -68,7 +68,9 @@ def test_id_of_a_session(root: Path, name: str, content: str, scroll_id: UUID) -
     """The id is the metadata's, else the name's, else made of the name."""
     (root / name).write_text(content)
 
-    assert READER.locate(sniffed(root / name, root), root).scroll_id == scroll_id
+    (source,) = READER.locate(sniffed(root / name, root), root)
+
+    assert source.scroll_id == scroll_id
 
 
 def test_files_of_a_session(root: Path) -> None:

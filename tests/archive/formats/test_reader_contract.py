@@ -15,9 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scrollcast.archive.catalogue import READERS, Catalogue, _sniffed_file
+from scrollcast.archive.catalogue import Catalogue
 from scrollcast.archive.encoding import EventEncoder, TimedRecord, time_records
 from scrollcast.archive.formats import FormatReader, SessionSource
+from scrollcast.archive.formats.readers import READERS, sniff
 from scrollcast.errors import ArchiveError
 from scrollcast.model import BadRecord, Record, parse_part
 
@@ -160,7 +161,7 @@ def test_damaged_sessions_raise_nothing_else(tmp_path: Path, reader: FormatReade
         with suppress(ArchiveError):
             attempt()
     if damaged.stat().st_size:
-        reader.claims(_sniffed_file(damaged, folder, damaged.stat().st_size))
+        reader.claims(sniff(damaged, folder, damaged.stat().st_size))
 
 
 def _size(source: SessionSource) -> int:

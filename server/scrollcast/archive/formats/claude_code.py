@@ -17,10 +17,11 @@ from itertools import chain
 from pathlib import Path, PureWindowsPath
 from typing import Final
 
-from scrollcast.archive.formats import SessionSource, SniffedFile
+from scrollcast.archive.formats import FormatReader, SessionSource, SniffedFile
 from scrollcast.archive.formats._claude_code_conversation import Conversation, NumberedRow, Tree
 from scrollcast.archive.formats._claude_code_parts import Row, Spill
 from scrollcast.archive.formats._claude_code_rows import UNKNOWN_SIZE, is_synthetic, message_of
+from scrollcast.archive.formats.facts import trim_title
 from scrollcast.archive.storage import (
     Line,
     confine,
@@ -57,7 +58,7 @@ _MAX_SALVAGE_BYTES: Final = 16 << 20
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-class ClaudeCodeReader:
+class ClaudeCodeReader(FormatReader):
     """Reads the sessions of Claude Code, a subagent's own file being a session with a parent."""
 
     name = _NAME
@@ -66,10 +67,10 @@ class ClaudeCodeReader:
         """Whether it is a `loglines` document, or has a row with a Claude message near its beginning."""
         return _is_web_document(file.head) or _has_claude_rows(file)
 
-    def locate(self, file: SniffedFile, root: Path) -> SessionSource:
+    def locate(self, file: SniffedFile, root: Path) -> Iterable[SessionSource]:
         """The session, by the file's name if that is an id, else by the id in its rows."""
         native_id = _native_id(file.path, file.lines)
-        return SessionSource(derive_scroll_id(_NAME, native_id), self, file.path, root)
+        return (SessionSource(derive_scroll_id(_NAME, native_id), self, file.path, root),)
 
     def files(self, source: SessionSource) -> tuple[Path, ...]:
         """The file alone: subagents are sessions of their own, and spilled outputs do not change."""
@@ -309,9 +310,7 @@ def _spill(source: SessionSource) -> Spill:
 # -------------------------------------------------------------------------------------------------------- summary
 
 _RENAMED: Final = re.compile(r"Session renamed to:?\s*([^<\n]+)")
-_MAX_TITLE_CHARACTERS: Final = 120
 _MAX_SUMMARIES: Final = 64
-_QUOTES: Final = frozenset(('""', "''", "“”", "``"))
 
 
 @dataclass(slots=True)
@@ -389,7 +388,7 @@ class _Facts:
         titles = self.titles
         named = (titles.get("custom-title"), titles.get("ai-title"), titles.get("rename"), summary)
         candidates = (*named, titles.get("agent-name"), self.prompt, self.command)
-        return next((title for text in candidates if (title := _trim(text))), "")
+        return next((title for text in candidates if (title := trim_title(text))), "")
 
     def session(self, source: SessionSource, lines: list[bytes], talk: Conversation) -> Session:
         """The summary, after the last row."""
@@ -417,15 +416,6 @@ class _Facts:
 def _words(row: Row, name: str) -> str:
     value = row.get(name)
     return value if isinstance(value, str) else ""
-
-
-def _trim(text: str | None) -> str:
-    """A title of one line, without the quotes that models like to put around theirs."""
-    # Cut first: a prompt may be of many MiB.
-    words = " ".join((text or "")[: _MAX_TITLE_CHARACTERS * 4].split())
-    if len(words) > 2 and words[0] + words[-1] in _QUOTES:
-        words = words[1:-1].strip()
-    return words if len(words) <= _MAX_TITLE_CHARACTERS else words[: _MAX_TITLE_CHARACTERS - 1] + "…"
 
 
 def _estimate(source: SessionSource, size: int, facts: _Facts, talk: Conversation) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from scrollcast.archive.formats import SessionSource, SniffedFile
-from scrollcast.archive.storage import decode_json, open_confined, read_lines, read_whole
+from scrollcast.archive.formats import Decoder, FormatReader, Item, SessionSource, SniffedFile, decode
+from scrollcast.archive.storage import Line, decode_json, open_confined, read_lines, read_whole
 from scrollcast.archive.timestamps import Instant, format_instant, parse_instant
 from scrollcast.errors import ArchiveError
 from scrollcast.model import BadRecord, Part, Record, Session, derive_scroll_id, parse_parts
@@ -33,7 +33,7 @@ _SESSION_FIELDS: Final = frozenset(
 )  # fmt: skip
 
 
-class NativeReader:
+class NativeReader(FormatReader):
     """Reads `<scroll_id>/session.json` + `messages.jsonl` (+ `meta_events.jsonl`), and `<scroll_id>.json`."""
 
     name = "native"
@@ -46,10 +46,14 @@ class NativeReader:
             return False
         return _uuid(file.path.stem) is not None or file.head.lstrip()[:40].startswith(b'{"metadata"')
 
-    def locate(self, file: SniffedFile, root: Path) -> SessionSource:
+    def candidates(self, folder: Path, subfolders: Collection[str], names: Collection[str]) -> list[Path] | None:
+        """The metadata alone, in a folder that is a session."""
+        return [folder / METADATA_FILE] if METADATA_FILE in names else None
+
+    def locate(self, file: SniffedFile, root: Path) -> Iterable[SessionSource]:
         """The session by the id in its metadata; a broken one by its name."""
         path = file.path.parent if file.path.name == METADATA_FILE else file.path
-        return SessionSource(self._scroll_id(file, path, root), self, path, root)
+        return (SessionSource(self._scroll_id(file, path, root), self, path, root),)
 
     def _scroll_id(self, file: SniffedFile, path: Path, root: Path) -> UUID:
         try:
@@ -75,20 +79,23 @@ class NativeReader:
         count, first, last = extent
         return _session(source.scroll_id, metadata, count, first, last)
 
-    def records(self, source: SessionSource, *, meta: bool) -> Iterator[Record | BadRecord]:
+    def decoder(self, source: SessionSource, *, meta: bool) -> Decoder | None:
+        """A record a line; `None` for the shape that is one document."""
+        return _LineDecoder(_message) if source.path.is_dir() else None
+
+    def records(self, source: SessionSource, *, meta: bool) -> Iterator[Item]:
         """The messages in archive order; meta events lie apart."""
         if source.path.is_dir():
-            yield from _records_of_lines(source.path / MESSAGES_FILE, source.root, _message)
-        else:
-            yield from _records_of_list(_whole_document(source.path, source.root)["messages"], _message)
+            return super().records(source, meta=meta)
+        return _records_of_list(_whole_document(source.path, source.root)["messages"], _message)
 
-    def meta_events(self, source: SessionSource) -> Iterator[Record | BadRecord]:
+    def meta_events(self, source: SessionSource) -> Iterator[Item]:
         """The meta events in archive order; none where there is no file of them."""
         if not source.path.is_dir():
             events = _whole_document(source.path, source.root).get("meta_events")
             yield from _records_of_list(events if isinstance(events, list) else [], _meta_event)
         elif (source.path / META_EVENTS_FILE).exists():
-            yield from _records_of_lines(source.path / META_EVENTS_FILE, source.root, _meta_event)
+            yield from decode(_LineDecoder(_meta_event), read_lines(source.path / META_EVENTS_FILE, source.root))
 
 
 # ----------------------------------------------------------------------------------------------------- metadata
@@ -184,7 +191,7 @@ def _extent_of(timestamps: Iterator[object]) -> _Extent:
 
 
 def _line_timestamps(path: Path, root: Path) -> Iterator[object]:
-    for item in _records_of_lines(path, root, _message):
+    for item in decode(_LineDecoder(_message), read_lines(path, root)):
         if isinstance(item, Record):
             yield item.timestamp
 
@@ -243,17 +250,25 @@ def _meta_event(value: dict[str, Any], place: int) -> Record:
     )
 
 
-def _records_of_list(values: list[object], build: _Build) -> Iterator[Record | BadRecord]:
+def _records_of_list(values: list[object], build: _Build) -> Iterator[Item]:
     for place, value in enumerate(values, 1):
         yield build(value, place) if isinstance(value, dict) else BadRecord(None)
 
 
-def _records_of_lines(path: Path, root: Path, build: _Build) -> Iterator[Record | BadRecord]:
-    for line in read_lines(path, root):
+class _LineDecoder:
+    """A record a line, each by itself."""
+
+    def __init__(self, build: _Build) -> None:
+        self._build = build
+
+    def feed(self, line: Line) -> Iterable[Item]:
         if line.data is not None and not line.data.strip():
-            continue
-        record = None if line.data is None else _decode_record(line.data, build, line.number)
-        yield record or BadRecord(line.number, half_written=not line.ended)
+            return ()
+        record = None if line.data is None else _decode_record(line.data, self._build, line.number)
+        return (record or BadRecord(line.number, half_written=not line.ended),)
+
+    def pending(self) -> Iterable[Item]:
+        return ()
 
 
 def _decode_record(data: bytes, build: _Build, place: int = 0) -> Record | None:
