@@ -1,3 +1,4 @@
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -6,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archives import SCROLL_ID, at
-from scrollcast.archive.encoding import EventEncoder, TimedRecord, merge_by_time, time_records
+from scrollcast.archive.encoding import EventEncoder, RecordTimer, SessionClock, TimedRecord, time_records
+from scrollcast.archive.formats import Item
+from scrollcast.archive.intake import TimedItem, merge_by_time
 from scrollcast.model import BadRecord, MarkerKind, Part, Record, Session
 
 FALLBACK = "2020-01-01T00:00:00Z"
@@ -101,6 +104,17 @@ def test_meta_event_among_the_messages_sets_no_base() -> None:
     assert [item.t_ms for item in timed if isinstance(item, TimedRecord)] == [0, 0, 1000]
 
 
+def merged_by_time(messages: Iterable[Item], meta_events: Iterable[Item]) -> Iterator[TimedItem]:
+    """Two files' records, timed by one clock, as one sequence."""
+    clock = SessionClock(FALLBACK)
+    timers = RecordTimer(clock), RecordTimer(clock, meta_sets_base=True)
+    timed = [
+        (timer.time(item) if isinstance(item, Record) else item for item in items)
+        for timer, items in zip(timers, (messages, meta_events), strict=True)
+    ]
+    return merge_by_time(timed[0], timed[1], clock)
+
+
 @pytest.mark.parametrize(
     ("messages", "meta_events", "merged"),
     [
@@ -123,7 +137,7 @@ def test_meta_events_are_merged_by_time(
     """Meta events come by recorded time, behind the messages of the same; one before the first message takes 0."""
     said_ones = [said(seconds, f"m{number}") for number, seconds in enumerate(messages)]
     noted_ones = [noted(seconds, f"x{number}") for number, seconds in enumerate(meta_events)]
-    timed = merge_by_time(said_ones, noted_ones, FALLBACK)
+    timed = merged_by_time(said_ones, noted_ones)
 
     assert [(item.record.id, item.t_ms) for item in timed if isinstance(item, TimedRecord)] == merged
 
@@ -132,7 +146,7 @@ def test_messages_have_the_same_times_with_and_without_meta_events() -> None:
     """A link to a moment means the same whether or not meta events are shown."""
     messages = [said(seconds, "m") for seconds in (None, 4, 2, 9)]
     alone = list(time_records(messages, FALLBACK))
-    merged = list(merge_by_time(messages, [noted(0), noted(5)], FALLBACK))
+    merged = list(merged_by_time(messages, [noted(0), noted(5)]))
 
     assert [item for item in merged if isinstance(item, TimedRecord) and not item.record.is_meta] == alone
 
@@ -145,7 +159,7 @@ def test_merging_loses_nothing_and_never_goes_back(messages: list[Any], meta_eve
     """Whatever the timestamps, every record comes once, each kind in its order, in times that never decrease."""
     said_ones = [BadRecord(1) if item == "bad" else said(item, f"{n}") for n, item in enumerate(messages)]
     noted_ones = [BadRecord(2) if item == "bad" else noted(item, f"{n}") for n, item in enumerate(meta_events)]
-    merged = list(merge_by_time(said_ones, noted_ones, FALLBACK))
+    merged = list(merged_by_time(said_ones, noted_ones))
     records = [item.record if isinstance(item, TimedRecord) else item for item in merged]
     times = [item.t_ms for item in merged if isinstance(item, TimedRecord)]
 

@@ -151,7 +151,7 @@ async def test_change_that_came_before_is_seen_at_once() -> None:
 
     assert index.changed(seen).done()
     assert not index.changed(index.openness).done()
-    assert index.openness == Openness(1, complete=False)
+    assert index.openness == Openness(1, shown=0, complete=False)
 
 
 async def test_everybody_is_woken_by_one_change() -> None:

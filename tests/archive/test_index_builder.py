@@ -26,7 +26,8 @@ from scrollcast.archive import index_builder
 from scrollcast.archive.cache import Fingerprint, index_place, load_index
 from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.index import SessionIndex
-from scrollcast.archive.index_builder import FIRST_PUBLISH_EVENTS, MAX_REPORTED_LINES, IndexBuilder
+from scrollcast.archive.event_writer import FIRST_PUBLISH_EVENTS
+from scrollcast.archive.index_builder import MAX_REPORTED_LINES, IndexBuilder
 from scrollcast.errors import ArchiveError
 from scrollcast.model import BadRecord, MarkerKind, Record, Session
 

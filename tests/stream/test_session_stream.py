@@ -4,17 +4,19 @@ import asyncio
 import random
 import shutil
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import orjson
 import pytest
 
 from archives import SCROLL_ID, at, message, meta_event, metadata, write_session
-from scrollcast.archive.formats import SessionSource
+from scrollcast.archive.formats import Decoder, Item, Revised, SessionSource
 from scrollcast.archive.formats.native import NativeReader
-from scrollcast.model import BadRecord, Record
+from scrollcast.archive.storage import Line
 from scrollcast.stream import session_stream, wire
 from serving import Log, Serving, ids, serving, talk, until
 
@@ -55,21 +57,30 @@ class SlowReading:
     def __init__(self, held_at: int) -> None:
         self.held_at = held_at
         self.gate = threading.Event()
-        self._records = NativeReader.records
 
-    def records(self, reader: NativeReader, source: SessionSource, *, meta: bool) -> Iterator[Record | BadRecord]:
-        """In place of `NativeReader.records`."""
-        for place, record in enumerate(self._records(reader, source, meta=meta)):
-            if place == self.held_at:
-                self.gate.wait(10)
-            yield record
+    def decoder(self, decoder: Decoder) -> Decoder:
+        """A decoder that stops there."""
+        slow = Mock(wraps=decoder)
+        slow.feed = partial(self._feed, decoder)
+        return slow
+
+    def _feed(self, decoder: Decoder, line: Line) -> Iterable[Item | Revised]:
+        if line.number - 1 == self.held_at:
+            self.gate.wait(10)
+        return decoder.feed(line)
 
 
 @pytest.fixture
 def reading(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowReading]:
     """Stops at the message 20: sixteen can be played until it is let on."""
     reading = SlowReading(20)
-    monkeypatch.setattr(NativeReader, "records", lambda *given, **named: reading.records(*given, **named))
+    made = NativeReader.decoder
+
+    def decoder(reader: NativeReader, source: SessionSource, *, meta: bool) -> Decoder | None:
+        found = made(reader, source, meta=meta)
+        return found and reading.decoder(found)
+
+    monkeypatch.setattr(NativeReader, "decoder", decoder)
     monkeypatch.setattr(session_stream, "SETTLE_SECONDS", 0)
     yield reading
     reading.gate.set()
@@ -130,14 +141,6 @@ async def test_notices_come_before_the_end_and_truncation_is_its_reason(root: Pa
     assert log.messages.index(notice) < log.messages.index(log.of("end")[0])
     assert log.of("end")[0]["reason"] == "truncated"
     assert log.ids() == ["m0", "m1"]
-
-
-async def test_follow_is_declined_in_a_notice(server: Serving) -> None:
-    """This version plays what is there, and says so."""
-    log = (await server.replay(follow="true")).log
-
-    assert log.codes() == ["follow_unavailable"]
-    assert log.ids() == ids(EVENTS)
 
 
 async def test_meta_events_are_numbered_with_the_messages(root: Path, cache: Path) -> None:
@@ -750,7 +753,7 @@ async def test_hello_says_what_the_session_is(root: Path, cache: Path) -> None:
     assert session["created_at"] == at(0) == metadata()["created_at"]
     state = hello["state"]
     assert (state["mode"], state["speed"], state["idle"], state["status"]) == ("realtime", 4, 2, "paused")
-    assert hello["capabilities"] == ["control", "batch", "window", "preview"]
+    assert hello["capabilities"] == ["control", "follow", "batch", "window", "preview"]
 
 
 @pytest.mark.parametrize(

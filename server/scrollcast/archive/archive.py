@@ -10,19 +10,21 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 from uuid import UUID
 
-from scrollcast.archive.cache import Fingerprint, load_index, prune
+from scrollcast.archive.cache import Fingerprint, load_index, load_older, prune
 from scrollcast.archive.catalogue import Catalogue, CatalogueEntry
 from scrollcast.archive.epoch import epoch_of
 from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.index import SessionIndex
-from scrollcast.archive.index_builder import IndexBuilder
+from scrollcast.archive.index_builder import LINE_REST_SECONDS, RECORD_REST_SECONDS, IndexBuilder
+from scrollcast.archive.watcher import Watcher
 from scrollcast.errors import ArchiveError, SessionNotFound
 from scrollcast.model import Session
 
@@ -37,8 +39,45 @@ KEPT_INDEXES: Final = 64
 WATCH_SECONDS: Final = 1.0
 """How long an answer to "was it rewritten?" serves everybody who asks."""
 
+KEPT_GROWING: Final = 8
+"""Sessions that nobody follows any more, but that can still be read on: their reader's memory of them is kept."""
+
+FORGET_SECONDS: Final = 600.0
+"""A session to which nothing was added for so long is not expected to grow."""
+
+_DEEPEST_FILE: Final = 2
+"""How deep below a folder that a reader names among a session's files a file of it may lie."""
+
+ANEW_SECONDS: Final = 0.5
+"""A session that can only be read anew when something is added is read so at most this often, and so seldom that it
+costs a quarter of one core."""
+
 CACHE_LIMIT_BYTES: Final = 8 << 30
 """How much the cache may hold before the oldest indexes go; about what a year of one person's sessions takes."""
+
+
+_Key: TypeAlias = tuple[UUID, bool]
+"""A session, with or without its meta events."""
+
+
+@dataclass(slots=True, eq=False)
+class _Opened:
+    """An index that is open, and what it takes to let it grow."""
+
+    source: SessionSource
+    fingerprint: Fingerprint
+    index: SessionIndex
+    builder: IndexBuilder
+    followers: int = 0
+    changed_at: float = field(default_factory=time.monotonic)
+    rested: float = 0.0  # what `grow` was last told of how long it has been at rest
+    anew_at: float = 0.0  # when it may be read anew
+    stale: bool = False
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """The files and folders whose change is one of the session."""
+        return frozenset(path for path, _ in self.fingerprint.files)
 
 
 class Archive:
@@ -57,11 +96,16 @@ class Archive:
         if cache is None:
             # Goes with the archive, closed or forgotten.
             self._remove_cache = weakref.finalize(self, shutil.rmtree, self._cache, ignore_errors=True)
+        self._paths = tuple(path.resolve() for path in paths)
         self.catalogue = Catalogue(paths)
-        self._locks: dict[tuple[UUID, bool], threading.Lock] = {}
-        self._indexes: OrderedDict[tuple[UUID, bool], tuple[Fingerprint, SessionIndex]] = OrderedDict()
+        self._locks: dict[_Key, threading.RLock] = {}
+        self._opened: OrderedDict[_Key, _Opened] = OrderedDict()
         self._builders: set[IndexBuilder] = set()
-        self._watched: dict[UUID, tuple[float, str]] = {}
+        self._followed: dict[_Key, int] = {}
+        self._watcher: Watcher | None = None
+        self._watcher_lock = threading.Lock()
+        self._followed_lock = threading.Lock()
+        self._watched: dict[_Key, tuple[float, bool]] = {}
         self._threads = ThreadPoolExecutor(BUILDERS, thread_name_prefix="scrollcast-index")
 
     @classmethod
@@ -80,12 +124,16 @@ class Archive:
 
     def close(self) -> None:
         """Stop reading. Streams that still play get an `ArchiveError`."""
+        if self._watcher:
+            self._watcher.stop()
         for builder in tuple(self._builders):
             builder.stop()
         self._threads.shutdown(wait=True, cancel_futures=True)
         for builder in tuple(self._builders):  # those whose turn never came
             builder.index.fail(ArchiveError("the server is stopping"))
-        self._indexes.clear()
+        for opened in self._opened.values():
+            opened.builder.close()
+        self._opened.clear()
         if self._remove_cache:
             self._remove_cache()
 
@@ -111,6 +159,8 @@ class Archive:
         """
         return self.catalogue.entry(scroll_id).session
 
+    # ------------------------------------------------------------------------------------------------------ opening
+
     async def open_index(self, scroll_id: UUID | str, *, meta: bool = False) -> SessionIndex:
         """The session's index as its files are now; still growing where it is made for the first time.
 
@@ -120,50 +170,24 @@ class Archive:
         """
         return await asyncio.to_thread(self._open_index, scroll_id, meta)
 
-    async def was_rewritten(self, index: SessionIndex) -> bool:
-        """Whether the session that an index was made of now holds other events than it did; growth is no such thing.
-
-        Looked up at most once in `WATCH_SECONDS` a session, however many streams ask.
-        """
-        scroll_id = index.session.scroll_id
-        looked, epoch = self._watched.get(scroll_id, (-math.inf, index.content_epoch))
-        now = time.monotonic()
-        if now - looked >= WATCH_SECONDS:
-            self._watched[scroll_id] = (now, epoch)
-            epoch = await asyncio.to_thread(self._epoch_now, scroll_id, epoch)
-            self._watched[scroll_id] = (now, epoch)
-        return epoch != index.content_epoch
-
-    def _epoch_now(self, scroll_id: UUID, epoch: str) -> str:
-        try:
-            entry = self.catalogue.entry(scroll_id)
-            now = Fingerprint.of(entry.source)
-            for key, (fingerprint, index) in self._indexes.copy().items():
-                if key[0] == scroll_id and fingerprint == now:
-                    return index.content_epoch
-            return epoch_of(entry.source, self._cache)
-        except (ArchiveError, SessionNotFound):
-            return epoch  # it is gone; what was read of it can still be played
-
     def _open_index(self, scroll_id: UUID | str, meta: bool) -> SessionIndex:
         entry = self._find(scroll_id)
         key = (entry.source.scroll_id, meta)
-        with self._locks.setdefault(key, threading.Lock()):
+        with self._lock(key):
             fingerprint = Fingerprint.of(entry.source)
-            known = self._indexes.get(key)
-            if known and known[0] == fingerprint and known[1].failure is None:
-                self._indexes.move_to_end(key)
-                return known[1]
+            opened = self._opened.get(key)
+            if opened and self._is_current(opened, fingerprint):
+                self._opened.move_to_end(key)
+                return opened.index
             session = self.catalogue.update(entry.source).session
             if session.error is not None:
                 raise ArchiveError(session.error)
-            index = load_index(session, fingerprint, self._cache, meta=meta)
-            if index is None:
-                index = self._build(entry.source, session, fingerprint, meta)
-            elif not meta:
-                self.catalogue.learn(key[0], fingerprint, index.count, index.duration_ms)
-            self._keep(key, fingerprint, index)
-            return index
+            opened = self._open(entry.source, session, fingerprint, opened, meta=meta)
+            self._keep(key, opened)
+            return opened.index
+
+    def _lock(self, key: _Key) -> threading.RLock:
+        return self._locks.setdefault(key, threading.RLock())
 
     def _find(self, scroll_id: UUID | str) -> CatalogueEntry:
         try:
@@ -172,24 +196,71 @@ class Archive:
             self.catalogue.refresh()  # it may have come since
             return self.catalogue.entry(scroll_id)
 
-    def _keep(self, key: tuple[UUID, bool], fingerprint: Fingerprint, index: SessionIndex) -> None:
-        self._indexes[key] = (fingerprint, index)
-        self._indexes.move_to_end(key)
-        self._watched[key[0]] = (time.monotonic(), index.content_epoch)
-        while len(self._indexes) > KEPT_INDEXES:
-            self._indexes.popitem(last=False)
+    def _is_current(self, opened: _Opened, fingerprint: Fingerprint) -> bool:
+        """Whether an open index is of the files as they are now, if need be after it has grown."""
+        if opened.index.failure is not None or opened.index.superseded:
+            return False
+        if opened.fingerprint == fingerprint:
+            return True
+        opened.builder.grow()
+        if opened.builder.can_grow:
+            opened.fingerprint = fingerprint
+            return True
+        return False
 
-    def _build(self, source: SessionSource, session: Session, fingerprint: Fingerprint, meta: bool) -> SessionIndex:
-        builder = IndexBuilder(source, session, fingerprint, self._cache, meta=meta)
+    def _open(
+        self, source: SessionSource, session: Session, fingerprint: Fingerprint, before: _Opened | None, *, meta: bool
+    ) -> _Opened:
+        known = load_index(session, fingerprint, self._cache, meta=meta)
+        if known is not None:
+            self._learn(source, fingerprint, known)
+        previous = before.index if before and before.index.complete else None
+        if known is None and previous is None:
+            previous = load_older(session, fingerprint, self._cache, meta=meta)
+        builder = IndexBuilder(
+            source, session, fingerprint, self._cache, meta=meta, previous=previous, finished=known
+        )  # fmt: skip
+        opened = _Opened(source, fingerprint, builder.index, builder)
+        if known is None:
+            self._start(opened, builder.run)
+        return opened
+
+    def _keep(self, key: _Key, opened: _Opened) -> None:
+        before = self._opened.get(key)
+        if before is not None and before is not opened:
+            before.builder.close()
+        opened.followers = self._followed.get(key, 0)
+        self._opened[key] = opened
+        self._opened.move_to_end(key)
+        self._watched[key] = (time.monotonic(), False)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close what was not asked for in a long time."""
+        idle = [opened for opened in self._opened.values() if not opened.followers]
+        for opened in idle[:-KEPT_GROWING]:
+            if opened.index.complete:
+                opened.builder.close()
+        for key in list(self._opened)[: -KEPT_INDEXES or None]:
+            if not self._opened[key].followers:
+                self._opened.pop(key).builder.close()
+
+    def _start(self, opened: _Opened, read: Callable[[], None]) -> None:
+        """Read a session, or read it again, in a thread."""
+        builder = opened.builder
         self._builders.add(builder)
 
         def run() -> None:
+            started = time.monotonic()
             try:
-                builder.run()
-                if builder.index.complete and not meta:
-                    index = builder.index
-                    self.catalogue.learn(source.scroll_id, fingerprint, index.count, index.duration_ms)
+                read()
+                if opened.index.complete:
+                    self._learn(opened.source, opened.fingerprint, opened.index)
+                    builder.grow()  # what came while it was being read
+                if opened.fingerprint.age() > FORGET_SECONDS and not opened.followers:
+                    builder.close()
             finally:
+                opened.anew_at = time.monotonic() + max(ANEW_SECONDS, 3 * (time.monotonic() - started))
                 self._builders.discard(builder)
 
         try:
@@ -197,4 +268,122 @@ class Archive:
         except RuntimeError:
             self._builders.discard(builder)
             raise ArchiveError("the server is stopping") from None
-        return builder.index
+
+    def _learn(self, source: SessionSource, fingerprint: Fingerprint, index: SessionIndex) -> None:
+        if not index.meta:
+            self.catalogue.learn(source.scroll_id, fingerprint, index.count, index.duration_ms)
+
+    # ---------------------------------------------------------------------------------------------------- rewriting
+
+    async def was_rewritten(self, index: SessionIndex) -> bool:
+        """Whether the session that an index was made of now holds other events than it did; growth is no such thing.
+
+        Looked up at most once in `WATCH_SECONDS` a session, however many streams ask.
+        """
+        key = (index.session.scroll_id, index.meta)
+        opened = self._opened.get(key)
+        if opened is not None and opened.index is not index:
+            return opened.index.epoch != index.epoch
+        looked, rewritten = self._watched.get(key, (-math.inf, False))
+        now = time.monotonic()
+        if now - looked >= WATCH_SECONDS:
+            self._watched[key] = (now, rewritten)
+            rewritten = await asyncio.to_thread(self._is_rewritten, key, index)
+            self._watched[key] = (now, rewritten)
+        return rewritten
+
+    def _is_rewritten(self, key: _Key, index: SessionIndex) -> bool:
+        try:
+            source = self.catalogue.entry(key[0]).source
+            now = Fingerprint.of(source)
+            with self._lock(key):
+                opened = self._opened.get(key)
+                if opened and opened.index is index and self._is_current(opened, now):
+                    return False
+            return epoch_of(source, self._cache, meta=index.meta) != index.epoch
+        except (ArchiveError, SessionNotFound):
+            return False  # it is gone; what was read of it can still be played
+
+    # ---------------------------------------------------------------------------------------------------- following
+
+    def follow(self, scroll_id: UUID | str, *, meta: bool = False) -> None:
+        """Let the session's index grow as its files do, until `unfollow`.
+
+        Every session that is followed shares one watcher. Blocks, at its first use for as long as it takes to ask the
+        system for notifications.
+
+        Raises:
+            SessionNotFound: there is no such session.
+        """
+        key = (self._find(scroll_id).source.scroll_id, meta)
+        self.watch()
+        self._count_follower(key, 1)
+
+    def unfollow(self, scroll_id: UUID | str, *, meta: bool = False) -> None:
+        """Take one `follow` back."""
+        self._count_follower((scroll_id if isinstance(scroll_id, UUID) else UUID(scroll_id), meta), -1)
+
+    def _count_follower(self, key: _Key, change: int) -> None:
+        with self._followed_lock:
+            self._followed[key] = self._followed.get(key, 0) + change
+            if opened := self._opened.get(key):
+                opened.followers = self._followed[key]
+            if not self._followed[key]:
+                del self._followed[key]
+
+    async def let_grow(self, index: SessionIndex) -> None:
+        """Begin to read on where an index that is followed ends; returns as soon as that is on its way."""
+        await asyncio.to_thread(self._let_grow, (index.session.scroll_id, index.meta))
+
+    def _let_grow(self, key: _Key) -> None:
+        with self._lock(key):
+            opened = self._opened.get(key)
+            if opened is None:
+                return
+            opened.followers = self._followed.get(key, 0)
+            if opened.fingerprint.age() >= RECORD_REST_SECONDS and opened.index.complete:
+                opened.index.show_all()
+            grows = opened.source.reader.grows_by_lines(opened.source)
+            if grows and opened.index.complete and not opened.builder.can_grow:
+                self._start(opened, opened.builder.catch_up)
+
+    def watch(self) -> None:
+        """Begin to be told of changed files, if that was not begun yet."""
+        with self._watcher_lock:
+            if self._watcher is None:
+                self._watcher = Watcher(self._paths, self.note_changes, self.note_rest)
+                self._watcher.start()
+
+    def note_changes(self, paths: Collection[Path]) -> None:
+        """Read on in the sessions that are followed and to whose files these paths belong. Blocks."""
+        names = {str(place) for path in paths for place in (path, *path.parents[:_DEEPEST_FILE])}
+        for key, opened in tuple(self._opened.items()):
+            if opened.followers and not names.isdisjoint(opened.paths):
+                self._advance(key, opened)
+
+    def _advance(self, key: _Key, opened: _Opened) -> None:
+        opened.changed_at, opened.rested, opened.stale = time.monotonic(), 0.0, False
+        if not opened.index.complete or opened.index.superseded:
+            opened.stale = True  # whoever reads it looks again when it is done
+        elif opened.builder.can_grow:
+            opened.builder.grow()
+        elif opened.source.reader.grows_by_lines(opened.source):
+            opened.stale = True  # it is being caught up with
+        elif time.monotonic() >= opened.anew_at:
+            if Fingerprint.of(opened.source) != opened.fingerprint:
+                opened.index.supersede()
+        else:
+            opened.stale = True
+
+    def note_rest(self) -> None:
+        """Look after the sessions that are followed and to which nothing was added for a while. Blocks."""
+        for key, opened in tuple(self._opened.items()):
+            if not opened.followers:
+                continue
+            if opened.stale:
+                self._advance(key, opened)
+            rest = time.monotonic() - opened.changed_at
+            reached = max((step for step in (LINE_REST_SECONDS, RECORD_REST_SECONDS) if step <= rest), default=0.0)
+            if reached > opened.rested:
+                opened.rested = reached
+                opened.builder.grow(reached)

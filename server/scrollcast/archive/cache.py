@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -16,15 +17,16 @@ from scrollcast.archive.index import HEADER_FILE, SessionIndex
 from scrollcast.archive.storage import FileStamp, stamp
 from scrollcast.model import Session
 
-__all__ = ["Fingerprint", "index_place", "load_index", "prune", "remove_older"]
+__all__ = ["Fingerprint", "index_place", "load_index", "load_older", "prune", "remove_older"]
 
-INDEX_VERSION: Final = 2
+INDEX_VERSION: Final = 3
 """Grows whenever a reader or the encoding changes what an archive turns into; older caches are then made anew."""
 
 ABANDONED_SECONDS: Final = 24 * 3600
 """A folder that was begun and not finished for so long belongs to a process that is gone."""
 
 MAKING_PREFIX: Final = "making-"
+_INDEX_NAME: Final = re.compile(r"[0-9a-f-]{36}\.(messages|meta)\.[0-9a-f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class Fingerprint:
         paths = source.reader.files(source)
         return cls(source.reader.name, tuple((str(path), stamp(path)) for path in paths))
 
+    def age(self) -> float:
+        """The seconds since the newest of the files was written."""
+        newest = max((known.mtime_ns for _, known in self.files if known is not None), default=0)
+        return time.time() - newest / 1e9
+
     @property
     def key(self) -> str:
         """A short name for it, safe in a path."""
@@ -50,14 +57,31 @@ class Fingerprint:
 def load_index(session: Session, fingerprint: Fingerprint, cache: Path, *, meta: bool) -> SessionIndex | None:
     """The index that was made from just these files earlier, or `None` when there is none that can be used."""
     place = index_place(cache, session, fingerprint, meta=meta)
+    index = _load(place, session, meta=meta)
+    if index is None:
+        shutil.rmtree(place, ignore_errors=True)  # else it would stand in the way of a good one
+    return index
+
+
+def load_older(session: Session, fingerprint: Fingerprint, cache: Path, *, meta: bool) -> SessionIndex | None:
+    """The index of an earlier state of the same session, to tell what is new in it; `None` when there is none."""
+    place = index_place(cache, session, fingerprint, meta=meta)
+    for other in _siblings(place):
+        if (index := _load(other, session, meta=meta)) is not None:
+            return index
+    return None
+
+
+def _load(place: Path, session: Session, *, meta: bool) -> SessionIndex | None:
     try:
         header = orjson.loads((place / HEADER_FILE).read_bytes())
-        index = SessionIndex(session, header["epoch"], header["edition"])
+        index = SessionIndex(session, header["epoch"], meta=meta)
+        if header["version"] != INDEX_VERSION:
+            raise ValueError("made by another version")
         if any((place / name).stat().st_size != size for name, size in header["sizes"].items()):
             raise ValueError("a file was cut short")
         index.adopt(place, header)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        shutil.rmtree(place, ignore_errors=True)  # else it would stand in the way of a good one
         return None
     return index
 
@@ -70,17 +94,20 @@ def index_place(cache: Path, session: Session, fingerprint: Fingerprint, *, meta
 
 def remove_older(place: Path) -> None:
     """Drop what was made of earlier states of the same session; whoever still plays from it holds it open."""
+    for other in _siblings(place):
+        shutil.rmtree(other, ignore_errors=True)
+
+
+def _siblings(place: Path) -> list[Path]:
     prefix = place.name.rpartition(".")[0]
-    for other in place.parent.glob(f"{prefix}.*"):
-        if other != place:
-            shutil.rmtree(other, ignore_errors=True)
+    return [other for other in place.parent.glob(f"{prefix}.*") if other != place and other.is_dir()]
 
 
 def prune(cache: Path, limit_bytes: int) -> None:
     """Delete what was abandoned, then the indexes that were made longest ago, until the rest is within the limit."""
     kept, total = [], 0
     for folder in cache.iterdir() if cache.is_dir() else ():
-        if not folder.is_dir():
+        if not (folder.name.startswith(MAKING_PREFIX) or _INDEX_NAME.fullmatch(folder.name)) or not folder.is_dir():
             continue
         try:
             made = folder.stat().st_mtime

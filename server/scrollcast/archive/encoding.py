@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from heapq import merge
 from typing import Any, Final
 
 import orjson
@@ -17,7 +16,7 @@ import orjson
 from scrollcast.archive.timestamps import Instant, format_instant, parse_instant, to_rfc3339
 from scrollcast.model import BadRecord, MarkerKind, Part, Record, Session, wire_role
 
-__all__ = ["EncodedEvent", "EventEncoder", "TimedRecord", "merge_by_time", "time_records"]
+__all__ = ["EncodedEvent", "EventEncoder", "RecordTimer", "SessionClock", "TimedRecord", "time_records"]
 
 _LABEL_CHARACTERS: Final = 80
 """A marker's label is a hint beside a seek bar, not a text to read."""
@@ -58,78 +57,65 @@ LEAST_READING_SECONDS: Final = 0.5
 MOST_READING_SECONDS: Final = 12.0
 
 
-class _Clock:
-    """The recorded time of one session: milliseconds since its first message with a time, never decreasing.
+class SessionClock:
+    """Where the recorded time of one session begins: at its first message with a time.
 
-    With `synthetic` each record comes when the one before it has been read, or at its own time where that is later.
+    `fallback` is the `created_at` of records before the first timestamp. With `synthetic` the session has no times of
+    its own: each record comes when the one before it has been read, or at its own time where that is later.
     """
 
     def __init__(self, fallback: str, *, synthetic: bool = False) -> None:
+        self.fallback = fallback
+        self.synthetic = synthetic
         self.base: Instant | None = parse_instant(fallback) if synthetic else None
-        self._synthetic = synthetic
-        self._fallback = fallback
+        self.base_is_meta = False
 
-    def time(
-        self, records: Iterable[Record | BadRecord], *, meta_sets_base: bool = False
-    ) -> Iterator[TimedRecord | BadRecord]:
-        """Give each record its time; one without a usable timestamp takes its predecessor's, `created_at` too."""
-        latest, created_at, reading_ms = 0, self._fallback, 0
-        for record in records:
-            if isinstance(record, BadRecord):
-                yield record
-                continue
-            if self._synthetic and self.base is not None:
-                latest, reading_ms = latest + reading_ms, 0 if record.is_meta else _reading_ms(record.content)
-                created_at = format_instant(self.base + latest * 1000)
-            instant = parse_instant(record.timestamp)
-            if instant is not None:
-                created_at = to_rfc3339(record.timestamp, instant)
-                if self.base is None and (meta_sets_base or not record.is_meta):
-                    self.base = instant
-                if self.base is not None:
-                    latest = max(latest, (instant - self.base) // 1000)
-            yield TimedRecord(latest, created_at, record)
+
+class RecordTimer:
+    """Times the records of one file by a session's clock: whole milliseconds, never decreasing."""
+
+    def __init__(self, clock: SessionClock, *, meta_sets_base: bool = False) -> None:
+        self._clock = clock
+        self._meta_sets_base = meta_sets_base
+        self._latest = 0
+        self._created_at = clock.fallback
+        self._reading_ms = 0
+
+    def time(self, record: Record) -> TimedRecord:
+        """The record with its time; one without a usable timestamp takes its predecessor's, `created_at` too."""
+        clock = self._clock
+        if clock.synthetic and clock.base is not None:
+            self._read_on(record, clock.base)
+        instant = parse_instant(record.timestamp)
+        if instant is not None:
+            self._created_at = to_rfc3339(record.timestamp, instant)
+            if clock.base is None and (self._meta_sets_base or not record.is_meta):
+                clock.base, clock.base_is_meta = instant, record.is_meta
+            if clock.base is not None:
+                self._latest = max(self._latest, (instant - clock.base) // 1000)
+        return TimedRecord(self._latest, self._created_at, record)
+
+    def _read_on(self, record: Record, base: Instant) -> None:
+        self._latest += self._reading_ms
+        self._reading_ms = 0 if record.is_meta else _reading_ms(record.content)
+        self._created_at = format_instant(base + self._latest * 1000)
 
 
 def _reading_ms(parts: Sequence[Part]) -> int:
     """How long somebody who watches takes to read a message."""
-    seconds = 0.0
-    for part in parts:
-        if part.get("type") in ("text", "thinking", "code"):
-            seconds += len(part["text"]) / READING_CHARACTERS_A_SECOND
-        else:
-            seconds += SKIMMED_SECONDS / 2
-    if all(part.get("type") not in ("text", "thinking", "code") for part in parts):
-        seconds = min(seconds, SKIMMED_SECONDS)
+    prose = sum(len(part["text"]) for part in parts if part.get("type") in ("text", "thinking", "code"))
+    others = sum(part.get("type") not in ("text", "thinking", "code") for part in parts)
+    seconds = prose / READING_CHARACTERS_A_SECOND + min(SKIMMED_SECONDS, others * SKIMMED_SECONDS / 2)
     return round(1000 * min(MOST_READING_SECONDS, max(LEAST_READING_SECONDS, seconds)))
 
 
 def time_records(
     records: Iterable[Record | BadRecord], fallback: str, *, synthetic: bool = False
 ) -> Iterator[TimedRecord | BadRecord]:
-    """Each record with its time. `fallback` is the `created_at` of those before the first timestamp.
-
-    `synthetic` makes up a pace from the length of the text, for a session that has no times of its own.
-    """
-    return _Clock(fallback, synthetic=synthetic).time(records)
-
-
-def merge_by_time(
-    messages: Iterable[Record | BadRecord], meta_events: Iterable[Record | BadRecord], fallback: str
-) -> Iterator[TimedRecord | BadRecord]:
-    """Messages and meta events as one sequence by recorded time, messages first where equal."""
-    clock = _Clock(fallback)
-    timed = clock.time(messages)
-    # The first message with a time is the base that the meta events are timed by, so it is read before any of them.
-    for item in timed:
-        yield item
-        if clock.base is not None:
-            break
-    yield from merge(timed, clock.time(meta_events, meta_sets_base=True), key=_merge_key)
-
-
-def _merge_key(item: TimedRecord | BadRecord) -> int:
-    return item.t_ms if isinstance(item, TimedRecord) else 0
+    """Each record of a session with its time (`SessionClock` tells what `fallback` and `synthetic` mean)."""
+    timer = RecordTimer(SessionClock(fallback, synthetic=synthetic))
+    for record in records:
+        yield record if isinstance(record, BadRecord) else timer.time(record)
 
 
 class EventEncoder:

@@ -17,7 +17,7 @@ import orjson
 from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.storage import open_confined, stamp
 
-__all__ = ["edition_of", "epoch_of", "remember_epoch"]
+__all__ = ["epoch_after", "epoch_of", "remember_epoch"]
 
 HEAD_BYTES: Final = 64 << 10
 """How much of a first line goes into the first epoch of a session."""
@@ -30,51 +30,41 @@ SAMPLE_BYTES: Final = 16 << 10
 """Of a larger file so many pieces, evenly spread from its first byte to its last."""
 
 
-def epoch_of(source: SessionSource, cache: Path) -> str:
+def epoch_of(source: SessionSource, cache: Path, *, meta: bool = False) -> str:
     """The session's epoch as its file is now.
 
     Where nothing is remembered of an earlier state it is made of the file's beginning, so that it survives the loss of
-    the cache.
+    the cache. A file that is written anew whenever something is added keeps its epoch: only its events can tell.
     """
     path = source.reader.files(source)[0]
-    known = _recall_epoch(source, cache)
+    known = _recall_epoch(source, cache, meta=meta)
     if known is None:
-        return _name(source.scroll_id.bytes, _first_line(path, source.root))
-    if _digest(path, source.root, known["size"]) == known["digest"]:
+        return _name(source.scroll_id.bytes, source.member.encode(), _first_line(path, source.root))
+    if not source.reader.grows_by_lines(source) or _digest(path, source.root, known["size"]) == known["digest"]:
         return str(known["epoch"])
     return _name(str(known["epoch"]).encode(), _first_line(path, source.root))
 
 
-def edition_of(source: SessionSource) -> str:
-    """What is added to the epoch of the events *with* meta events that lie in a file of their own.
-
-    There a late record of either file comes to stand between earlier ones, so that growth moves sequence numbers too.
-    """
-    messages, *others = source.reader.files(source)
-    found = [(path, stamp(path)) for path in others[:1]]
-    grown = [(path, known.size) for path, known in found if known is not None]
-    if not grown:
-        return ""
-    own = stamp(messages)
-    digests = [str(_digest(path, source.root, size)).encode() for path, size in grown]
-    return _name(str(own.size if own else 0).encode(), *digests)
+def epoch_after(epoch: str, changed: bytes) -> str:
+    """The epoch of a session whose events turned out to differ from what they were in `epoch`, from `changed` on."""
+    return _name(epoch.encode(), changed)
 
 
-def remember_epoch(source: SessionSource, epoch: str, cache: Path) -> None:
+def remember_epoch(source: SessionSource, epoch: str, cache: Path, *, meta: bool = False) -> None:
     """Note what an epoch stands for, to tell growth from rewriting later."""
     path = source.reader.files(source)[0]
     found = stamp(path)
     size = _whole_lines(path, source.root, found.size if found else 0)
     note = orjson.dumps({"epoch": epoch, "size": size, "digest": _digest(path, source.root, size)})
-    place = _epoch_place(source, cache)
+    place = _epoch_place(source, cache, meta=meta)
     temporary = place.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
     temporary.write_bytes(note)
     temporary.replace(place)
 
 
-def _recall_epoch(source: SessionSource, cache: Path) -> dict[str, Any] | None:
+def _recall_epoch(source: SessionSource, cache: Path, *, meta: bool) -> dict[str, Any] | None:
     try:
-        note = orjson.loads(_epoch_place(source, cache).read_bytes())
+        note = orjson.loads(_epoch_place(source, cache, meta=meta).read_bytes())
     except (OSError, ValueError):
         return None
     match note:
@@ -84,8 +74,8 @@ def _recall_epoch(source: SessionSource, cache: Path) -> dict[str, Any] | None:
             return None
 
 
-def _epoch_place(source: SessionSource, cache: Path) -> Path:
-    return cache / f"{source.scroll_id}.epoch"
+def _epoch_place(source: SessionSource, cache: Path, *, meta: bool) -> Path:
+    return cache / f"{source.scroll_id}.{'meta' if meta else 'messages'}.epoch"
 
 
 def _first_line(path: Path, root: Path) -> bytes:

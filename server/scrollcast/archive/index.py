@@ -2,7 +2,8 @@
 
 `events.bin` holds the events' own bytes, a comma behind each, so that any run of events is one slice of the file and a
 batch is that slice between brackets. Beside it lie tables of fixed-width numbers, mapped and bisected, never loaded.
-A session plays while `index_builder` is still reading it.
+A session plays while `index_builder` is still reading it, and grows when its file does: then the tables are in memory
+again, and the new events' bytes lie in a second file that goes with the process.
 """
 
 from __future__ import annotations
@@ -47,10 +48,16 @@ TABLES: Final[Mapping[str, TableType]] = {
 
 @dataclass(frozen=True, slots=True)
 class Openness:
-    """How far an index has come: `count` events can be played, and `complete` says that these are all."""
+    """How far an index has come: `count` events can be played, and `complete` says that the session was read whole.
+
+    `shown` of them are for those who follow the session while it is written: the others may still change.
+    `superseded` says that the session's files hold something else by now: the archive gives another index for it.
+    """
 
     count: int
+    shown: int
     complete: bool
+    superseded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +82,23 @@ class EventBlock:
 class SessionIndex:
     """The events of one session, readable by number while the rest is still being made.
 
-    `times`, `turns` and `tools` may grow until `complete`; what was there stays. Safe to use from several event loops.
+    `times`, `turns` and `tools` may grow; what was there stays. Safe to use from several event loops.
+
+    `epoch` names the content that the sequence numbers belong to. It changes while the index is being made when an
+    event turns out to differ from what it was the last time; whoever plays from here has to look at it again whenever
+    the index has come further.
     """
 
-    def __init__(self, session: Session, content_epoch: str, edition: str = "") -> None:
+    def __init__(self, session: Session, epoch: str, *, meta: bool = False) -> None:
         self.session = session
-        self.content_epoch = content_epoch
-        self.edition = edition
+        self.meta = meta  # whether the session's meta events are among its events
+        self.epoch = epoch
         self.source_bytes = 0  # how much there is to read
         self.count = 0
+        self.settled = 0  # the events before this one stay as they are when the session grows
+        self.shown = 0
         self.complete = False
+        self.superseded = False
         self.truncated = False
         self.skipped_count = 0
         self.skipped_lines: list[int] = []
@@ -95,22 +109,20 @@ class SessionIndex:
         self.gaps: Sequence[int] = array("q")
         self.offsets: Sequence[int] = array("Q", [0])
         self.ids: array[int] | memoryview = array("I")
-        self._markers: array[int] | memoryview = array("B")
+        self._markers: array[int] | memoryview | bytearray = array("B")
         self._events_fd = -1
+        self._tail_fd = -1
+        self._tail_start = sys.maxsize  # the offset of the first byte that lies in the second file
         self._lock = threading.Lock()
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
 
     def __del__(self) -> None:
         # The last stream that plays from here is gone, and the archive has let go of it.
-        if self._events_fd >= 0:
-            os.close(self._events_fd)
+        for fd in (self._events_fd, self._tail_fd):
+            if fd >= 0:
+                os.close(fd)
 
     # ------------------------------------------------------------------------------------------------------ facts
-
-    @property
-    def epoch(self) -> str:
-        """The name of the content that the sequence numbers belong to."""
-        return f"{self.content_epoch}.{self.edition}" if self.edition else self.content_epoch
 
     @property
     def duration_ms(self) -> int:
@@ -120,8 +132,8 @@ class SessionIndex:
     @property
     def openness(self) -> Openness:
         """How far it has come."""
-        complete = self.complete  # read first: once it is true, `count` is the last one
-        return Openness(self.count, complete)
+        complete = self.complete  # read first: once it is true, `count` is no less than what the file held then
+        return Openness(self.count, self.shown, complete, self.superseded)
 
     def size_of(self, start: int, stop: int) -> int:
         """The bytes that a run of events takes, a comma behind each."""
@@ -139,7 +151,7 @@ class SessionIndex:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         with self._lock:
-            if self.openness == seen and self.failure is None and not self.complete:
+            if self.openness == seen and self.failure is None:
                 self._waiters.append((loop, future))
                 return future
         future.set_result(None)
@@ -179,8 +191,7 @@ class SessionIndex:
         """
         first, last = self.offsets[start], self.offsets[stop]
         data = memoryview(bytearray(last - first))
-        if not read_cached(self._events_fd, data, first):
-            await asyncio.to_thread(_read_fully, self._events_fd, data, first)
+        await self._fill(data, first)
         return EventBlock(start, data, [offset - first for offset in self.offsets[start : stop + 1]])
 
     async def read_run(self, start: int, stop: int, head: bytes, tail: bytes) -> bytearray:
@@ -189,10 +200,40 @@ class SessionIndex:
         message = bytearray(len(head) + size + len(tail))
         message[: len(head)] = head
         with memoryview(message)[len(head) : len(head) + size] as body:
-            if not read_cached(self._events_fd, body, first):
-                await asyncio.to_thread(_read_fully, self._events_fd, body, first)
+            await self._fill(body, first)
         message[len(head) + size :] = tail
         return message
+
+    async def _fill(self, buffer: memoryview, offset: int) -> None:
+        pieces = self._pieces(buffer, offset)
+        if not all(read_cached(fd, piece, place) for fd, piece, place in pieces):
+            for fd, piece, place in pieces:
+                await asyncio.to_thread(_read_fully, fd, piece, place)
+
+    def _pieces(self, buffer: memoryview, offset: int) -> list[tuple[int, memoryview, int]]:
+        """The file, the part of the buffer and the place in the file, for each of the files that this is read from."""
+        inside = min(len(buffer), max(0, self._tail_start - offset))
+        pieces = [(self._events_fd, buffer[:inside], offset)] if inside else []
+        if inside < len(buffer):
+            pieces.append((self._tail_fd, buffer[inside:], offset + inside - self._tail_start))
+        return pieces
+
+    def read_now(self, start: int, stop: int) -> bytes:
+        """The bytes of a run of events, a comma behind each. Blocks."""
+        return self.read_bytes(self.offsets[start], self.size_of(start, stop))
+
+    def read_bytes(self, offset: int, size: int) -> bytes:
+        """So many of the events' bytes. Blocks."""
+        data = bytearray(size)
+        with memoryview(data) as buffer:
+            for fd, piece, place in self._pieces(buffer, offset):
+                _read_fully(fd, piece, place)
+        return bytes(data)
+
+    @property
+    def has_markers(self) -> bool:
+        """Whether any event that is there has a marker."""
+        return len(self._markers) > 0
 
     async def find(self, event_id: str) -> int | None:
         """The number of the event with this id, `None` when there is none. Waits for the index to be complete."""
@@ -218,6 +259,25 @@ class SessionIndex:
     def publish(self, count: int) -> None:
         """Make the first `count` events playable and wake whoever waits. Called by the builder's thread."""
         self.count = count
+        self.shown = max(self.shown, min(self.settled, count))
+        self._wake()
+
+    def settle(self, count: int) -> None:
+        """Say that the first `count` events stay as they are; they are shown as soon as they are published."""
+        self.settled = count
+        shown = max(self.shown, min(count, self.count))
+        if shown != self.shown:
+            self.shown = shown
+            self._wake()
+
+    def show_all(self) -> None:
+        """Show those who follow the session what may still change: nothing was written for a while."""
+        self.shown = self.count
+        self._wake()
+
+    def supersede(self) -> None:
+        """Say that the session's files hold something else by now. What was read of them can still be played."""
+        self.superseded = True
         self._wake()
 
     def fail(self, failure: ArchiveError) -> None:
@@ -235,9 +295,22 @@ class SessionIndex:
         self.skipped_lines = header["skipped_lines"]
         if self._events_fd < 0:
             self._events_fd = os.open(folder / EVENTS_FILE, os.O_RDONLY | os.O_CLOEXEC)
+        self.settled = header["settled"]
+        self.shown = max(self.shown, self.settled)
         self.count = header["count"]
         self.complete = True  # only now that `count` is the last one
         self._wake()
+
+    def thaw(self, tail_fd: int) -> tuple[dict[str, array[int]], bytearray]:
+        """Take the tables back into memory, to be appended to, and the markers. New events' bytes go to `tail_fd`,
+        which the index now owns."""
+        tables = {name: array(typecode, getattr(self, name)) for name, typecode in TABLES.items()}
+        for name, table in tables.items():
+            setattr(self, name, table)
+        markers = bytearray(self._markers)
+        self._markers = markers
+        self._tail_fd, self._tail_start = tail_fd, tables["offsets"][self.count]
+        return tables, markers
 
     def attach(self, events_fd: int) -> None:
         """Read events from this file, which the index now owns."""

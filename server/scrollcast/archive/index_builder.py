@@ -1,105 +1,191 @@
-"""Makes a `SessionIndex`: a session is read once, in a worker thread, and plays while it is being read."""
+"""Makes a `SessionIndex`: a session is read once, in a worker thread, and plays while it is being read.
+
+A builder can go on where it stopped when the session's file has grown, at a cost in proportion to what was appended.
+"""
 
 from __future__ import annotations
 
-import os
+import logging
+import sys
 import tempfile
 import threading
-import time
-from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
-from scrollcast.archive.cache import MAKING_PREFIX, Fingerprint, index_place, remove_older
-from scrollcast.archive.encoding import EncodedEvent, EventEncoder, TimedRecord, merge_by_time, time_records
-from scrollcast.archive.epoch import edition_of, epoch_of, remember_epoch
-from scrollcast.archive.formats import SessionSource
-from scrollcast.archive.index import EVENTS_FILE, HEADER_FILE, MARKERS_FILE, TABLES, SessionIndex, hash_id
+from scrollcast.archive.cache import INDEX_VERSION, MAKING_PREFIX, Fingerprint, index_place, remove_older
+from scrollcast.archive.encoding import EncodedEvent, EventEncoder
+from scrollcast.archive.epoch import epoch_after, epoch_of, remember_epoch
+from scrollcast.archive.event_writer import EventWriter
+from scrollcast.archive.formats import Revised, SessionSource
+from scrollcast.archive.index import SessionIndex
+from scrollcast.archive.intake import Intake, TimedItem, open_intake
 from scrollcast.errors import ArchiveError
-from scrollcast.model import REPORTED_GAP_MS, BadRecord, MarkerKind, Session
+from scrollcast.model import BadRecord, Session
 
 __all__ = ["IndexBuilder"]
-
-PUBLISH_BYTES: Final = 256 << 10
-PUBLISH_SECONDS: Final = 0.02
-FIRST_PUBLISH_EVENTS: Final = 16
-"""New events become playable at the first of these: bytes collected, time passed, or the very first few events."""
 
 MAX_REPORTED_LINES: Final = 100
 """How many numbers of bad lines are kept; all of them are counted."""
 
+LINE_REST_SECONDS: Final = 3.0
+"""When nothing was written for so long, a last line without an end is taken as it is."""
+
+RECORD_REST_SECONDS: Final = 30.0
+"""The same for records that a reader holds back because a later line may add to them: a tool may run for a while."""
+
+log = logging.getLogger(__name__)
+
+
+class _Changed(Exception):
+    """What was given of a session is no longer so."""
+
 
 class IndexBuilder:
-    """Reads a session into a `SessionIndex`, once. `run` blocks and belongs in a worker thread."""
+    """Reads a session into a `SessionIndex`. `run`, `catch_up` and `grow` block and belong in worker threads.
 
-    def __init__(self, source: SessionSource, session: Session, fingerprint: Fingerprint, cache: Path, *, meta: bool):
+    `previous` is the index of an earlier state of the session. As long as its events come again the new index has its
+    epoch; the first one that differs changes the epoch. With a `finished` index nothing is made anew: it can `grow` as
+    soon as `catch_up` has read the session up to its end.
+    """
+
+    def __init__(
+        self,
+        source: SessionSource,
+        session: Session,
+        fingerprint: Fingerprint,
+        cache: Path,
+        *,
+        meta: bool,
+        previous: SessionIndex | None = None,
+        finished: SessionIndex | None = None,
+    ) -> None:
         self._source = source
         self._session = session
         self._fingerprint = fingerprint
         self._cache = cache
         self._meta = meta
         self._stopped = threading.Event()
-        self._bad: list[int] = []
-        self._bad_count = 0
-        self._truncated = False
-        self.index = SessionIndex(session, epoch_of(source, cache), edition_of(source) if meta else "")
-        self.index.source_bytes = sum(known.size for _, known in fingerprint.files if known is not None)
+        self._lock = threading.Lock()
+        self._intake: Intake | None = None
+        self._writer: EventWriter | None = None
+        self._encoder = EventEncoder(session)
+        self._forget_bad()
+        self._previous: SessionIndex | None = None
+        self.index = finished or self._new_index(previous)
+
+    def _new_index(self, previous: SessionIndex | None) -> SessionIndex:
+        index = SessionIndex(self._session, epoch_of(self._source, self._cache, meta=self._meta), meta=self._meta)
+        index.source_bytes = sum(known.size for _, known in self._fingerprint.files if known is not None)
+        self._previous = previous if previous is not None and previous.epoch == index.epoch else None
+        return index
+
+    @property
+    def can_grow(self) -> bool:
+        """Whether `grow` can add to the index."""
+        return self._intake is not None and self._intake.can_grow and not self.index.superseded
 
     def stop(self) -> None:
         """Let `run` return soon, with the index unfinished."""
         self._stopped.set()
 
+    def close(self) -> None:
+        """Let go of the session's files; the index stays as it is."""
+        with self._lock:
+            if self._intake is not None:
+                self._intake.close()
+            self._intake = None
+
+    # ---------------------------------------------------------------------------------------------- the first time
+
     def run(self) -> None:
         """Read everything. Whatever goes wrong becomes the index's `failure`; nothing is raised."""
-        try:
-            self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)  # it may be deleted at any time
-            with tempfile.TemporaryDirectory(prefix=MAKING_PREFIX, dir=self._cache, ignore_cleanup_errors=True) as made:
-                self._read(Path(made) / "index")
-        except ArchiveError as problem:
-            self.index.fail(problem)
-        except OSError as problem:
-            self.index.fail(ArchiveError("the session could not be read or cached", str(problem)))
-        except Exception as problem:  # a defect of a reader ends one session, not the server
-            self.index.fail(ArchiveError("the session could not be decoded", repr(problem)))
+        with self._lock:
+            try:
+                self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)  # it may be deleted at any time
+                making = tempfile.TemporaryDirectory(prefix=MAKING_PREFIX, dir=self._cache, ignore_cleanup_errors=True)
+                with making as made:
+                    self._read(Path(made) / "index")
+            except ArchiveError as problem:
+                self.index.fail(problem)
+            except OSError as problem:
+                self.index.fail(ArchiveError("the session could not be read or cached", str(problem)))
+            except Exception as problem:  # a defect of a reader ends one session, not the server
+                log.debug("in full", exc_info=problem)
+                self.index.fail(ArchiveError("the session could not be decoded", repr(problem)))
 
     def _read(self, folder: Path) -> None:
         folder.mkdir(mode=0o700)
-        with _EventWriter(folder, self.index) as writer:
-            encoder = EventEncoder(self._session)
-            for item in self._records():
-                if self._stopped.is_set():
-                    raise ArchiveError("the server is stopping")
-                if isinstance(item, BadRecord):
-                    self._note_bad(item)
-                    continue
-                try:
-                    event = encoder.encode(writer.count, item)
-                except RecursionError:  # nested more deeply than can be written
-                    self._note_bad(BadRecord(None))
-                else:
-                    writer.add(event)
+        self._intake = open_intake(self._source, self._session, meta=self._meta)
+        self._writer = EventWriter.create(folder, self.index, self._verify)
+        try:
+            self.index.settle(sys.maxsize)
+            for item in chain(self._intake.pull(), self._intake.tail()):
+                self._take(item)
+            self.index.settle(self._writer.count)
+            for item in self._intake.pending():
+                self._take(item)
             header = {
-                "epoch": self.index.content_epoch,
-                "edition": self.index.edition,
-                "count": writer.count,
+                "version": INDEX_VERSION,
+                "count": self._writer.count,
+                "settled": self.index.settled,
                 "truncated": self._truncated,
                 "skipped_count": self._bad_count,
                 "skipped_lines": self._bad,
             }
-            writer.finish(header)
+            self._writer.publish()
+            self._verify_end()
+            header["epoch"] = self.index.epoch
+            self._writer.finish(folder, header)
+        finally:
+            self._writer.close()
+            self._writer = None
+            if not self._intake.can_grow:
+                self._intake.close()
         self._settle(folder, header)
 
-    def _records(self) -> Iterator[TimedRecord | BadRecord]:
-        source, fallback = self._source, self._session.created_at or "1970-01-01T00:00:00Z"
-        apart = source.reader.meta_events(source) if self._meta else None
-        if apart is None:
-            synthetic = self._session.timing == "synthetic"
-            return time_records(source.reader.records(source, meta=self._meta), fallback, synthetic=synthetic)
-        return merge_by_time(source.reader.records(source, meta=False), apart, fallback)
+    def _take(self, item: TimedItem) -> None:
+        assert self._writer is not None
+        if self._stopped.is_set():
+            raise ArchiveError("the server is stopping")
+        if isinstance(item, Revised):  # what it is about was known beforehand, or the file changed in this moment
+            return
+        event = self._encode(self._writer.count, item)
+        if event is not None:
+            self._writer.add(event)
+
+    def _encode(self, seq: int, item: TimedItem) -> EncodedEvent | None:
+        if isinstance(item, Revised):
+            raise _Changed
+        if isinstance(item, BadRecord):
+            self._note_bad(item)
+            return None
+        try:
+            return self._encoder.encode(seq, item)
+        except RecursionError:  # nested more deeply than can be written
+            self._note_bad(BadRecord(None))
+            return None
+
+    def _settle(self, folder: Path, header: dict[str, Any]) -> None:
+        """Put the finished folder in its place, and note what the epoch stands for."""
+        remember_epoch(self._source, self.index.epoch, self._cache, meta=self._meta)
+        place = index_place(self._cache, self._session, self._fingerprint, meta=self._meta)
+        remove_older(place)
+        with suppress(OSError):  # another process was faster: theirs is as good, ours serves this index
+            folder.rename(place)
+            folder = place
+        self.index.adopt(folder, header)
+        if self._fingerprint.age() >= RECORD_REST_SECONDS:
+            self.index.show_all()
+
+    # ------------------------------------------------------------------------------------------- the bad records
+
+    def _forget_bad(self) -> None:
+        self._bad: list[int] = []
+        self._bad_count = 0
+        self._truncated = False
 
     def _note_bad(self, record: BadRecord) -> None:
         if record.half_written:
@@ -109,102 +195,117 @@ class IndexBuilder:
         if record.line is not None and len(self._bad) < MAX_REPORTED_LINES:
             self._bad.append(record.line)
 
-    def _settle(self, folder: Path, header: dict[str, Any]) -> None:
-        """Put the finished folder in its place, and note what the epoch stands for."""
-        remember_epoch(self._source, self.index.content_epoch, self._cache)
-        place = index_place(self._cache, self._session, self._fingerprint, meta=self._meta)
-        remove_older(place)
-        with suppress(OSError):  # another process was faster: theirs is as good, ours serves this index
-            folder.rename(place)
-            folder = place
-        self.index.adopt(folder, header)
+    # ------------------------------------------------------------------------------------------------- the epoch
 
+    def _verify(self, first: int, data: bytes) -> None:
+        """Compare events that are about to be shown with what they were the last time."""
+        previous = self._previous
+        if previous is None or first >= previous.count:
+            return
+        start = previous.offsets[first]
+        known = min(len(data), previous.offsets[previous.count] - start)
+        try:
+            same = data[:known] == previous.read_bytes(start, known)
+        except (ArchiveError, OSError):  # the old files are gone
+            same = False
+        if not same:
+            self._change_epoch(data)
 
-class _EventWriter:
-    """Writes one index's files, and shows each event to the index as soon as it is safely in the file."""
+    def _verify_end(self) -> None:
+        if self._previous is not None and self.index.count < self._previous.count:
+            self._change_epoch(b"shorter")
+        self._previous = None
 
-    def __init__(self, folder: Path, index: SessionIndex) -> None:
-        self._folder = folder
-        self._index = index
-        self._times, self._offsets = array("q"), array("Q", [0])
-        self._turns, self._tools = array("I"), array("I")
-        self._ids, self._gaps = array("I"), array("q")
-        index.times, index.offsets, index.turns, index.tools = self._times, self._offsets, self._turns, self._tools
-        self._buffer: list[bytes] = []
-        self._buffered = 0
-        self._published = time.monotonic()
-        self._end = 0
-        self._first_marker = True
+    def _change_epoch(self, changed: bytes) -> None:
+        self.index.epoch = epoch_after(self.index.epoch, changed)
+        self._previous = None
 
-    def __enter__(self) -> _EventWriter:
-        self._fd = os.open(self._folder / EVENTS_FILE, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        self._index.attach(self._fd)
-        self._markers = (self._folder / MARKERS_FILE).open("wb")
-        return self
+    # --------------------------------------------------------------------------------------------------- growing
 
-    def __exit__(self, *_exc: object) -> None:
-        self._markers.close()
+    def catch_up(self) -> None:
+        """Read a finished index's session up to where the index ends, so that it can grow. Takes as long as `run`."""
+        with self._lock:
+            if self._intake is not None or self.index.superseded:
+                return
+            self._grow(self._read_again)
+
+    def _read_again(self) -> None:
+        self._intake = open_intake(self._source, self._session, meta=self._meta)
+        if self._intake.can_grow:
+            self._forget_bad()
+            self._append(chain(self._intake.pull(), self._intake.tail()), 0)
+        else:
+            self._intake.close()
+
+    def grow(self, rest_seconds: float = 0.0) -> None:
+        """Read on where the files have grown; where they did something else the index is superseded.
+
+        While the session is being read already nothing is done: that reading comes to the new part by itself.
+        `rest_seconds` says for how long the session has been at rest: then what its writer may have left unfinished is
+        taken as it is, and what was read before is checked for having been changed in place.
+        """
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            if self.can_grow and self.index.complete:
+                self._grow(lambda: self._read_on(rest_seconds))
+        finally:
+            self._lock.release()
+
+    def _read_on(self, rest_seconds: float) -> None:
+        intake, index = self._intake, self.index
+        assert intake is not None
+        if not intake.has_only_grown():
+            raise _Changed
+        self._append(intake.pull(), index.settled)
+        if rest_seconds >= LINE_REST_SECONDS:
+            if not intake.is_intact():
+                raise _Changed
+            self._append(intake.tail(), index.settled)
+        if rest_seconds >= RECORD_REST_SECONDS:
+            self._append(intake.pending(), index.settled, settles=False)
+            index.show_all()
+
+    def _grow(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except _Changed:
+            self.index.supersede()
+        except (ArchiveError, OSError) as problem:  # it may be back soon; what was read of it still plays
+            log.info("%s could not be read on: %s", self._source.path, problem)
+        except Exception as problem:  # a defect of a reader ends one session's growth, not the server
+            log.error("%s could not be read on: %r", self._source.path, problem)
+            log.debug("in full", exc_info=problem)
+
+    def _append(self, items: Iterable[TimedItem], seq: int, *, settles: bool = True) -> None:
+        """Add what is new of records that begin with the event `seq`; those that are there must come the same."""
+        index = self.index
+        for item in items:
+            if self._stopped.is_set():
+                return
+            event = self._encode(seq, item)
+            if event is None:
+                continue
+            if seq < index.settled:
+                if index.size_of(seq, seq + 1) != len(event.data) + 1:
+                    raise _Changed
+            elif seq < self._count:
+                if index.read_now(seq, seq + 1) != event.data + b",":
+                    raise _Changed
+            else:
+                self._appender().add(event)
+            seq += 1
+        index.truncated, index.skipped_count, index.skipped_lines = self._truncated, self._bad_count, self._bad
+        if settles:
+            index.settle(max(seq, index.settled))
+        if self._writer is not None:
+            self._writer.publish()
 
     @property
-    def count(self) -> int:
-        """The number of events so far, which is the next one's number."""
-        return len(self._times)
+    def _count(self) -> int:
+        return self._writer.count if self._writer is not None else self.index.count
 
-    def add(self, event: EncodedEvent) -> None:
-        """Append one event."""
-        seq = self.count
-        self._buffer.append(event.data)
-        self._buffered += len(event.data) + 1
-        self._end += len(event.data) + 1
-        self._note_gap(event.t_ms)
-        if event.is_turn:
-            self._turns.append(seq)
-        if event.is_tool:
-            self._tools.append(seq)
-        self._ids.append(hash_id(event.id))
-        for kind, label in event.markers:
-            self._mark(seq, event.t_ms, kind, label)
-        self._times.append(event.t_ms)
-        self._offsets.append(self._end)
-        if self._is_time_to_publish():
-            self.publish()
-
-    def _note_gap(self, t_ms: int) -> None:
-        if self._times and t_ms - self._times[-1] >= REPORTED_GAP_MS:
-            self._gaps.extend((self._times[-1], t_ms))
-
-    def _mark(self, seq: int, t_ms: int, kind: MarkerKind, label: str) -> None:
-        data = orjson.dumps({"seq": seq, "t_ms": t_ms, "kind": kind, "label": label})
-        self._markers.write(data if self._first_marker else b"," + data)
-        self._first_marker = False
-
-    def _is_time_to_publish(self) -> bool:
-        return (
-            self._buffered >= PUBLISH_BYTES
-            or self.count == FIRST_PUBLISH_EVENTS
-            or time.monotonic() - self._published >= PUBLISH_SECONDS
-        )
-
-    def publish(self) -> None:
-        """Write what was collected, then let it be played."""
-        if self._buffer:
-            _write_fully(self._fd, b",".join(self._buffer) + b",")
-            self._buffer, self._buffered = [], 0
-        self._index.publish(self.count)
-        self._published = time.monotonic()
-
-    def finish(self, header: dict[str, Any]) -> None:
-        """Write the rest, and the tables beside it."""
-        self.publish()
-        self._markers.flush()
-        tables = (self._times, self._offsets, self._ids, self._turns, self._tools, self._gaps)
-        for name, table in zip(TABLES, tables, strict=True):
-            (self._folder / name).write_bytes(table)
-        header["sizes"] = {name: (self._folder / name).stat().st_size for name in (*TABLES, MARKERS_FILE, EVENTS_FILE)}
-        (self._folder / HEADER_FILE).write_bytes(orjson.dumps(header))
-
-
-def _write_fully(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+    def _appender(self) -> EventWriter:
+        if self._writer is None:
+            self._writer = EventWriter.append_to(self.index, self._cache)
+        return self._writer

@@ -11,7 +11,7 @@ import math
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ __all__ = [
     "ZSTD_MAGIC",
     "FileStamp",
     "Line",
+    "LineSplitter",
     "confine",
     "decode_json",
     "open_confined",
@@ -158,11 +159,13 @@ def read_lines(path: Path, root: Path) -> Iterator[Line]:
     way; what is damaged in it ends it there.
     """
     fd = open_confined(path, root)
+    splitter = LineSplitter()
     try:
-        if os.pread(fd, len(ZSTD_MAGIC), 0) == ZSTD_MAGIC:
-            yield from _split_lines(_unpacked(fd))
-        else:
-            yield from _split_lines(iter(partial(os.read, fd, CHUNK_BYTES), b""))
+        packed = os.pread(fd, len(ZSTD_MAGIC), 0) == ZSTD_MAGIC
+        for chunk in _unpacked(fd) if packed else iter(partial(os.read, fd, CHUNK_BYTES), b""):
+            yield from splitter.feed(chunk)
+        if (rest := splitter.rest()) is not None:
+            yield rest
     finally:
         os.close(fd)
 
@@ -177,33 +180,45 @@ def _unpacked(fd: int) -> Iterator[bytes]:
             return
 
 
-def _split_lines(chunks: Iterable[bytes]) -> Iterator[Line]:
-    number = 1
-    pending: list[bytes] = []
-    pending_bytes = 0
-    oversized = False
-    first = True
-    for chunk in chunks:
-        if first:
-            chunk, first = chunk.removeprefix(_BYTE_ORDER_MARK), False
+class LineSplitter:
+    """Cuts a file's bytes, given chunk by chunk from its beginning, into lines."""
+
+    def __init__(self) -> None:
+        self._number = 1
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._oversized = False
+        self._first = True
+
+    def feed(self, chunk: bytes) -> Iterator[Line]:
+        """The lines that end in this chunk. To be read to the end before the next chunk is given."""
+        if self._first:
+            chunk, self._first = chunk.removeprefix(_BYTE_ORDER_MARK), False
         *whole, rest = chunk.split(b"\n")
         for piece in whole:
-            if oversized or pending_bytes + len(piece) > MAX_LINE_BYTES:
-                yield Line(number, None, ended=True)
-            else:
-                data = b"".join((*pending, piece)) if pending else piece
-                yield Line(number, data[:-1] if data.endswith(b"\r") else data, ended=True)
-            number += 1
-            pending, pending_bytes, oversized = [], 0, False
-        pending_bytes += len(rest)
-        if pending_bytes > MAX_LINE_BYTES:
-            pending, oversized = [], True
+            yield self._line(piece)
+        self._pending_bytes += len(rest)
+        if self._pending_bytes > MAX_LINE_BYTES:
+            self._pending, self._oversized = [], True
         elif rest:
-            pending.append(rest)
-    if oversized:
-        yield Line(number, None, ended=False)
-    elif pending:
-        yield Line(number, b"".join(pending), ended=False)
+            self._pending.append(rest)
+
+    def _line(self, piece: bytes) -> Line:
+        number = self._number
+        self._number += 1
+        if self._oversized or self._pending_bytes + len(piece) > MAX_LINE_BYTES:
+            data = None
+        else:
+            data = b"".join((*self._pending, piece)) if self._pending else piece
+            data = data[:-1] if data.endswith(b"\r") else data
+        self._pending, self._pending_bytes, self._oversized = [], 0, False
+        return Line(number, data, ended=True)
+
+    def rest(self) -> Line | None:
+        """What stands behind the last line end, as it is now; `None` where nothing does. Changes nothing."""
+        if self._oversized:
+            return Line(self._number, None, ended=False)
+        return Line(self._number, b"".join(self._pending), ended=False) if self._pending else None
 
 
 def read_whole(path: Path, root: Path, limit: int = MAX_WHOLE_FILE_BYTES) -> bytes:

@@ -16,7 +16,7 @@ from scrollcast.playback.commands import UNCHANGED, Control, Mode, Seek, SeekEve
 from scrollcast.playback.playhead import Playhead
 from scrollcast.playback.timeline import Timeline
 
-__all__ = ["Changed", "Deliver", "Output", "Player", "Rewind", "Skipped", "Snapshot", "Status"]
+__all__ = ["CaughtUp", "Changed", "Deliver", "Output", "Player", "Rewind", "Skipped", "Snapshot", "Status"]
 
 
 class Status(StrEnum):
@@ -24,6 +24,7 @@ class Status(StrEnum):
 
     PLAYING = "playing"
     PAUSED = "paused"
+    LIVE = "live"
     ENDED = "ended"
 
 
@@ -58,7 +59,14 @@ class Changed:
     status: Status
 
 
-Output: TypeAlias = Deliver | Rewind | Skipped | Changed
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """Everything that was archived has been delivered; from the event `seq` on, each comes when it is written."""
+
+    seq: int
+
+
+Output: TypeAlias = Deliver | Rewind | Skipped | Changed | CaughtUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,10 @@ class Snapshot:
 
 
 class Player:
-    """A playhead over a timeline, and the rules of playing, pausing, seeking and stepping."""
+    """A playhead over a timeline, and the rules of playing, pausing, seeking and stepping.
+
+    With `follow` there is no end: where the timeline stops the replay is live, and what `grow` adds is due at once.
+    """
 
     def __init__(
         self,
@@ -88,8 +99,10 @@ class Player:
         speed: float = 1.0,
         paused: bool = False,
         start: Seek | None = None,
+        follow: bool = False,
     ) -> None:
         self.timeline = timeline
+        self.follow = follow
         self.status = Status.PAUSED if paused else Status.PLAYING
         self.mode = mode
         self.speed = speed
@@ -99,6 +112,8 @@ class Player:
         self._step_stop: int | None = None
         # The recorded time held while the playhead stands; while it runs, where it was last set or last delivered.
         self._recorded = 0.0
+        # Paused at the live end: what is written meanwhile is not paced when playback goes on.
+        self._left_live = False
         # The event that playback was put right at, so that the gap before it was not crossed; -1 for none.
         self._landed = -1
         self._playhead = Playhead(0.0, now, speed)
@@ -112,7 +127,7 @@ class Player:
     @property
     def deadline(self) -> float | None:
         """The clock time at which `advance` has something to do; `None` when only a command (or growth) helps."""
-        if self.stepping:
+        if self.stepping or self.status is Status.LIVE:
             return -math.inf if self.cursor < self._stop else None
         if self.status is not Status.PLAYING:
             return None
@@ -172,14 +187,18 @@ class Player:
             self._deliver_to(min(self._stop, self._step_stop or 0), outputs)
             if self.cursor == self._step_stop:
                 self._step_stop = None
+        elif self.status is Status.LIVE:
+            self._deliver_to(self._stop, outputs)
         elif self.status is Status.PLAYING:
             if self.mode is Mode.FAST:
                 self._deliver_to(self._stop, outputs)
             else:
                 self._deliver_due(now, outputs)
             if self._at_end:
-                self.status = Status.ENDED
-                outputs.append(Changed(Status.ENDED))
+                self.status = Status.LIVE if self.follow else Status.ENDED
+                outputs.append(Changed(self.status))
+                if self.follow:
+                    outputs.append(CaughtUp(self.cursor))
         return outputs
 
     def handle(self, command: Control, now: float) -> list[Output]:
@@ -206,15 +225,24 @@ class Player:
         if command.idle is not UNCHANGED:
             self.timeline = self.timeline.with_idle(command.idle)
         if command.play is not None and self.status is not Status.ENDED:
-            self.status = Status.PLAYING if command.play else Status.PAUSED
+            self._play() if command.play else self._pause()
         if command.step is not None:
             outputs += self._step(command.step)
         self._anchor(now)
         return outputs
 
+    def _play(self) -> None:
+        if self.status is Status.PAUSED:
+            self.status = Status.LIVE if self._left_live else Status.PLAYING
+
+    def _pause(self) -> None:
+        self._left_live = self._left_live or self.status is Status.LIVE
+        self.status = Status.PAUSED
+
     def _seek(self, seek: Seek) -> Rewind:
         self._place(seek)
-        if self.status is Status.ENDED:
+        self._left_live = False
+        if self.status in (Status.ENDED, Status.LIVE):
             self.status = Status.PLAYING
         self.gen += 1
         if self._allowed is not None:
@@ -223,8 +251,8 @@ class Player:
 
     def _step(self, step: Step) -> list[Output]:
         if step.by > 0:
-            if self.status is Status.PLAYING:
-                self.status = Status.PAUSED
+            if self.status in (Status.PLAYING, Status.LIVE):
+                self._pause()
             stop = self.timeline.forward(self.cursor, step.unit, step.by)
             self._step_stop = stop if stop > self.cursor else None
             return []

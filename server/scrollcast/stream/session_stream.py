@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -11,10 +12,10 @@ from typing import Final, Protocol, TypeVar, assert_never
 from uuid import uuid4
 
 from scrollcast.archive.archive import Archive
-from scrollcast.archive.index import EventBlock
-from scrollcast.errors import BadCommand, PositionOutOfRange, TooManyBadCommands
+from scrollcast.archive.index import EventBlock, Openness, SessionIndex
+from scrollcast.errors import BadCommand, PositionOutOfRange, SessionNotFound, TooManyBadCommands
 from scrollcast.playback.commands import Control, SeekEvent, SeekSeq, SeekTime
-from scrollcast.playback.player import Changed, Deliver, Output, Player, Rewind, Skipped
+from scrollcast.playback.player import CaughtUp, Changed, Deliver, Output, Player, Rewind, Skipped, Status
 from scrollcast.playback.timeline import Timeline
 from scrollcast.stream import wire
 from scrollcast.stream.parameters import ReplayParameters
@@ -89,6 +90,8 @@ class SessionStream:
         self._bad_commands = 0
         self._acknowledged = 0
         self._close_at = math.inf  # set by an end, unset by a seek away from it
+        self._live_from = sys.maxsize  # the first event that was written after the client had caught up
+        self._told_skipped = 0  # of how many bad records the client knows
         # The reply to a step forward comes when its last event has been sent, or when something else cuts it short.
         self._owed_reply: tuple[bool, str | None] | None = None
 
@@ -104,11 +107,17 @@ class SessionStream:
         self._heartbeat_at = self._started + wire.HEARTBEAT_SECONDS
         self._watch_at = self._started + WATCH_SECONDS
         self._receiving = self._loop.create_task(self._receive())
+        follows = False
         try:
+            if self._parameters.follow:
+                await asyncio.to_thread(self._archive.follow, self._scroll_id, meta=self._parameters.meta)
+                follows = True
             await self._open()
             while not self._finished:
                 await self._turn()
         finally:
+            if follows:
+                self._archive.unfollow(self._scroll_id, meta=self._parameters.meta)
             self._receiving.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await self._receiving
@@ -119,25 +128,35 @@ class SessionStream:
     # ---------------------------------------------------------------------------------------------------- opening
 
     async def _open(self) -> None:
-        self._index = await self._archive.open_index(self._scroll_id, meta=self._parameters.meta)
-        self._index.check()
+        self._index = await self._open_index()
         if self._index.source_bytes <= SETTLE_BYTES:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._index.finish(), SETTLE_SECONDS)
         resume, start = await self._resolve_start()
-        self._seen = self._index.openness
+        self._seen, self._epoch = self._index.openness, self._index.epoch
         now = self._loop.time()
+        # Who resumes has what lies before, even if it might still change.
+        reached = min(start.seq, self._index.count) if isinstance(start, SeekSeq) else 0
         self._player = Player(
-            self._timeline(self._parameters.idle),
+            self._timeline(self._parameters.idle, reached),
             now,
             mode=self._parameters.mode,
             speed=self._parameters.speed,
             paused=self._parameters.paused,
             start=start,
+            follow=self._parameters.follow,
         )
         self._begin_generation()
         await self._send_hello(resume)
-        await self._send_notices()
+        if self._seen.complete:
+            await self._send_skipped_records()
+
+    async def _open_index(self) -> SessionIndex:
+        index = await self._archive.open_index(self._scroll_id, meta=self._parameters.meta)
+        index.check()
+        if self._parameters.follow:
+            await self._archive.let_grow(index)
+        return index
 
     async def _resolve_start(self) -> tuple[wire.Resume, SeekTime | SeekSeq]:
         """Whether this is a resume, and where playback begins."""
@@ -145,20 +164,34 @@ class SessionStream:
         if isinstance(start, SeekTime):
             await self._index.reach_time(start.t_ms)
             return "none", start
-        if self._parameters.resumes and self._parameters.epoch != self._index.epoch:
+        if not await self._is_resumed_epoch(start.seq):
             return "reset", SeekSeq(0)
-        await self._index.reach(start.seq - 1)
         if start.seq > self._index.count:
             raise PositionOutOfRange("start_seq", f"{start.seq} is beyond the end, which is {self._index.count}")
         return "continued" if self._parameters.resumes else "none", start
 
-    def _timeline(self, idle: float | None) -> Timeline:
+    async def _is_resumed_epoch(self, seq: int) -> bool:
+        """Whether the events before `seq` are those that the client has, where it resumes."""
+        if not self._parameters.resumes:
+            await self._index.reach(seq - 1)
+            return True
+        if self._parameters.epoch != self._index.epoch:
+            return False
+        await self._index.reach(seq - 1)
+        return self._parameters.epoch == self._index.epoch  # it may have turned out to be another while it was read
+
+    def _timeline(self, idle: float | None, at_least: int = 0) -> Timeline:
         index, seen = self._index, self._seen
-        return Timeline(index.times, seen.count, seen.complete, idle, index.turns, index.tools)
+        count = max(at_least, self._count_of(seen))
+        return Timeline(index.times, count, seen.complete, idle, index.turns, index.tools)
+
+    def _count_of(self, openness: Openness) -> int:
+        """How many events this client may have: who follows does not get what may still change."""
+        return openness.shown if self._parameters.follow else openness.count
 
     async def _send_hello(self, resume: wire.Resume) -> None:
-        index, complete = self._index, self._seen.complete
-        session = index.session
+        index, complete, count = self._index, self._seen.complete, self._player.timeline.count
+        session = replace(index.session, live=await self._is_live())
         if complete and not self._parameters.meta:
             session = replace(session, count=index.count, duration_ms=index.duration_ms)
         await self._send(
@@ -167,27 +200,22 @@ class SessionStream:
                 epoch=index.epoch,
                 resume=resume,
                 session=session,
-                count=self._seen.count,
-                duration_ms=index.times[self._seen.count - 1] if self._seen.count else 0,
+                count=count,
+                duration_ms=self._player.timeline.duration_ms,
                 complete=complete,
                 snapshot=self._player.snapshot(self._loop.time()),
             )
         )
 
-    async def _send_notices(self) -> None:
-        """What can be said once the whole session has been read."""
-        if self._parameters.follow:
-            text = "this server does not follow sessions that are still being written; it plays what is there"
-            await self._send(wire.encode_notice("info", "follow_unavailable", text))
-        if self._seen.complete:
-            await self._send_skipped_records()
-
     async def _send_skipped_records(self) -> None:
+        """Tell of bad records that the client does not know of."""
         index = self._index
-        if index.skipped_count:
-            text = f"{index.skipped_count} records could not be read and were skipped"
-            facts = {"count": index.skipped_count, "lines": index.skipped_lines}
-            await self._send(wire.encode_notice("warning", "records_skipped", text, **facts))
+        count = index.skipped_count - self._told_skipped
+        if count > 0:
+            text = f"{count} records could not be read and were skipped"
+            lines = index.skipped_lines[self._told_skipped : index.skipped_count]
+            self._told_skipped = index.skipped_count
+            await self._send(wire.encode_notice("warning", "records_skipped", text, count=count, lines=lines))
 
     # --------------------------------------------------------------------------------------------------- the loop
 
@@ -226,7 +254,7 @@ class SessionStream:
             await asyncio.sleep(0)  # other connections' turn
             return
         waiting: set[asyncio.Future[object]] = {self._receiving}  # type: ignore[arg-type]
-        if not self._seen.complete:
+        if self._parameters.follow or not self._seen.complete:
             waiting.add(self._index.changed(self._seen))  # type: ignore[arg-type]
         await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
 
@@ -237,7 +265,7 @@ class SessionStream:
 
     def _allow(self) -> None:
         """Hold the player to one run of messages, and to the client's window."""
-        cursor, count = self._player.cursor, self._seen.count
+        cursor, count = self._player.cursor, self._player.timeline.count
         if cursor >= count:
             self._player.allow(None)
             return
@@ -249,20 +277,54 @@ class SessionStream:
         self._player.allow(min(stop, count))
 
     async def _notice_growth(self) -> None:
-        """Let the player know of events that were read since."""
-        if self._seen.complete:
+        """Let the player know of events that were read since; one that does not follow plays what there was."""
+        if self._seen.complete and not self._parameters.follow:
             return
         self._index.check()
-        openness = self._index.openness
-        if openness == self._seen:
+        before, now = self._seen, self._index.openness
+        if now == before:
             return
-        self._seen = openness
-        self._player.grow(self._timeline(None))
-        if openness.complete:
-            index = self._index
-            span = {"first_seq": 0, "next_seq": index.count, "duration_ms": index.duration_ms, "live": False}
-            await self._send(wire.encode_notice("info", "index_complete", "the whole session was read", range=span))
+        self._seen = now
+        if now.superseded:
+            await self._change_index()
+        elif self._index.epoch != self._epoch:
+            await self._start_over()
+        else:
+            self._player.grow(self._timeline(None, self._player.cursor))
+        if now.complete:
+            if not before.complete:
+                await self._send_complete()
             await self._send_skipped_records()
+
+    async def _is_live(self) -> bool:
+        try:
+            return (await asyncio.to_thread(self._archive.session, self._scroll_id)).live
+        except SessionNotFound:  # it was there a moment ago
+            return False
+
+    async def _send_complete(self) -> None:
+        index = self._index
+        span = {"first_seq": 0, "next_seq": index.count, "duration_ms": index.duration_ms}
+        span["live"] = await self._is_live()
+        await self._send(wire.encode_notice("info", "index_complete", "the whole session was read", range=span))
+
+    async def _change_index(self) -> None:
+        """Go on with the index of the session as it is now: where it was, if that holds the events that were sent."""
+        cursor = self._player.cursor
+        index = await self._patiently(self._open_index())
+        await self._patiently(index.reach(cursor - 1))
+        self._index, self._seen = index, index.openness
+        if index.epoch == self._epoch and index.count >= cursor:
+            self._player.grow(self._timeline(None, cursor))
+        else:
+            await self._start_over()
+
+    async def _start_over(self) -> None:
+        """Play what the archive was rewritten to, from its beginning."""
+        self._epoch, self._live_from, self._told_skipped = self._index.epoch, sys.maxsize, 0
+        text = "the archive was rewritten; it is played from its beginning"
+        await self._send(wire.encode_notice("warning", "archive_rewritten", text, epoch=self._epoch))
+        await self._obey(self._player.replace(self._timeline(None), self._loop.time()))
 
     async def _beat(self) -> None:
         now = self._loop.time()
@@ -287,13 +349,11 @@ class SessionStream:
         if now < self._watch_at:
             return
         self._watch_at = now + WATCH_SECONDS
-        if not self._seen.complete or not await self._archive.was_rewritten(self._index):
+        if self._parameters.follow or not self._seen.complete or not await self._archive.was_rewritten(self._index):
             return
-        self._index = await self._archive.open_index(self._scroll_id, meta=self._parameters.meta)
+        self._index = await self._open_index()
         self._seen = self._index.openness
-        text = "the archive was rewritten; it is played from its beginning"
-        await self._send(wire.encode_notice("warning", "archive_rewritten", text, epoch=self._index.epoch))
-        await self._obey(self._player.replace(self._timeline(None), self._loop.time()))
+        await self._start_over()
 
     # -------------------------------------------------------------------------------------------------- commands
 
@@ -380,14 +440,21 @@ class SessionStream:
                     await self._send(wire.encode_skipped(from_ms, to_ms))
                 case Rewind():
                     self._begin_generation()
-                case Changed():
+                case Changed(Status.ENDED):
                     await self._end()
+                case Changed():
+                    await self._send(wire.encode_state(self._player.snapshot(self._loop.time())))
+                case CaughtUp(seq):
+                    self._live_from = min(self._live_from, seq)
+                    await self._send(wire.encode_caught_up(seq))
                 case _:
                     assert_never(output)
 
     def _begin_generation(self) -> None:
-        origin = {"type": "replay", "replay_id": self._replay_id}
-        self._envelope = wire.Envelope.of(self._index.session, origin, self._player.gen)
+        session, gen = self._index.session, self._player.gen
+        self._replayed = wire.Envelope.of(session, {"type": "replay", "replay_id": self._replay_id}, gen)
+        self._live = wire.Envelope.of(session, {"type": "live", "replay_id": self._replay_id}, gen)
+        self._envelope = self._replayed
         self._acknowledged = self._player.cursor
         self._close_at = math.inf
 
@@ -411,7 +478,10 @@ class SessionStream:
         """Send a run of events, in messages of as many as the client takes in one."""
         self._sent += stop - start
         while start < stop:
-            end = min(stop, self._index.fit(start, self._batch_bytes)) if self._parameters.batch else stop
+            self._envelope = self._replayed if start < self._live_from else self._live
+            end = stop if start >= self._live_from else min(stop, self._live_from)
+            if self._parameters.batch:
+                end = min(end, self._index.fit(start, self._batch_bytes))
             await self._deliver_batch(start, end)
             start = end
 

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 PROTOCOL: Final = "scrollcast.v1"
-CAPABILITIES: Final = ("control", "batch", "window", "preview")
+CAPABILITIES: Final = ("control", "follow", "batch", "window", "preview")
 
 MAX_COMMAND_BYTES: Final = 65_536
 """The longest message taken from a client; the largest sensible command is a hundredth of it."""
@@ -227,7 +227,7 @@ def encode_hello(
     snapshot: Snapshot,
 ) -> bytes:  # fmt: skip
     """`hello`: the first message of a replay."""
-    span: dict[str, Any] = {"first_seq": 0, "next_seq": count, "duration_ms": duration_ms, "live": False}
+    span: dict[str, Any] = {"first_seq": 0, "next_seq": count, "duration_ms": duration_ms, "live": session.live}
     if not complete:
         span["complete"] = False
     return orjson.dumps(
@@ -259,6 +259,11 @@ def encode_state(snapshot: Snapshot, *, did_seek: bool = False, request_id: str 
 def encode_skipped(from_ms: int, to_ms: int) -> bytes:
     """`skipped`: a long gap was cut."""
     return orjson.dumps({"type": "skipped", "from_ms": from_ms, "to_ms": to_ms})
+
+
+def encode_caught_up(seq: int) -> bytes:
+    """`caught_up`: the archived events have all been sent; what comes from `seq` on comes as it is written."""
+    return orjson.dumps({"type": "caught_up", "seq": seq})
 
 
 def encode_heartbeat(snapshot: Snapshot) -> bytes:

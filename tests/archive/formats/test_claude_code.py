@@ -184,19 +184,28 @@ def test_additive_rows_stay_apart() -> None:
     ]
 
 
-def test_usage_stands_on_the_last_row_of_an_answer() -> None:
-    """Summing usage over the events counts each answer of the model once, by its final figures."""
+def usage_of(records: Sequence[Record]) -> dict[str, Any]:
+    """The usage that stands on each record, by the records' ids."""
+    return {record.id: metadata_of(record)["usage"] for record in records if "usage" in metadata_of(record)}
+
+
+def output_tokens(records: Sequence[Record]) -> dict[str, int]:
+    """The output tokens that stand on each record, where there are any."""
+    return {key: usage["output_tokens"] for key, usage in usage_of(records).items() if "output_tokens" in usage}
+
+
+def test_usage_is_what_a_row_adds() -> None:
+    """Summing usage over the events counts each token once; the first row of an answer has the most of it."""
     records = records_of(fixture("streamed_additive"))
-    usage = {
-        record.id: metadata_of(record)["usage"]["output_tokens"] for record in records if "usage" in metadata_of(record)
-    }
-    assert usage == {"a3": 61, "a4": 12, "a5": 13}
+    assert usage_of(records)["a1"] == {"input_tokens": 4, "cache_read_input_tokens": 900, "output_tokens": 5}
+    assert usage_of(records)["a3"] == {"output_tokens": 52}
+    assert sum(output_tokens(records[:4]).values()) == 61
     assert metadata_of(by_id(records)["a1"])["api_message_id"] == "msg_1"
     assert metadata_of(by_id(records)["a1"])["model"] == "claude-opus-4-8"
 
 
 def test_cumulative_snapshots_add_what_is_new() -> None:
-    """Rows that repeat the answer so far give its rest only, and the last usage is still found."""
+    """Rows that repeat the answer so far give its rest only."""
     records = records_of(fixture("cumulative_snapshots"))
     assert outline(records)[1:5] == [
         ("assistant", "a1", "Two steps."),
@@ -205,28 +214,65 @@ def test_cumulative_snapshots_add_what_is_new() -> None:
         ("assistant", "a4", ""),
     ]
     assert "a5" not in by_id(records)
-    assert metadata_of(by_id(records)["a4"])["usage"]["output_tokens"] == 31
 
 
-def test_usage_is_given_once_when_the_hold_overflows(written: Callable[..., SessionSource]) -> None:
-    """More rows than are held back between two of one answer do not make its usage count twice."""
+@pytest.mark.parametrize(
+    ("figures", "given"),
+    [
+        pytest.param([{"n": 3}, {"n": 5}, {"n": 5}], [{"n": 3}, {"n": 2}, None], id="growing"),
+        pytest.param([{"n": 5}, {"n": 3}, {"n": 6}], [{"n": 5}, None, {"n": 1}], id="falling"),
+        pytest.param([{"n": 0, "m": 1}, {"n": 2, "m": 1}], [{"m": 1}, {"n": 2}], id="zero at first"),
+        pytest.param(
+            [{"c": {"x": 1, "y": 2}}, {"c": {"x": 4, "y": 2}}], [{"c": {"x": 1, "y": 2}}, {"c": {"x": 3}}], id="nested"
+        ),
+        pytest.param([{"t": "a", "n": 1}, {"t": "a"}, {"t": "b"}], [{"t": "a", "n": 1}, None, {"t": "b"}], id="words"),
+        pytest.param([{"l": [1]}, {"l": [1]}, {"l": [1, 2]}], [{"l": [1]}, None, {"l": [1, 2]}], id="lists"),
+        pytest.param([{"n": -3, "b": True, "z": None}, {"b": 1}], [{"b": True}, {"b": 1}], id="odd values"),
+        pytest.param([{"n": 0}, {}, None], [None, None, None], id="nothing"),
+    ],
+)  # fmt: skip
+def test_usage_of_one_answer(
+    written: Callable[..., SessionSource], figures: list[Any], given: list[dict[str, Any] | None]
+) -> None:
+    """Each row of an answer has the figures that it adds to the earlier ones, and no usage where it adds none."""
+    rows = [
+        {"type": "assistant", "message": {"id": "msg_1", "content": [said(f"word {place}")], "usage": usage}}
+        for place, usage in enumerate(figures)
+    ]
+    records = records_of(written(*rows))
+    assert [metadata_of(record).get("usage") for record in records] == given
+
+
+def test_usage_of_a_row_that_is_not_shown(written: Callable[..., SessionSource]) -> None:
+    """What an empty thought or a repeated row cost is counted with the next row of the answer that is shown."""
+
+    def row(block: dict[str, str], tokens: int) -> dict[str, Any]:
+        return {
+            "type": "assistant",
+            "message": {"id": "msg_1", "content": [block], "usage": {"output_tokens": tokens}},
+        }
+
+    empty = {"type": "thinking", "thinking": "", "signature": "x"}
+    source = written(row(empty, 5), row(said("one"), 7), row(said("one"), 9), row(said("two"), 10))
+    assert output_tokens(records_of(source)) == {"msg_1#2": 7, "msg_1#4": 3}
+
+
+def test_usage_survives_a_prompt(written: Callable[..., SessionSource]) -> None:
+    """An answer that goes on after a person spoke is not counted again."""
     message = {"id": "msg_1", "usage": {"output_tokens": 5}}
     first = {"type": "assistant", "message": {**message, "content": [said("one")]}}
     second = {"type": "assistant", "message": {**message, "content": [said("two")]}}
-    results = [prompt([{"type": "tool_result", "tool_use_id": f"t{n}", "content": "x"}]) for n in range(100)]
-    records = records_of(written(first, *results, second))
-    assert [record.id for record in records if "usage" in metadata_of(record)] == ["msg_1#1"]
-    assert text_of(records[-1]) == "two"
+    assert len(usage_of(records_of(written(first, prompt("wait"), second)))) == 1
 
 
-def test_hold_is_bounded() -> None:
-    """While an answer is open, at most 64 later records wait for its end."""
-    talk = Conversation(meta=True)
-    row = {"type": "assistant", "message": {"id": "msg_1", "content": [said("one")], "usage": {"output_tokens": 1}}}
-    given = list(talk.feed((1, row, 100)))
-    for number in range(2, 66):
-        given += talk.feed((number, {"type": "mode"}, 20))
-    assert [item.id for item in given if isinstance(item, Record)][:2] == ["msg_1#1", "row-2"]
+def test_usage_is_remembered_within_bounds(written: Callable[..., SessionSource]) -> None:
+    """An answer that goes on after very many others is not counted again either."""
+    rows = [
+        {"type": "assistant", "message": {"id": f"msg_{n}", "content": [said("word")], "usage": {"output_tokens": 1}}}
+        for n in range(100)
+    ]
+    again = {"type": "assistant", "message": {"id": "msg_0", "content": [said("more")], "usage": {"output_tokens": 3}}}
+    assert sum(output_tokens(records_of(written(*rows, again))).values()) == 100
 
 
 # ------------------------------------------------------------------------------------------ resume, tree, sidechains
@@ -270,12 +316,9 @@ def test_sidechains_in_the_file() -> None:
 
 
 def test_answers_of_parallel_agents_are_told_apart() -> None:
-    """An answer that another agent's rows interrupt is still one answer, with one usage on its last row."""
+    """An answer that another agent's rows interrupt is still one answer, each token of it counted once."""
     records = records_of(fixture("sidechains_in_file"))
-    usage = {
-        record.id: metadata_of(record)["usage"]["output_tokens"] for record in records if "usage" in metadata_of(record)
-    }
-    assert usage == {"a2": 25, "s3": 7, "s5": 3, "a3": 8}
+    assert output_tokens(records) == {"a1": 20, "s2": 2, "a2": 5, "s3": 5, "s5": 3, "a3": 8}
 
 
 def test_undone_branch_is_labelled() -> None:
@@ -434,8 +477,8 @@ def test_many_unclosed_tags_take_linear_time() -> None:
     """A text full of tags without ends is read at once, not searched again and again."""
     text = "<system-reminder><bash-input>" * 100_000
     talk = Conversation(meta=False)
-    (record,) = [*talk.feed((1, prompt(text), len(text))), *talk.finish()]
-    assert isinstance(record, Record)
+    record = talk.feed(1, prompt(text), len(text))
+    assert record is not None
     assert text_of(record) == text
 
 
@@ -874,9 +917,8 @@ def test_no_row_is_lost(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
     talk = Conversation(meta=True)
-    given_items = [item for number, row in enumerate(rows, 1) for item in talk.feed((number, row, 100))]
-    given_items += talk.finish()
-    assert len(given_items) + talk.repeats == len(rows)
+    given_items = [talk.feed(number, row, 100) for number, row in enumerate(rows, 1)]
+    assert given_items.count(None) == talk.repeats
     source = source_of(path)
     messages = records_of(source)
     assert len(records_of(source, meta=True)) + talk.repeats == len(rows)
@@ -931,12 +973,14 @@ def test_real_files() -> None:
 
 def test_session_to_watch() -> None:
     """The session that we ship plays without a flaw, with its subagent's session as a child."""
-    main, child = sorted(DEMO.rglob("*.jsonl"), key=lambda path: len(path.parts))
+    main, child = sorted((DEMO / "-home-mira-tidepool").rglob("*.jsonl"), key=lambda path: len(path.parts))
     records = records_of(source_of(main, DEMO))
     session, inner = READER.summarise(source_of(main, DEMO)), READER.summarise(source_of(child, DEMO))
     assert 25 <= len(records) <= 60
     assert session.duration_ms > 120_000
     assert inner.parent_scroll_id == session.scroll_id
+    calls = {part["call_id"] for record in records for part in record.content if part["type"] == "tool_call"}
+    assert inner.parent_call_id in calls
     assert {part["type"] for record in records for part in record.content} >= {
         "text",
         "thinking",
@@ -944,3 +988,16 @@ def test_session_to_watch() -> None:
         "tool_result",
         "plan",
     }
+
+
+def test_workflow_and_background_fork() -> None:
+    """Of the second folder that we ship, a workflow's agent and a fork name the session that they come from."""
+    folder = DEMO / "-home-mira-almanac"
+    main, fork = (source_of(path, DEMO) for path in sorted(folder.glob("*.jsonl")))
+    (agent,) = (source_of(path, DEMO) for path in folder.rglob("agent-*.jsonl"))
+    assert READER.summarise(fork).parent_scroll_id == main.scroll_id
+    assert [metadata_of(record).get("inherited") for record in records_of(fork)] == [True] * 5 + [None] * 2
+    assert READER.summarise(agent).parent_scroll_id == main.scroll_id
+    (call,) = (record for record in records_of(main) if record.markers)
+    assert call.content[0]["call_id"] == READER.summarise(agent).parent_call_id
+    assert call.markers == ((MarkerKind.SUBAGENT, "check-risings"),)

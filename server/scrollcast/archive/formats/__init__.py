@@ -107,6 +107,10 @@ class FormatReader(ABC):
     def files(self, source: SessionSource) -> tuple[Path, ...]:
         """The files (or folders) whose change changes the session, the one that grows first. Opens none of them."""
 
+    def grows_by_lines(self, source: SessionSource) -> bool:
+        """Whether the session is a file that is appended to, not one that is written anew when something is added."""
+        return self.files(source)[0].suffix == ".jsonl"
+
     @abstractmethod
     def summarise(self, source: SessionSource) -> Session:
         """What the catalogue lists, in about a millisecond for a file of 200 KB, and without reading a large one whole.
@@ -122,6 +126,10 @@ class FormatReader(ABC):
 
         It may read the file as it is now beforehand, to know what later lines say of earlier ones.
         """
+        return None
+
+    def meta_decoder(self, source: SessionSource) -> Decoder | None:
+        """A decoder for the lines of `files(source)[1]`, where the meta events of a file of lines lie apart in it."""
         return None
 
     def records(self, source: SessionSource, *, meta: bool) -> Iterator[Item]:

@@ -24,6 +24,7 @@ __all__ = [
     "json_size",
     "result_part",
     "structured_result",
+    "subagent_label",
     "text_of",
     "text_part",
 ]
@@ -51,6 +52,7 @@ class CallLedger:
     def __init__(self) -> None:
         self.tasks = TaskList()
         self._pending: dict[str, None] = {}
+        self._subagents: dict[str, None] = {}
         self._named = 0
 
     def open(self, call_id: object) -> str:
@@ -74,6 +76,16 @@ class CallLedger:
     def clear(self) -> None:
         """Forget calls that were never answered: a person spoke since."""
         self._pending.clear()
+
+    def note_subagent(self, call_id: str) -> None:
+        """Remember that this call is known to start a subagent."""
+        self._subagents[call_id] = None
+        if len(self._subagents) > _MAX_PENDING_CALLS:
+            del self._subagents[next(iter(self._subagents))]
+
+    def starts_subagent(self, call_id: str | None) -> bool:
+        """Whether this call was known to start a subagent, and has its marker."""
+        return call_id in self._subagents
 
 
 class TaskList:
@@ -184,7 +196,7 @@ def text_of(value: object) -> str:
 
 # --------------------------------------------------------------------------------------------------------- calls
 
-_SUBAGENT_TOOLS: Final = frozenset(("Task", "Agent"))
+_SUBAGENT_TOOLS: Final = frozenset(("Task", "Agent", "Workflow"))
 
 # The fields of a call's input that say in a few words what it is about, the most telling first.
 _TITLE_FIELDS: Final = (
@@ -197,9 +209,12 @@ _PLAN_STATUSES: Final = frozenset(("pending", "in_progress", "completed"))
 
 def _call_parts(block: Row, name: str, calls: CallLedger) -> list[Part]:
     given = block.get("input")
+    call_id = calls.open(block.get("id"))
+    if name in _SUBAGENT_TOOLS:
+        calls.note_subagent(call_id)
     call: Part = {
         "type": "tool_call",
-        "call_id": calls.open(block.get("id")),
+        "call_id": call_id,
         "name": name,
         "kind": tool_kind(name),
         "title": _call_title(name, given),
@@ -252,14 +267,16 @@ def _plan_entry(todo: Any) -> dict[str, str | None] | None:
 def call_labels(parts: Iterable[Part]) -> tuple[tuple[MarkerKind, str], ...]:
     """A marker for each subagent that is started."""
     return tuple(
-        (MarkerKind.SUBAGENT, _subagent_label(part["input"]) or part["title"])
+        (MarkerKind.SUBAGENT, subagent_label(part["input"]) or part["title"])
         for part in parts
         if part["type"] == "tool_call" and part["name"] in _SUBAGENT_TOOLS
     )
 
 
-def _subagent_label(given: object) -> str:
-    return first_line(text_of(given.get("description"))) if isinstance(given, dict) else ""
+def subagent_label(given: object) -> str:
+    """What a subagent is for, by the call that started it or by the result of that."""
+    fields = given if isinstance(given, dict) else {}
+    return next((line for name in ("description", "prompt") if (line := first_line(text_of(fields.get(name))))), "")
 
 
 # ------------------------------------------------------------------------------------------------------- results

@@ -22,6 +22,7 @@ from scrollcast.archive.formats._claude_code_parts import (
     json_size,
     result_part,
     structured_result,
+    subagent_label,
     text_of,
     text_part,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "UNKNOWN_SIZE",
     "Draft",
     "is_prompt",
+    "is_sidechain",
     "is_synthetic",
     "message_of",
     "meta_kind",
@@ -62,6 +64,11 @@ def message_of(row: Row) -> Row | None:
     """The row's API message, if it is one: an object with `content`."""
     message = row.get("message")
     return message if isinstance(message, dict) and "content" in message else None
+
+
+def is_sidechain(row: Row) -> bool:
+    """Whether a row is a subagent's."""
+    return row.get("isSidechain") is True or isinstance(row.get("parent_tool_use_id"), str)
 
 
 # ------------------------------------------------------------------------------------------------ injected text
@@ -168,7 +175,7 @@ def read_user(row: Row, content: object, size: int, calls: CallLedger, spill: Sp
     if not injected and any(piece.kind == "human" for piece in pieces):
         return _human_draft(pieces)
     if results:
-        return _result_draft(row, pieces, size)
+        return _result_draft(row, pieces, size, calls)
     return _injected_draft(row, pieces) if pieces else None
 
 
@@ -232,12 +239,18 @@ def _keep_injected(draft: Draft, pieces: Sequence[_Piece]) -> None:
         draft.metadata["injected"] = texts
 
 
-def _result_draft(row: Row, pieces: Sequence[_Piece], size: int) -> Draft:
+def _result_draft(row: Row, pieces: Sequence[_Piece], size: int, calls: CallLedger) -> Draft:
     """Tool results, with what the program said beside them; a notice of an interruption stays to be seen."""
     draft = Draft("tool", [piece.part for piece in pieces if piece.kind != "injected"])
     _keep_injected(draft, pieces)
-    if structured := structured_result(row.get("toolUseResult"), size):
+    result = row.get("toolUseResult")
+    if structured := structured_result(result, size):
         draft.metadata["tool_use_result"] = structured
+    if isinstance(result, dict) and (agent_id := text_of(result.get("agentId"))):
+        draft.metadata["agent_id"] = agent_id
+        # A tool that is not known to start subagents has no marker on its call.
+        if not calls.starts_subagent(next(piece.part["call_id"] for piece in pieces if piece.kind == "result")):
+            draft.markers = ((MarkerKind.SUBAGENT, subagent_label(result) or "subagent"),)
     return draft
 
 

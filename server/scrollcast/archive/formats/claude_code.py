@@ -9,59 +9,39 @@ most long sessions, so these only ever label a row.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from pathlib import Path, PureWindowsPath
 from typing import Final
 
-from scrollcast.archive.formats import FormatReader, SessionSource, SniffedFile
-from scrollcast.archive.formats._claude_code_conversation import Conversation, NumberedRow, Tree
+from scrollcast.archive.formats import Decoder, FormatReader, Item, Revised, SessionSource, SniffedFile, decode
+from scrollcast.archive.formats._claude_code_conversation import Conversation, Setting
+from scrollcast.archive.formats._claude_code_family import UUID, Ancestry, is_subagent, native_id, subagents_folder
+from scrollcast.archive.formats._claude_code_lines import NumberedRow, decode_row, read_line
 from scrollcast.archive.formats._claude_code_parts import Row, Spill
-from scrollcast.archive.formats._claude_code_rows import UNKNOWN_SIZE, is_synthetic, message_of
-from scrollcast.archive.formats.facts import trim_title
-from scrollcast.archive.storage import (
-    Line,
-    confine,
-    decode_json,
-    open_confined,
-    read_head,
-    read_lines,
-    read_whole,
-    stamp,
-)
-from scrollcast.archive.timestamps import Instant, format_instant, parse_instant
+from scrollcast.archive.formats._claude_code_rows import UNKNOWN_SIZE
+from scrollcast.archive.formats._claude_code_summary import NAME, skim, summarise_rows
+from scrollcast.archive.formats._claude_code_tree import MAX_TREE_BYTES, Tree
+from scrollcast.archive.storage import Line, confine, decode_json, read_head, read_lines, read_whole, stamp
 from scrollcast.errors import ArchiveError
-from scrollcast.model import BadRecord, Record, Session, derive_scroll_id
+from scrollcast.model import BadRecord, Session, derive_scroll_id
 
 __all__ = ["ClaudeCodeReader"]
 
-_NAME: Final = "claude-code"
-
-_EXACT_SUMMARY_BYTES: Final = 8 << 20
-"""Up to this size a summary reads the whole file, in about 0.1 s."""
-
-_EDGE_BYTES: Final = 256 << 10
-"""How much of the beginning and of the end of a larger file a summary looks at."""
-
-_MAX_TREE_BYTES: Final = 32 << 20
-"""Up to this size a file is read once more beforehand to find undone branches."""
+_EXACT_SUMMARY_BYTES: Final = 32 << 10
+"""Up to this size a summary reads the whole file, in about 0.5 ms."""
 
 _MAX_SPILL_BYTES: Final = 16 << 20
 """A larger spilled tool output stays the excerpt that the log holds."""
 
-_MAX_SALVAGE_BYTES: Final = 16 << 20
-"""How many bytes are decoded in search of a whole row at the end of one bad line."""
-
-_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_SPILL_FOLDER: Final = "tool-results"
 
 
 class ClaudeCodeReader(FormatReader):
     """Reads the sessions of Claude Code, a subagent's own file being a session with a parent."""
 
-    name = _NAME
+    name = NAME
 
     def claims(self, file: SniffedFile) -> bool:
         """Whether it is a `loglines` document, or has a row with a Claude message near its beginning."""
@@ -69,37 +49,59 @@ class ClaudeCodeReader(FormatReader):
 
     def locate(self, file: SniffedFile, root: Path) -> Iterable[SessionSource]:
         """The session, by the file's name if that is an id, else by the id in its rows."""
-        native_id = _native_id(file.path, file.lines)
-        return (SessionSource(derive_scroll_id(_NAME, native_id), self, file.path, root),)
+        return (SessionSource(derive_scroll_id(NAME, native_id(file.path, file.lines)), self, file.path, root),)
+
+    def candidates(self, folder: Path, subfolders: Collection[str], names: Collection[str]) -> list[Path] | None:
+        """Nothing in a session's folder of spilled outputs, each of which a row of the session names."""
+        return [] if folder.name == _SPILL_FOLDER and UUID.fullmatch(folder.parent.name) else None
+
+    def is_companion(self, path: Path) -> bool:
+        """The sidecars of subagents, the journals of workflows, spilled outputs, lists of sessions and of prompts."""
+        match path.name:
+            case "journal.jsonl":
+                return path.parent.parent.name == "workflows"
+            case "history.jsonl":
+                return (path.parent / "projects").is_dir()
+            case "sessions-index.json":
+                return True
+            case name if name.endswith(".meta.json"):
+                return name.startswith("agent-")
+            case _:
+                return path.suffix == ".txt" and path.parent.name == _SPILL_FOLDER
 
     def files(self, source: SessionSource) -> tuple[Path, ...]:
-        """The file alone: subagents are sessions of their own, and spilled outputs do not change."""
+        """The file alone: subagents are sessions of their own, sidecars and spilled outputs do not change."""
         return (source.path,)
 
     def summarise(self, source: SessionSource) -> Session:
-        """Exact for files of up to 8 MiB and for web documents; from both ends of a larger file, with an estimate."""
-        head = read_head(source.path, source.root)
+        """Exact for files of up to 32 KiB and for web documents; by the two ends of a larger one."""
         size = _size(source.path)
-        facts = _Facts()
-        talk = Conversation(meta=False)
-        if size <= _EXACT_SUMMARY_BYTES or _is_web_document(head):
-            facts.take(_rows(source, head), talk)
-        else:
-            _estimate(source, size, facts, talk)
-        return facts.session(source, _whole_lines(head), talk)
-
-    def records(self, source: SessionSource, *, meta: bool) -> Iterator[Record | BadRecord]:
-        """A record a row, in file order; hidden rows are meta events."""
         head = read_head(source.path, source.root)
-        own_id = source.path.stem if _UUID.fullmatch(source.path.stem) else ""
-        talk = Conversation(meta=meta, own_id=own_id, undone=_undone(source, head), spill=_spill(source))
-        for item in _rows(source, head):
-            yield from talk.feed(item)
-        yield from talk.finish()
+        if size > _EXACT_SUMMARY_BYTES and not _is_web_document(head):
+            return skim(source, size)
+        return summarise_rows(source, head.split(b"\n", _HEAD_LINES)[:_HEAD_LINES], _rows(source, head))
 
-    def meta_events(self, source: SessionSource) -> Iterator[Record | BadRecord] | None:
-        """None apart: hidden rows stand among the messages."""
-        return None
+    def decoder(self, source: SessionSource, *, meta: bool) -> Decoder | None:
+        """A record a row, in file order; hidden rows are meta events. `None` for a web document."""
+        if _is_web_document(read_head(source.path, source.root)):
+            return None
+        return _RowDecoder(source, meta=meta)
+
+    def records(self, source: SessionSource, *, meta: bool) -> Iterator[Item]:
+        """A record a row, in file order; hidden rows are meta events."""
+        decoder = self.decoder(source, meta=meta)
+        if decoder is None:
+            return _web_records(source, meta=meta)
+        return decode(decoder, read_lines(source.path, source.root))
+
+
+_HEAD_LINES: Final = 256
+"""Among so many first lines a session's id is looked for."""
+
+
+def _size(path: Path) -> int:
+    found = stamp(path)
+    return found.size if found else 0
 
 
 # ------------------------------------------------------------------------------------------------------ detection
@@ -124,7 +126,7 @@ def _is_web_document(head: bytes) -> bool:
 def _has_claude_rows(file: SniffedFile) -> bool:
     stream_shape = own_rows = 0
     for line in file.lines:
-        row = _decode_row(line)
+        row = decode_row(line)
         if row is None:
             continue
         verdict = _is_claude_row(row)
@@ -169,47 +171,62 @@ def _starts_large_message(head: bytes) -> bool:
     return signed and b'"parts"' not in rest and _LARGE_MESSAGE.search(rest) is not None
 
 
-def _whole_lines(head: bytes) -> list[bytes]:
-    return head.split(b"\n")[:256]
+# --------------------------------------------------------------------------------------------------------- decoding
 
 
-def _first_session_id(lines: Iterable[bytes]) -> str:
-    for line in lines:
-        row = _decode_row(line) or {}
-        for name in ("sessionId", "session_id"):
-            if isinstance(value := row.get(name), str) and value:
-                return value
-    return ""
+class _RowDecoder:
+    """Gives each row's record at once; what the file as it is now says of its rows is known beforehand."""
 
+    def __init__(self, source: SessionSource, *, meta: bool) -> None:
+        path = source.path
+        self._tree, self._ancestry = Tree(), Ancestry(source)
+        self._known_lines = 0
+        self._foresee(source)
+        own_id = path.stem if UUID.fullmatch(path.stem) else ""
+        self._talk = Conversation(
+            meta=meta, setting=Setting(own_id, is_subagent(path), self._tree, self._ancestry, _spill(source))
+        )
 
-def _native_id(path: Path, lines: Iterable[bytes]) -> str:
-    if _UUID.fullmatch(path.stem) or path.stem.startswith("agent-"):
-        return path.stem
-    return _first_session_id(lines) or path.stem
+    def feed(self, line: Line) -> list[Item | Revised]:
+        """The record of a line's row, behind what it changes of earlier ones."""
+        items: list[Item | Revised] = []
+        for item in read_line(line):
+            if isinstance(item, BadRecord):
+                items.append(item)
+                continue
+            if line.number > self._known_lines and self._changes_earlier(item[1], item[2]):
+                items.append(Revised())
+            record = self._talk.feed(*item)
+            if record is not None:
+                items.append(record)
+        return items
 
+    def pending(self) -> tuple[()]:
+        """Nothing: a row is settled by those before it."""
+        return ()
 
-def _parent_id(path: Path, lines: Iterable[bytes]) -> str:
-    """The session that a subagent's file belongs to, by its folder, else by its rows; `""` for a main session."""
-    if not path.stem.startswith("agent-"):
-        return ""
-    folder = next((parent for parent in path.parents if parent.name == "subagents"), None)
-    parent_id = folder.parent.name if folder else _first_session_id(lines)
-    return "" if parent_id == path.stem else parent_id
+    def _foresee(self, source: SessionSource) -> None:
+        """Read the file as it is now; a last line without an end may yet become another one."""
+        if _size(source.path) > MAX_TREE_BYTES:
+            self._tree.give_up()
+            return
+        for line in read_lines(source.path, source.root):
+            self._known_lines += line.ended
+            for item in read_line(line):
+                if not isinstance(item, BadRecord):
+                    self._changes_earlier(item[1], item[2])
 
-
-# ----------------------------------------------------------------------------------------------------------- rows
-
-
-def _size(path: Path) -> int:
-    found = stamp(path)
-    return found.size if found else 0
+    def _changes_earlier(self, row: Row, size: int) -> bool:
+        changed, inherits = self._tree.add(row, size), self._ancestry.add(row)
+        # What was not foreseen would not be foreseen the next time either.
+        return changed or (inherits and self._tree.is_known)
 
 
 def _rows(source: SessionSource, head: bytes) -> Iterator[NumberedRow | BadRecord]:
     """Every row of the file, and a `BadRecord` for each line of which something is lost."""
     if _is_web_document(head):
         return _web_rows(read_whole(source.path, source.root))
-    return chain.from_iterable(map(_read_line, read_lines(source.path, source.root)))
+    return chain.from_iterable(map(read_line, read_lines(source.path, source.root)))
 
 
 def _web_rows(data: bytes) -> Iterator[NumberedRow | BadRecord]:
@@ -222,67 +239,12 @@ def _web_rows(data: bytes) -> Iterator[NumberedRow | BadRecord]:
         yield (number, row, UNKNOWN_SIZE) if isinstance(row, dict) else BadRecord(None)
 
 
-def _read_line(line: Line) -> Iterable[NumberedRow | BadRecord]:
-    data = line.data
-    if data is None:
-        return (BadRecord(line.number),)
-    try:
-        row = decode_json(data)
-    except ValueError:
-        return _mend_line(line, data)
-    return ((line.number, row, len(data)),) if isinstance(row, dict) else (BadRecord(line.number),)
-
-
-def _mend_line(line: Line, data: bytes) -> Iterable[NumberedRow | BadRecord]:
-    """What can be had from a line that does not parse: a row between NULs, a whole row behind a truncated one."""
-    if not data.strip():
-        return ()
-    if b"\0" in data:
-        data = data.replace(b"\0", b"")
-        if (row := _decode_row(data)) is not None:
-            return ((line.number, row, len(data)),)
-    salvaged = _salvage(data)
-    if salvaged is not None:
-        return (BadRecord(line.number), (line.number, salvaged, len(data)))
-    return (BadRecord(line.number, half_written=not line.ended),)
-
-
-# What tells a row from a block inside one.
-_ROW_SIGNS: Final = frozenset(("uuid", "sessionId", "session_id", "timestamp", "message", "messageId", "leafUuid"))
-
-
-def _salvage(data: bytes) -> Row | None:
-    """The row glued to the end of a truncated one: the first `{"` from which everything parses as a row."""
-    position, budget = data.find(b'{"', 1), _MAX_SALVAGE_BYTES
-    while position > 0 and budget > 0:
-        row = _decode_row(data[position:])
-        if row is not None and isinstance(row.get("type"), str) and not _ROW_SIGNS.isdisjoint(row):
-            return row
-        budget -= len(data) - position
-        position = data.find(b'{"', position + 1)
-    return None
-
-
-def _decode_row(data: bytes) -> Row | None:
-    try:
-        row = decode_json(data)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) else None
-
-
-# ----------------------------------------------------------------------------------------------------------- tree
-
-
-def _undone(source: SessionSource, head: bytes) -> frozenset[str]:
-    """The uuids of rows that were undone: replaced ones, and the branches that a person left by going back."""
-    if _size(source.path) > _MAX_TREE_BYTES or _is_web_document(head):
-        return frozenset()
-    tree = Tree()
-    for item in _rows(source, head):
-        if not isinstance(item, BadRecord):
-            tree.add(item[1])
-    return tree.undone()
+def _web_records(source: SessionSource, *, meta: bool) -> Iterator[Item]:
+    talk = Conversation(meta=meta, setting=Setting(spill=_spill(source)))
+    for item in _web_rows(read_whole(source.path, source.root)):
+        record = item if isinstance(item, BadRecord) else talk.feed(*item)
+        if record is not None:
+            yield record
 
 
 # -------------------------------------------------------------------------------------------------------- spilled
@@ -291,8 +253,8 @@ def _undone(source: SessionSource, head: bytes) -> frozenset[str]:
 def _spill(source: SessionSource) -> Spill:
     """Reads the session's own spilled outputs, and nothing else that a log may name."""
     path = source.path
-    subagents = next((parent for parent in path.parents if parent.name == "subagents"), None)
-    folder = (subagents.parent if subagents else path.with_suffix("")) / "tool-results"
+    subagents = subagents_folder(path)
+    folder = (subagents.parent if subagents else path.with_suffix("")) / _SPILL_FOLDER
 
     def read(named: str) -> str | None:
         place = PureWindowsPath(named)  # takes both kinds of slashes; the log may come from another machine
@@ -305,128 +267,3 @@ def _spill(source: SessionSource) -> Spill:
             return None
 
     return read
-
-
-# -------------------------------------------------------------------------------------------------------- summary
-
-_RENAMED: Final = re.compile(r"Session renamed to:?\s*([^<\n]+)")
-_MAX_SUMMARIES: Final = 64
-
-
-@dataclass(slots=True)
-class _Facts:
-    """What a summary says of a session, gathered row by row."""
-
-    titles: dict[str, str] = field(default_factory=dict)
-    summaries: list[tuple[str, str]] = field(default_factory=list)
-    prompt: str = ""
-    command: str = ""
-    cwd: str = ""
-    git_branch: str = ""
-    version: str = ""
-    model: str = ""
-    count: int = 0
-    first: Instant | None = None
-    last: Instant | None = None
-
-    def take(self, rows: Iterable[NumberedRow | BadRecord], talk: Conversation) -> None:
-        """Read rows, some or all of them."""
-        for item in rows:
-            if not isinstance(item, BadRecord):
-                self._note_row(item[1])
-            for record in talk.feed(item):
-                self._note_record(record)
-        for record in talk.finish():
-            self._note_record(record)
-
-    def _note_record(self, record: Record | BadRecord) -> None:
-        if isinstance(record, BadRecord):
-            return
-        self.count += 1
-        instant = parse_instant(record.timestamp)
-        if instant is not None:
-            self.first = instant if self.first is None else self.first
-            self.last = instant if self.last is None else max(self.last, instant)
-        if record.role == "user" and not self.prompt:
-            self._note_prompt(record)
-
-    def _note_prompt(self, record: Record) -> None:
-        text = next((part["text"] for part in record.content if part["type"] == "text"), "")
-        if record.metadata and "slash_command" in record.metadata:
-            self.command = self.command or text
-        else:
-            self.prompt = text
-
-    def _note_row(self, row: Row) -> None:
-        self.cwd = self.cwd or _words(row, "cwd")
-        self.version = _words(row, "version") or self.version
-        if (branch := _words(row, "gitBranch")) and branch != "HEAD":
-            self.git_branch = branch
-        match row.get("type"):
-            case "assistant" if (message := message_of(row)) and not is_synthetic(message):
-                self.model = _words(message, "model") or self.model
-            case "system":
-                self._note_system(row)
-            case "custom-title" | "ai-title" | "agent-name" as kind:
-                self._note_title(kind, row)
-            case "summary" if len(self.summaries) < _MAX_SUMMARIES:
-                self.summaries.append((_words(row, "leafUuid"), _words(row, "summary")))
-
-    def _note_title(self, kind: str, row: Row) -> None:
-        name = {"custom-title": "customTitle", "ai-title": "aiTitle", "agent-name": "agentName"}[kind]
-        self.titles[kind] = _words(row, name) or self.titles.get(kind, "")
-
-    def _note_system(self, row: Row) -> None:
-        if row.get("subtype") == "init":
-            self.model = self.model or _words(row, "model")
-        if renamed := _RENAMED.search(_words(row, "content")):
-            self.titles["rename"] = renamed[1]
-
-    def _title(self, talk: Conversation) -> str:
-        own = [text for leaf, text in self.summaries if leaf and talk.knows(leaf)]
-        summary = own[-1] if own else next((text for _leaf, text in self.summaries if text), "")
-        titles = self.titles
-        named = (titles.get("custom-title"), titles.get("ai-title"), titles.get("rename"), summary)
-        candidates = (*named, titles.get("agent-name"), self.prompt, self.command)
-        return next((title for text in candidates if (title := trim_title(text))), "")
-
-    def session(self, source: SessionSource, lines: list[bytes], talk: Conversation) -> Session:
-        """The summary, after the last row."""
-        parent_id = _parent_id(source.path, lines)
-        timed = self.first is not None and self.last is not None
-        metadata = {"cwd": self.cwd, "git_branch": self.git_branch, "version": self.version}
-        return Session(
-            scroll_id=source.scroll_id,
-            title=self._title(talk),
-            agent="Claude Code",
-            model=self.model or None,
-            project=PureWindowsPath(self.cwd).name or None,
-            kind=_NAME,
-            native_session_id=_native_id(source.path, lines),
-            parent_scroll_id=derive_scroll_id(_NAME, parent_id) if parent_id else None,
-            created_at=None if self.first is None else format_instant(self.first),
-            updated_at=None if self.last is None else format_instant(self.last),
-            count=self.count,
-            duration_ms=(self.last - self.first) // 1000 if self.first is not None and self.last is not None else 0,
-            timing="recorded" if timed or not self.count else "synthetic",
-            metadata={name: value for name, value in metadata.items() if value},
-        )
-
-
-def _words(row: Row, name: str) -> str:
-    value = row.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _estimate(source: SessionSource, size: int, facts: _Facts, talk: Conversation) -> None:
-    """Both ends of a large file; the number of messages is that of the ends, in proportion."""
-    fd = open_confined(source.path, source.root)
-    try:
-        head = os.pread(fd, _EDGE_BYTES, 0).removeprefix(b"\xef\xbb\xbf")
-        tail = os.pread(fd, _EDGE_BYTES, size - _EDGE_BYTES)
-    finally:
-        os.close(fd)
-    lines = [*head.split(b"\n")[:-1], *tail.split(b"\n")[1:]]
-    seen = sum(map(len, lines)) + len(lines)
-    facts.take(((number, row, len(line)) for number, line in enumerate(lines, 1) if (row := _decode_row(line))), talk)
-    facts.count = max(facts.count, facts.count * size // max(1, seen))

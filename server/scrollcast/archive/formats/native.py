@@ -83,6 +83,10 @@ class NativeReader(FormatReader):
         """A record a line; `None` for the shape that is one document."""
         return _LineDecoder(_message) if source.path.is_dir() else None
 
+    def meta_decoder(self, source: SessionSource) -> Decoder | None:
+        """A meta event a line; `None` for the shape that is one document."""
+        return _LineDecoder(_meta_event) if source.path.is_dir() else None
+
     def records(self, source: SessionSource, *, meta: bool) -> Iterator[Item]:
         """The messages in archive order; meta events lie apart."""
         if source.path.is_dir():

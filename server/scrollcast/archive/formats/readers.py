@@ -6,13 +6,32 @@ from pathlib import Path
 from typing import Final
 
 from scrollcast.archive.formats import FormatReader, SniffedFile
+from scrollcast.archive.formats.acp import AcpReader
+from scrollcast.archive.formats.atif import AtifReader
 from scrollcast.archive.formats.claude_code import ClaudeCodeReader
+from scrollcast.archive.formats.codex import CodexReader
+from scrollcast.archive.formats.cursor import CursorReader
+from scrollcast.archive.formats.gemini import GeminiReader
+from scrollcast.archive.formats.inspect_eval import InspectReader
 from scrollcast.archive.formats.native import NativeReader
+from scrollcast.archive.formats.openai_chat import OpenAiChatReader
+from scrollcast.archive.formats.opencode import OpenCodeReader
 from scrollcast.archive.storage import read_head
 
 __all__ = ["READERS", "READERS_BY_NAME", "owner", "sniff"]
 
-READERS: Final[tuple[FormatReader, ...]] = (NativeReader(), ClaudeCodeReader())
+READERS: Final[tuple[FormatReader, ...]] = (
+    NativeReader(),
+    InspectReader(),
+    OpenCodeReader(),
+    GeminiReader(),
+    CodexReader(),
+    AcpReader(),
+    ClaudeCodeReader(),
+    CursorReader(),
+    AtifReader(),
+    OpenAiChatReader(),
+)
 """Asked in this order whether a file is theirs."""
 
 READERS_BY_NAME: Final = {reader.name: reader for reader in READERS}

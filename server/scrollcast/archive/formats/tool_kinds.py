@@ -8,17 +8,24 @@ from typing import Final
 __all__ = ["tool_kind"]
 
 _NAMES: Final[Mapping[str, str]] = {
-    "read": "Read NotebookRead LS read_file read_many_files list_directory view view_image list ReadFile",
+    "read": "Read NotebookRead LS read_file read_many_files list_directory view view_image list ReadFile"
+    " list_dir ReadLints"
+    " open",
     "edit": "Edit MultiEdit Write NotebookEdit apply_patch replace write_file edit write patch StrReplace"
-    " str_replace_editor",
+    " str_replace_editor text_editor edit_file search_replace EditNotebook"
+    " file_editor str_replace_based_edit_tool",
     "delete": "Delete delete_file",
     "move": "Move move_file",
     "execute": "Bash BashOutput KillShell Shell bash shell local_shell shell_command exec exec_command write_stdin"
-    " run_shell_command python",
-    "search": "Grep Glob grep glob grep_search search_file_content codebase_search ToolSearch",
-    "fetch": "WebFetch WebSearch web_fetch google_web_search webfetch web_search web_search_call",
-    "think": "TodoWrite todowrite write_todos update_plan TaskCreate TaskUpdate",
-    "switch_mode": "EnterPlanMode ExitPlanMode",
+    " run_shell_command python bash_session bash_command execute_bash execute_ipython_cell"
+    " run_terminal_cmd run_command"
+    " terminal",
+    "search": "Grep Glob grep glob grep_search search_file_content codebase_search codesearch ToolSearch"
+    " SemanticSearch file_search glob_file_search"
+    " find_file search_dir search_file",
+    "fetch": "WebFetch WebSearch web_fetch google_web_search webfetch web_search web_search_call browser_navigate",
+    "think": "TodoWrite todowrite todoread write_todos update_plan TaskCreate TaskUpdate think task_tracker",
+    "switch_mode": "EnterPlanMode ExitPlanMode plan_enter plan_exit SwitchMode",
     "other": "Task Agent task spawn_agent wait_agent send_input server_tool",
 }
 

@@ -1,0 +1,142 @@
+"""Writes the files of an index, and shows each event to the index as soon as it is safely in its file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Self
+
+import orjson
+
+from scrollcast.archive.encoding import EncodedEvent
+from scrollcast.archive.index import EVENTS_FILE, HEADER_FILE, MARKERS_FILE, TABLES, SessionIndex, hash_id
+from scrollcast.model import REPORTED_GAP_MS, MarkerKind
+
+__all__ = ["EventWriter"]
+
+PUBLISH_BYTES: Final = 256 << 10
+PUBLISH_SECONDS: Final = 0.02
+FIRST_PUBLISH_EVENTS: Final = 16
+"""New events become playable at the first of these: bytes collected, time passed, or the very first few events."""
+
+
+class EventWriter:
+    """Appends events to one index.
+
+    `verify` is called with the number of the first event and the bytes of those that are about to be shown, a comma
+    behind each.
+    """
+
+    def __init__(
+        self,
+        index: SessionIndex,
+        tables: dict[str, array[int]],
+        fd: int,
+        write_marker: Callable[[bytes], object],
+        verify: Callable[[int, bytes], None] = lambda _first, _data: None,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._index = index
+        self._fd = fd
+        self._tables = tables
+        self._times, self._offsets, self._ids = tables["times"], tables["offsets"], tables["ids"]
+        self._turns, self._tools, self._gaps = tables["turns"], tables["tools"], tables["gaps"]
+        self._end = self._offsets[-1]
+        self._write_marker = write_marker
+        self._verify = verify
+        self._close = close
+        self._has_markers = index.has_markers
+        self._buffer: list[bytes] = []
+        self._buffered = 0
+        self._first = index.count  # of those in the buffer
+        self._published = time.monotonic()
+
+    @classmethod
+    def create(cls, folder: Path, index: SessionIndex, verify: Callable[[int, bytes], None]) -> Self:
+        """A writer of a new index's files in a folder."""
+        fd = os.open(folder / EVENTS_FILE, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        index.attach(fd)
+        tables = {name: array(typecode) for name, typecode in TABLES.items()}
+        tables["offsets"].append(0)
+        for name, table in tables.items():
+            setattr(index, name, table)
+        markers = (folder / MARKERS_FILE).open("wb")
+        return cls(index, tables, fd, markers.write, verify, markers.close)
+
+    @classmethod
+    def append_to(cls, index: SessionIndex, cache: Path) -> Self:
+        """A writer that adds to a finished index, in memory and in a file without a name."""
+        fd, name = tempfile.mkstemp(prefix="growth-", dir=cache)
+        os.unlink(name)
+        tables, markers = index.thaw(fd)
+        return cls(index, tables, fd, markers.extend)
+
+    @property
+    def count(self) -> int:
+        """The number of events so far, which is the next one's number."""
+        return len(self._times)
+
+    def add(self, event: EncodedEvent) -> None:
+        """Append one event."""
+        seq = self.count
+        self._buffer.append(event.data)
+        self._buffered += len(event.data) + 1
+        self._end += len(event.data) + 1
+        if self._times and event.t_ms - self._times[-1] >= REPORTED_GAP_MS:
+            self._gaps.extend((self._times[-1], event.t_ms))
+        if event.is_turn:
+            self._turns.append(seq)
+        if event.is_tool:
+            self._tools.append(seq)
+        self._ids.append(hash_id(event.id))
+        for kind, label in event.markers:
+            self._mark(seq, event.t_ms, kind, label)
+        self._times.append(event.t_ms)
+        self._offsets.append(self._end)
+        if self._is_time_to_publish():
+            self.publish()
+
+    def _mark(self, seq: int, t_ms: int, kind: MarkerKind, label: str) -> None:
+        data = orjson.dumps({"seq": seq, "t_ms": t_ms, "kind": kind, "label": label})
+        self._write_marker(b"," + data if self._has_markers else data)
+        self._has_markers = True
+
+    def _is_time_to_publish(self) -> bool:
+        return (
+            self._buffered >= PUBLISH_BYTES
+            or self.count == FIRST_PUBLISH_EVENTS
+            or time.monotonic() - self._published >= PUBLISH_SECONDS
+        )
+
+    def publish(self) -> None:
+        """Write what was collected, then let it be played."""
+        if self._buffer:
+            data = b",".join(self._buffer) + b","
+            self._verify(self._first, data)
+            _write_fully(self._fd, data)
+            self._buffer, self._buffered, self._first = [], 0, self.count
+        self._index.publish(self.count)
+        self._published = time.monotonic()
+
+    def finish(self, folder: Path, header: dict[str, Any]) -> None:
+        """Write the rest, and the tables beside it."""
+        self.publish()
+        self.close()
+        for name, table in self._tables.items():
+            (folder / name).write_bytes(table)
+        header["sizes"] = {name: (folder / name).stat().st_size for name in (*TABLES, MARKERS_FILE, EVENTS_FILE)}
+        (folder / HEADER_FILE).write_bytes(orjson.dumps(header))
+
+    def close(self) -> None:
+        """Close what the index does not own."""
+        self._close()
+
+
+def _write_fully(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -1,0 +1,220 @@
+"""A session's records in archive order, each with its time; and those that came since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from copy import copy
+from heapq import merge
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from scrollcast.archive.encoding import RecordTimer, SessionClock, TimedRecord
+from scrollcast.archive.formats import Decoder, Item, Revised, SessionSource
+from scrollcast.archive.growing_file import GrowingFile
+from scrollcast.model import BadRecord, Record, Session
+
+__all__ = ["Intake", "TimedItem", "open_intake"]
+
+TimedItem: TypeAlias = TimedRecord | BadRecord | Revised
+
+EPOCH_START = "1970-01-01T00:00:00Z"
+"""The `created_at` of a record where nothing tells the time."""
+
+
+class Intake(Protocol):
+    """Where a session's records come from."""
+
+    can_grow: bool
+    """Whether `pull` can be asked again when the session has grown."""
+
+    def pull(self) -> Iterator[TimedItem]:
+        """What is there and was not given yet, up to the last whole line."""
+        ...
+
+    def tail(self) -> Iterator[TimedItem]:
+        """What a last line without an end holds, once; `Revised` comes out of `pull` if it goes on otherwise."""
+        ...
+
+    def pending(self) -> Iterator[TimedItem]:
+        """What a reader holds back, as it would be if nothing more came. It comes again out of `pull`, or another."""
+        ...
+
+    def has_only_grown(self) -> bool:
+        """Whether `pull` can go on where it stopped."""
+        ...
+
+    def is_intact(self) -> bool:
+        """Whether what was given still stands in the files (`GrowingFile.is_intact`)."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the files."""
+        ...
+
+
+def open_intake(source: SessionSource, session: Session, *, meta: bool) -> Intake:
+    """The intake of a session.
+
+    Raises:
+        ArchiveError: the session cannot be read.
+    """
+    reader = source.reader
+    clock = SessionClock(session.created_at or EPOCH_START, synthetic=session.timing == "synthetic")
+    decoder = reader.decoder(source, meta=meta)
+    if decoder is None:
+        return _Whole(reader.records(source, meta=meta), reader.meta_events(source) if meta else None, clock)
+    path, *others = reader.files(source)
+    messages = _Lines(decoder, path, source.root, RecordTimer(clock))
+    apart = reader.meta_decoder(source) if meta else None
+    if apart is None:
+        return messages
+    return _Merged(messages, _Lines(apart, others[0], source.root, RecordTimer(clock, meta_sets_base=True)), clock)
+
+
+class _Lines:
+    """The lines of one file, which may be missing as long as nothing was read of it."""
+
+    can_grow = True
+
+    def __init__(self, decoder: Decoder, path: Path, root: Path, timer: RecordTimer) -> None:
+        self._decoder = decoder
+        self._path = path
+        self._root = root
+        self._timer = timer
+        self._file: GrowingFile | None = None
+        self._given_tail: bytes | None = None  # the unended line that was given already
+
+    def pull(self) -> Iterator[TimedItem]:
+        """The records of the whole lines that came since.
+
+        Raises:
+            ArchiveError: the file cannot be read.
+        """
+        self._file = self._file or GrowingFile(self._path, self._root)
+        for line in self._file.lines():
+            if self._given_tail is not None:
+                given, self._given_tail = self._given_tail, None
+                if given == line.data:
+                    continue
+                yield Revised()
+            yield from _timed(self._decoder.feed(line), self._timer)
+
+    def pull_if_there(self) -> Iterator[TimedItem]:
+        """The same of a file that may be missing."""
+        return self.pull() if self._file or self._path.exists() else iter(())
+
+    def tail(self) -> Iterator[TimedItem]:
+        """The records of an unended line; one that is not whole yet comes again."""
+        tail = self._file.tail() if self._file and self._given_tail is None else None
+        if tail is None:
+            return
+        items = list(self._decoder.feed(tail))
+        if any(isinstance(item, BadRecord) and item.half_written for item in items):
+            yield BadRecord(tail.number, half_written=True)  # it comes again when it is whole
+        else:
+            self._given_tail = tail.data
+            yield from _timed(items, self._timer)
+
+    def pending(self) -> Iterator[TimedItem]:
+        return _timed(self._decoder.pending(), copy(self._timer))
+
+    def has_only_grown(self) -> bool:
+        return self._file is None or self._file.has_only_grown()
+
+    def is_intact(self) -> bool:
+        return self._file is None or self._file.is_intact()
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+
+
+class _Merged:
+    """Messages and meta events of two files as one sequence by recorded time, messages first where equal."""
+
+    can_grow = True
+
+    def __init__(self, messages: _Lines, meta_events: _Lines, clock: SessionClock) -> None:
+        self._messages = messages
+        self._meta_events = meta_events
+        self._clock = clock
+        self._last = (0, False)
+
+    def pull(self) -> Iterator[TimedItem]:
+        """What came since; `Revised` where some of it belongs before what was given."""
+        return self._in_order(self._messages.pull(), self._meta_events.pull_if_there())
+
+    def _in_order(self, messages: Iterator[TimedItem], meta_events: Iterator[TimedItem]) -> Iterator[TimedItem]:
+        for item in merge_by_time(messages, meta_events, self._clock):
+            if isinstance(item, TimedRecord):
+                key = (item.t_ms, item.record.is_meta)
+                if key < self._last or (self._clock.base_is_meta and not item.record.is_meta):
+                    yield Revised()
+                self._last = key
+            yield item
+
+    def tail(self) -> Iterator[TimedItem]:
+        return self._in_order(self._messages.tail(), self._meta_events.tail())
+
+    def pending(self) -> Iterator[TimedItem]:
+        return merge_by_time(self._messages.pending(), self._meta_events.pending(), self._clock)
+
+    def has_only_grown(self) -> bool:
+        return self._messages.has_only_grown() and self._meta_events.has_only_grown()
+
+    def is_intact(self) -> bool:
+        return self._messages.is_intact() and self._meta_events.is_intact()
+
+    def close(self) -> None:
+        self._messages.close()
+        self._meta_events.close()
+
+
+class _Whole:
+    """Records that can only be read all at once."""
+
+    can_grow = False
+
+    def __init__(self, messages: Iterator[Item], apart: Iterator[Item] | None, clock: SessionClock) -> None:
+        timed = _timed(messages, RecordTimer(clock))
+        if apart is not None:
+            timed = merge_by_time(timed, _timed(apart, RecordTimer(clock, meta_sets_base=True)), clock)
+        self._items = timed
+
+    def pull(self) -> Iterator[TimedItem]:
+        return self._items
+
+    def tail(self) -> Iterator[TimedItem]:
+        return iter(())
+
+    def pending(self) -> Iterator[TimedItem]:
+        return iter(())
+
+    def has_only_grown(self) -> bool:
+        return False
+
+    def is_intact(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _timed(items: Iterable[Item | Revised], timer: RecordTimer) -> Iterator[TimedItem]:
+    return (timer.time(item) if isinstance(item, Record) else item for item in items)
+
+
+def merge_by_time(
+    messages: Iterator[TimedItem], meta_events: Iterator[TimedItem], clock: SessionClock
+) -> Iterator[TimedItem]:
+    """Two timed sequences as one, messages first where equal."""
+    # The first message with a time is the base that the meta events are timed by, so it is read before any of them.
+    for item in messages:
+        yield item
+        if clock.base is not None:
+            break
+    yield from merge(messages, meta_events, key=_merge_key)
+
+
+def _merge_key(item: TimedItem) -> int:
+    return item.t_ms if isinstance(item, TimedRecord) else 0
