@@ -14,7 +14,7 @@ import sqlite3
 import threading
 from bisect import bisect_left
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -248,7 +248,7 @@ def _blocks_with(connection: sqlite3.Connection, term: Term, only: int | None) -
 def _hits(connection: sqlite3.Connection, terms: Sequence[Term], ids: Sequence[int], limit: int) -> list[Hit]:
     """The first hits in these blocks of a session; where there are none, the events that come nearest to being one."""
     hits: list[Hit] = []
-    near: list[tuple[int, Hit]] = []
+    near: list[tuple[int, Callable[[], Hit]]] = []
     for block in _unpacked(connection, ids):
         if len(hits) >= limit:
             break
@@ -257,7 +257,7 @@ def _hits(connection: sqlite3.Connection, terms: Sequence[Term], ids: Sequence[i
             near += block.near_hits(terms, limit)
     if not hits and near:
         near.sort(key=lambda item: -item[0])
-        hits = [hit for _, hit in near[:limit]]
+        hits = [make_hit() for _, make_hit in near[:limit]]
     return sorted(hits, key=lambda hit: hit.seq)
 
 

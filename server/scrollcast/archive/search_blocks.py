@@ -10,10 +10,11 @@ from __future__ import annotations
 import sys
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
+from heapq import nsmallest
 from itertools import accumulate, islice
 from typing import Final
 
@@ -157,11 +158,11 @@ class Block:
         """The first so many events that hold all the terms. It is fastest with the rarest one first."""
         return [self._hit(first, stop, terms) for first, stop in islice(self._events_with_all(terms), limit)]
 
-    def near_hits(self, terms: Sequence[Term], limit: int) -> list[tuple[int, Hit]]:
-        """Events that hold some of the terms, those with the most first, with how many they hold."""
+    def near_hits(self, terms: Sequence[Term], limit: int) -> list[tuple[int, Callable[[], Hit]]]:
+        """Events that hold some of the terms, those with the most first: how many, and what makes the hit."""
         held = Counter(event for term in terms for event in self._events_with(term))
-        best = sorted(held.items(), key=lambda item: (-item[1], item[0]))[:limit]
-        return [(count, self._hit(first, stop, terms)) for (first, stop), count in best]
+        best = nsmallest(limit, held.items(), key=lambda item: (-item[1], item[0]))
+        return [(count, partial(self._hit, first, stop, terms)) for (first, stop), count in best]
 
     def _events_with_all(self, terms: Sequence[Term]) -> Iterator[tuple[int, int]]:
         first_term, *others = terms

@@ -295,7 +295,7 @@ def _short(text: str) -> str:
     return line if len(line) <= 160 else line[:159] + "…"
 
 
-_SHELL_RUNS: Final = frozenset(("-c", "-lc", "-ic", "-Command"))
+_SHELL_RUNS: Final = ("-c", "-lc", "-ic", "-Command")
 
 
 def _command_title(words: list[object]) -> str:
@@ -409,7 +409,7 @@ def _says_failed(value: Payload) -> bool:
         value.get("exitCode"),
         metadata.get("exit_code") if isinstance(metadata, dict) else 0,
     ]
-    if any(isinstance(code, int) and code != 0 for code in codes):
+    if any(isinstance(code, int) and not isinstance(code, bool) and code != 0 for code in codes):
         return True
     return value.get("success") is False or value.get("isError") is True or value.get("is_error") is True
 

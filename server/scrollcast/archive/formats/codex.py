@@ -7,6 +7,7 @@ completed items; and what `codex exec --json` prints.
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -203,8 +204,16 @@ def _exec_thread_id(lines: Sequence[bytes]) -> str:
 
 _Rollouts: TypeAlias = Rollout | ExecStream
 
-# What tells of an earlier line that it was undone, or that it failed.
-_LOOKS_BACK: Final = (b"thread_rolled_back", b'_end"')
+# What tells of an earlier line that it was undone, or of an end; and what stands in an end that is a failure.
+_ROLLED_BACK: Final = b"thread_rolled_back"
+_ENDS: Final = (b'_end"', b'"CommandExecution"', b'"McpToolCall"', b'"FileChange"', b'"WebSearch"')
+_FAILURE: Final = re.compile(
+    rb'"Err"|_?[eE]rror"\s*:\s*[^n\s]|"success"\s*:\s*false|[fF]ailed"|[dD]eclined"|xit_?[cC]ode"\s*:\s*-?[1-9]'
+)
+
+
+def _looks_back(data: bytes) -> bool:
+    return _ROLLED_BACK in data or (any(end in data for end in _ENDS) and _FAILURE.search(data) is not None)
 
 
 def _is_packed(source: SessionSource) -> bool:
@@ -238,7 +247,7 @@ def _foresee(source: SessionSource) -> Known | None:
     for line in read_lines(source.path, source.root):
         data = line.data or b""
         size += len(data)
-        looks_back = looks_back or any(sign in data for sign in _LOOKS_BACK)
+        looks_back = looks_back or _looks_back(data)
         if size > _FORESEEN_BYTES:
             return None
     if not looks_back:

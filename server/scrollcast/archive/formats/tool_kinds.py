@@ -9,6 +9,7 @@ __all__ = ["tool_kind"]
 
 _NAMES: Final[Mapping[str, str]] = {
     "read": "Read NotebookRead LS read_file read_many_files list_directory view view_image list ReadFile"
+    " list_mcp_resources read_mcp_resource"
     " list_dir ReadLints"
     " open",
     "edit": "Edit MultiEdit Write NotebookEdit apply_patch replace write_file edit write patch StrReplace"
@@ -20,7 +21,7 @@ _NAMES: Final[Mapping[str, str]] = {
     " run_shell_command python bash_session bash_command execute_bash execute_ipython_cell"
     " run_terminal_cmd run_command"
     " terminal",
-    "search": "Grep Glob grep glob grep_search search_file_content codebase_search codesearch ToolSearch"
+    "search": "Grep Glob grep glob grep_search search_file_content codebase_search codesearch ToolSearch grep_files"
     " SemanticSearch file_search glob_file_search"
     " find_file search_dir search_file",
     "fetch": "WebFetch WebSearch web_fetch google_web_search webfetch web_search web_search_call browser_navigate",
