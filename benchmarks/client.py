@@ -1,7 +1,8 @@
 """Clients that cost as little as can be, so that the server is what is measured.
 
 `Drain` takes a replay as fast as it comes and reads no more than frame headers; `Viewer` reads every message of a paced
-replay and notes when it came. Both use a plain socket: a WebSocket library would be slower than the server.
+replay and notes when it came, `Follower` those of one that is written meanwhile. They use a plain socket: a WebSocket
+library would be slower than the server. `Asker` asks over HTTP.
 
     python -m benchmarks.client PORT TARGET COUNT SECONDS
 
@@ -12,17 +13,20 @@ as JSON.
 from __future__ import annotations
 
 import asyncio
+import http.client
 import mmap
+import re
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import Any, BinaryIO, Final, TypeVar
+from typing import Any, BinaryIO, Final, Self, TypeVar
+from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
 
-__all__ = ["Broken", "Drain", "Viewer", "connected", "drain", "frames", "target"]
+__all__ = ["MARK", "Asker", "Broken", "Drain", "Follower", "Viewer", "connected", "drain", "frames", "target"]
 
 BUFFER_BYTES: Final = 512 << 10
 """One buffer that stays in the processor's cache; larger ones are slower, and smaller ones mean more reads."""
@@ -256,7 +260,94 @@ class Viewer(_Opening, asyncio.Protocol):
         return [(moment, at - moment) for moment, at in due]
 
 
-_P = TypeVar("_P", Drain, Viewer)
+MARK: Final = re.compile(rb"appended-(\d{6})")
+"""What a line that is appended says, so that it is known again in whatever was made of it."""
+
+
+class Follower(_Opening, asyncio.Protocol):
+    """Follows a session that is being written: `arrived` holds when the text with each number first came.
+
+    `live` is set when everything before had been sent; `problem` tells what else than live events came after that.
+    """
+
+    def __init__(self, host: str, port: int, target: str) -> None:
+        super().__init__(host, port, target)
+        self._data = bytearray()
+        self._open = False
+        self.live = asyncio.Event()
+        self.arrived: dict[int, float] = {}
+        self.problem = ""
+
+    def data_received(self, data: bytes) -> None:
+        """Note the moment first."""
+        now = time.monotonic()
+        self._data += data
+        if not self._open:
+            head = self._data.find(b"\r\n\r\n") + 4
+            if head < 4:
+                return
+            del self._data[:head]
+            self._open = True
+        done = 0
+        for opcode, start, stop in frames(self._data, len(self._data)):
+            if opcode == TEXT:
+                self._take(self._data[start:stop], now)
+            done = stop
+        del self._data[:done]
+
+    def _take(self, message: bytearray, now: float) -> None:
+        if message.startswith((b'{"type":"error"', b'{"type":"end"', b'{"type":"notice","level":"warning"')):
+            self.problem = message[:300].decode()
+        elif message.startswith(b'{"type":"caught_up"'):
+            self.live.set()
+        elif message.startswith(b'{"type":"event"'):
+            for found in MARK.finditer(message):
+                self.arrived.setdefault(int(found[1]), now)
+
+    async def until_live(self, seconds: float) -> None:
+        """Wait until everything that is there was sent.
+
+        Raises:
+            Broken: something else came instead, or nothing for so long.
+        """
+        try:
+            await asyncio.wait_for(self.live.wait(), seconds)
+        except TimeoutError:
+            raise Broken(f"a follower was not live after {seconds:.0f} s: {self.problem or 'nothing came'}") from None
+
+
+class Asker:
+    """Asks the server over HTTP, one question at a time on one connection. A context manager."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._connection.close()
+
+    def get(self, path: str, **query: object) -> tuple[dict[str, Any], float]:
+        """The answer, and the seconds from the request to the last byte of it.
+
+        Raises:
+            Broken: it is an error.
+        """
+        where = f"{path}?{urlencode(query)}" if query else path
+        self._connection.connect()  # not in the time: the server may have closed an idle connection
+        began = time.perf_counter()
+        self._connection.request("GET", where, headers={"Connection": "close"})
+        answer = self._connection.getresponse()
+        body = answer.read()
+        seconds = time.perf_counter() - began
+        self._connection.close()
+        if answer.status != 200:
+            raise Broken(f"GET {where} was answered with {answer.status}: {body[:300]!r}")
+        return orjson.loads(body), seconds
+
+
+_P = TypeVar("_P", Drain, Viewer, Follower)
 
 
 @asynccontextmanager

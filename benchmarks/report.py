@@ -27,7 +27,8 @@ median = statistics.median
 class Row:
     """One result. `ratio` is the value over that of the reference in the same run, else over the target.
 
-    `noisy` says that the machine was too busy with other things for the value to mean anything.
+    `noisy` says that the machine was too busy with other things for the value to mean anything; `skipped`, in a
+    sentence, why there is no value at all.
     """
 
     name: str
@@ -38,17 +39,20 @@ class Row:
     ratio: float | None = None
     detail: dict[str, float | int | str] = field(default_factory=dict)
     noisy: bool = False
+    skipped: str = ""
 
     @property
     def met(self) -> bool | None:
         """Whether the target is reached; `None` where there is none, or nothing can be said."""
-        if self.target is None or self.noisy:
+        if self.target is None or self.noisy or self.skipped:
             return None
         return self.value >= self.target if self.sense == "at least" else self.value <= self.target
 
     @property
     def shown_ratio(self) -> float | None:
         """The ratio given, else that to the target."""
+        if self.skipped:
+            return None
         if self.ratio is None and self.target:
             return self.value / self.target
         return self.ratio
@@ -116,7 +120,8 @@ def _cells(row: Row) -> tuple[str, str, str, str, str]:
     target = "-" if row.target is None else f"{sign} {_number(row.target)} {row.unit}"
     verdict = "busy" if row.noisy else {True: "yes", False: "NO", None: ""}[row.met]
     ratio = "-" if row.shown_ratio is None else f"{row.shown_ratio:.2f}"
-    return row.name, f"{_number(row.value)} {row.unit}", target, ratio, verdict
+    value = "skipped" if row.skipped else f"{_number(row.value)} {row.unit}".rstrip()
+    return row.name, value, target, ratio, verdict
 
 
 def table(rows: Sequence[Row], *, details: bool = True) -> str:
@@ -126,7 +131,7 @@ def table(rows: Sequence[Row], *, details: bool = True) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     text = [f"| {' | '.join(map(str.ljust, line, widths))} |" for line in lines]
     if details:
-        text += ["", *(f"{row.name}: {_detail(row)}" for row in rows if row.detail)]
+        text += ["", *(f"{row.name}: {row.skipped or _detail(row)}" for row in rows if row.detail or row.skipped)]
     return "\n".join(text)
 
 

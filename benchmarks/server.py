@@ -58,6 +58,32 @@ class Child:
         times = psutil.Process(self.process.pid).cpu_times()
         return times.user + times.system
 
+    def bytes_read(self) -> int | None:
+        """How many bytes the process has read so far, from files and whatever else `read(2)` reads; sockets are not in
+        it. `None` where the system does not tell.
+        """
+        try:
+            found = re.search(r"rchar: (\d+)", Path(f"/proc/{self.process.pid}/io").read_text())
+        except OSError:
+            return None
+        return int(found[1]) if found else None
+
+    def family(self) -> list[psutil.Process]:
+        """The process and all below it."""
+        own = psutil.Process(self.process.pid)
+        return [own, *own.children(recursive=True)]
+
+    def family_cpu_seconds(self) -> float:
+        """User and system time so far of the process and all below it, those that have ended included."""
+        below = [process.cpu_times() for process in self.family()[1:]]
+        own = psutil.Process(self.process.pid).cpu_times()
+        ended = own.children_user + own.children_system if sys.platform != "win32" else 0.0
+        return self.cpu_seconds() + ended + sum(times.user + times.system for times in below)
+
+    def family_memory(self) -> float:
+        """Resident megabytes of the process and all below it; what they share is counted in each."""
+        return sum(process.memory_info().rss for process in self.family()) / 1e6
+
     def memory(self) -> Memory:
         """What is resident now."""
         if not sys.platform.startswith("linux"):

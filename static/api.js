@@ -1,7 +1,7 @@
 /**
  * The server's HTTP routes, as promises; and what went wrong, in words for people.
  *
- * @import { EventPage, SessionPage, SessionSummary, Timeline } from './protocol.js'
+ * @import { EventPage, Facets, Hit, SessionPage, SessionSummary, Timeline, Unrecognised } from './protocol.js'
  */
 
 /** As over the socket: longer parts come cut, with an address for the rest. */
@@ -25,9 +25,16 @@ export class ApiError extends Error {
 
 /**
  * @typedef {Object} Query
+ * @property {string} [q]  words to look for in what was said
  * @property {string} [sort]
  * @property {string} [agent]
  * @property {string} [project]
+ * @property {string} [model]
+ * @property {string} [after]  RFC 3339, on the date of creation
+ * @property {string} [before]
+ * @property {1} [errors]
+ * @property {1} [live]
+ * @property {string} [parent]  only the sessions that this one started
  * @property {string} [cursor]
  * @property {number} [limit]
  */
@@ -62,6 +69,32 @@ export const api = {
    */
   events: (scrollId, range, signal) =>
     getJson(`/api/sessions/${encodeURIComponent(scrollId)}/events${search({ ...range, preview: PREVIEW_BYTES })}`, signal),
+
+  /**
+   * Where in one session something was said, in order.
+   *
+   * @param {string} scrollId
+   * @param {{ q: string, limit: number }} query
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<{ hits: Hit[] }>}
+   */
+  hits: (scrollId, query, signal) => getJson(`/api/sessions/${encodeURIComponent(scrollId)}/search${search(query)}`, signal),
+
+  /**
+   * What there is to filter by.
+   *
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Facets>}
+   */
+  facets: (signal) => getJson('/api/facets', signal),
+
+  /**
+   * The files that no reader knows.
+   *
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Unrecognised>}
+   */
+  unrecognised: (signal) => getJson('/api/unrecognised', signal),
 
   /**
    * The whole of a part that came cut.

@@ -1,5 +1,8 @@
 /**
  * Links to a moment: `#t=754&speed=4&idle=2`. Times are recorded time, in seconds or as `12:34` or `1:02:03`.
+ *
+ * `#seq=412` leads to an event and stops there, `&q=words` shows what else was found beside it; `#live` leads to where
+ * the session is being written.
  */
 
 /**
@@ -7,6 +10,9 @@
  * @property {number | null} tMs
  * @property {number | 'max' | null} speed
  * @property {number | 'off' | null} idle  seconds
+ * @property {number | null} seq
+ * @property {string} q  what was looked for; empty for nothing
+ * @property {boolean} live
  */
 
 /**
@@ -21,6 +27,9 @@ export function parseMoment(hash) {
     tMs: parseTime(fields.get('t') ?? ''),
     speed: speed === 'max' ? 'max' : between(speed, 0.1, 100),
     idle: idle === 'off' ? 'off' : between(idle, 0.001, Infinity),
+    seq: /^\d{1,12}$/.test(fields.get('seq') ?? '') ? Number(fields.get('seq')) : null,
+    q: (fields.get('q') ?? '').trim(),
+    live: fields.has('live'),
   };
 }
 
@@ -30,6 +39,15 @@ export function parseMoment(hash) {
  */
 export function formatMoment(tMs) {
   return `#t=${Math.max(0, Math.floor(tMs / 1000))}`;
+}
+
+/**
+ * @param {number} seq
+ * @param {string} q
+ * @returns {string} a hash that leads to that event, and to the others that `q` is found in
+ */
+export function formatHit(seq, q) {
+  return `#${new URLSearchParams({ seq: String(seq), q })}`;
 }
 
 /**

@@ -8,7 +8,7 @@
 import { api } from './api.js';
 import { parseMoment } from './deep-link.js';
 import { clear, find } from './dom.js';
-import { PlayerStore } from './player-store.js';
+import { END_MS, PlayerStore } from './player-store.js';
 import { SessionClient } from './session-client.js';
 import { createSettings } from './settings.js';
 import { Catalogue } from './views/catalogue.js';
@@ -38,9 +38,12 @@ const ports = {
 const settings = createSettings(storageOrNull());
 const app = find(document, '#app');
 
-/** @type {{ node: HTMLElement, dispose: () => void } | null} */
+/** @type {Catalogue | Player | null} */
 let page = null;
 let shownPath = '';
+
+/** The list as it was left, and how far down: who comes back from a session goes on there. @type {{ list: Catalogue | null, top: number }} */
+const left = { list: null, top: 0 };
 
 function storageOrNull() {
   try {
@@ -52,12 +55,37 @@ function storageOrNull() {
 
 /** Shows what the address names, unless that is what is shown already. */
 function route() {
-  if (location.pathname === shownPath) return;
+  if (location.pathname === shownPath) {
+    if (page instanceof Catalogue) page.readAddress();
+    return;
+  }
   shownPath = location.pathname;
-  page?.dispose();
-  clear(app);
+  leave();
   const session = /^\/sessions\/([^/]+)\/?$/.exec(location.pathname);
-  page = session?.[1] ? playerPage(decodeURIComponent(session[1])) : new Catalogue(api, settings);
+  if (session?.[1]) showPlayer(decodeURIComponent(session[1]));
+  else showList();
+}
+
+function leave() {
+  if (page instanceof Catalogue) {
+    left.list = page;
+    left.top = window.scrollY;
+    page.hide();
+  } else page?.dispose();
+  clear(app);
+}
+
+function showList() {
+  const list = left.list ?? new Catalogue(api, settings, ports.clock);
+  page = list;
+  app.append(list.node);
+  list.show();
+  window.scrollTo(0, left.list ? left.top : 0);
+}
+
+/** @param {string} scrollId */
+function showPlayer(scrollId) {
+  page = playerPage(scrollId);
   app.append(page.node);
   window.scrollTo(0, 0);
 }
@@ -70,7 +98,7 @@ function playerPage(scrollId) {
     now: ports.clock.now,
     soon: (action) => void (document.hidden ? setTimeout(action, HIDDEN_FRAME_MS) : requestAnimationFrame(action)),
   });
-  const player = new Player(scrollId, store, settings, api);
+  const player = new Player(scrollId, store, settings, api, ports.clock);
   store.open();
   return player;
 }
@@ -83,7 +111,14 @@ function wishOf(kept) {
   const moment = parseMoment(location.hash);
   const speed = moment.speed ?? kept.speed;
   const idle = moment.idle === 'off' ? null : (moment.idle ?? kept.idle);
-  return { startMs: moment.tMs ?? 0, mode: speed === 'max' ? 'fast' : 'realtime', speed: speed === 'max' ? 1 : speed, idle, paused: false };
+  return {
+    startMs: moment.live ? END_MS : (moment.tMs ?? 0),
+    startSeq: moment.seq,
+    mode: speed === 'max' ? 'fast' : 'realtime',
+    speed: speed === 'max' ? 1 : speed,
+    idle,
+    paused: moment.seq !== null, // who comes to an event comes to read it
+  };
 }
 
 /** Plain links of our own change the page without loading it. @param {MouseEvent} event */

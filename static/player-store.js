@@ -7,13 +7,14 @@
  * @import { Api } from './api.js'
  * @import { Connection, Delegate, SessionClient, Wish } from './session-client.js'
  * @import {
- *   Control, End, Envelope, ErrorMessage, Gap, Hello, Marker, MarkerKind, Mode, Notice, PlayerState, Range, ServerMessage,
- *   SessionSummary, Status, StepUnit, Timeline
+ *   Control, End, Envelope, ErrorMessage, Gap, Hello, Hit, Marker, MarkerKind, Mode, Notice, PlayerState, Range,
+ *   ServerMessage, SessionSummary, Status, StepUnit, Timeline
  * } from './protocol.js'
  */
 
 import { ApiError } from './api.js';
 import { EventLog } from './event-log.js';
+import { grown } from './live-timeline.js';
 import { Pace, Playhead } from './playhead.js';
 
 /** Pressing "previous" this soon after a turn began means the one before it, as on any player. */
@@ -22,24 +23,39 @@ const RESTART_MS = 2_000;
 /** Events fetched at a time. */
 export const PAGE_EVENTS = 200;
 
+/** Later than any session lasts: a seek to there is a seek to the end, wherever that is by now. */
+export const END_MS = 1e12;
+
+/** Places found in a session, at most: what lies closer on the bar than that cannot be told apart anyway. */
+const MAX_HITS = 500;
+
+/** Sessions that one session may have started, as far as they are joined to their calls. */
+const MAX_CHILDREN = 500;
+
 /**
  * @typedef {{ type: 'play' } | { type: 'pause' } | { type: 'toggle' } | { type: 'replay' }
  *   | { type: 'seek', tMs: number } | { type: 'seek-by', ms: number } | { type: 'go-to', seq: number }
  *   | { type: 'next', kind: MarkerKind } | { type: 'previous', kind: MarkerKind }
- *   | { type: 'step', by: number, unit: StepUnit }
+ *   | { type: 'step', by: number, unit: StepUnit } | { type: 'go-live' }
+ *   | { type: 'find', q: string } | { type: 'next-hit' } | { type: 'previous-hit' } | { type: 'show', seq: number }
  *   | { type: 'speed', speed: number | 'max' } | { type: 'idle', idle: number | null }
  *   | { type: 'load', from: number, to: number } | { type: 'load-again' }
- *   | { type: 'reconnect' } | { type: 'dismiss', id: number }} Command
+ *   | { type: 'reconnect' } | { type: 'refresh' } | { type: 'dismiss', id: number }} Command
  *
  * @typedef {{ fromMs: number, toMs: number }} Skip
  * @typedef {{ id: number, level: 'info' | 'warning' | 'error', message: string, lines: number[], count: number }} NoticeItem
  * @typedef {{ code: string, message: string }} Failure
+ * @typedef {{ q: string, items: readonly Hit[] }} Found  one item an event, in order
  *
  * @typedef {Object} ReplayState
  * @property {'opening' | 'ready' | 'failed'} phase
  * @property {Failure | null} failure  why nothing can be played
  * @property {Connection} connection
  * @property {SessionSummary | null} session
+ * @property {boolean} live  whether the session is being written, as far as one can tell
+ * @property {SessionSummary | null} parent  the session that started this one
+ * @property {ReadonlyMap<string, SessionSummary>} children  the sessions that this one started, by the call that did
+ * @property {Found | null} found  where the words are that were looked for
  * @property {Timeline | null} timeline
  * @property {string | null} epoch
  * @property {Status | null} status
@@ -52,6 +68,8 @@ export const PAGE_EVENTS = 200;
  * @property {Playhead} playhead
  * @property {number} rewinds  grows whenever the conversation has to be drawn anew: after a seek, or a reset
  * @property {number} arrivals  grows whenever the log does
+ * @property {number} resets  grows whenever another content has taken the place of what was played
+ * @property {boolean} returning  after that, until playback is back about where it was
  * @property {number | null} pendingMs  recorded time of a seek that the server has not answered yet
  * @property {{ from: number, to: number } | null} loading  a page of history on its way
  * @property {string | null} loadError
@@ -83,6 +101,13 @@ export class PlayerStore {
   #notices = 0;
   /** Grows when what was asked for before is of no use any more. */
   #era = 0;
+  /** What to ask for once the server can be asked again, after a reset. @type {Control | null} */
+  #wayBack = null;
+  #startSeq;
+  /** Whether the length shown is that of what was there before a reset: kept until the new one is known. */
+  #outdated = false;
+  /** How many messages the list said there are, the last time. @type {number | null} */
+  #listed = null;
   #leaving = new AbortController();
 
   /**
@@ -94,6 +119,7 @@ export class PlayerStore {
     this.#scrollId = scrollId;
     this.#ports = ports;
     this.#state = opening(wish, ports.now());
+    this.#startSeq = wish.startSeq ?? null;
     this.#client = ports.connect(wish, {
       onConnection: (connection) => this.#onConnection(connection),
       onHello: (hello, fresh) => this.#onHello(hello, fresh),
@@ -107,6 +133,7 @@ export class PlayerStore {
     this.#client.connect();
     void this.#fetchSession();
     void this.#fetchTimeline();
+    void this.#fetchChildren();
   }
 
   close() {
@@ -143,10 +170,16 @@ export class PlayerStore {
     return this.#state.playhead.timeLeft(this.#ports.now());
   }
 
-  /** Whether nothing is left to play: on the way, or by going there. */
+  /** Whether nothing is left to play, on the way or by going there, and nothing more is expected. */
   atEnd() {
-    const { status, cursor, count } = this.#state;
-    return status === 'ended' || (status === 'paused' && count > 0 && cursor >= count);
+    const { status, cursor, count, live } = this.#state;
+    if (status === 'ended') return true;
+    return !live && (status === 'live' || (status === 'paused' && count > 0 && cursor >= count));
+  }
+
+  /** Whether what is shown is what is being written. */
+  isLive() {
+    return this.#state.live && this.#state.status === 'live';
   }
 
   // ------------------------------------------------------------------------------------------------------ commands
@@ -159,7 +192,7 @@ export class PlayerStore {
       case 'pause':
         return this.#send({ play: false });
       case 'toggle':
-        return this.#state.status === 'playing' || this.#state.status === 'live' ? this.#send({ play: false }) : this.#play();
+        return this.#isRunning() && !this.atEnd() ? this.#send({ play: false }) : this.#play();
       case 'replay':
         return this.#seek({ t_ms: 0 }, 0, { play: true });
       case 'seek':
@@ -168,6 +201,16 @@ export class PlayerStore {
         return this.#seekTime(this.position() + command.ms);
       case 'go-to':
         return this.#goTo(command.seq);
+      case 'go-live':
+        return this.#goLive();
+      case 'find':
+        return void this.#find(command.q);
+      case 'next-hit':
+        return this.#showHit(this.#state.found?.items.find((each) => each.seq >= this.#state.cursor));
+      case 'previous-hit':
+        return this.#showHit(this.#state.found?.items.findLast((each) => each.seq < this.#state.cursor - 1));
+      case 'show':
+        return this.#show(command.seq, null);
       case 'next':
         return this.#goToMarker(command.kind, this.#after(command.kind), 1);
       case 'previous':
@@ -184,9 +227,15 @@ export class PlayerStore {
         return this.#set({ loadError: null });
       case 'reconnect':
         return this.#reconnect();
+      case 'refresh':
+        return void this.#refresh();
       case 'dismiss':
         return this.#set({ notices: this.#state.notices.filter((each) => each.id !== command.id) });
     }
+  }
+
+  #isRunning() {
+    return this.#state.status === 'playing' || this.#state.status === 'live';
   }
 
   #play() {
@@ -196,9 +245,14 @@ export class PlayerStore {
 
   /** @param {number} tMs  at the end or beyond it, everything has happened: the last event too */
   #seekTime(tMs) {
-    const { durationMs } = this.#state;
-    if (tMs >= durationMs) this.#seek({ t_ms: durationMs + 1 }, durationMs);
+    const { durationMs, live } = this.#state;
+    if (tMs >= durationMs) this.#seek({ t_ms: live ? END_MS : durationMs + 1 }, durationMs);
     else this.#seek({ t_ms: Math.round(Math.max(0, tMs)) }, Math.max(0, tMs));
+  }
+
+  #goLive() {
+    if (this.isLive()) return;
+    this.#seek({ t_ms: END_MS }, this.#state.durationMs, { play: true });
   }
 
   /**
@@ -223,6 +277,22 @@ export class PlayerStore {
     const stopped = this.#state.status === 'paused' || this.#state.mode === 'fast';
     this.#seek({ seq }, tMs);
     if (stopped) this.#send({ step: { by: 1, unit: 'event' } });
+  }
+
+  /**
+   * To an event, to read it: it is the last that came, and nothing comes after it.
+   *
+   * @param {number} seq
+   * @param {number | null} tMs
+   */
+  #show(seq, tMs) {
+    this.#seek({ seq }, tMs, { play: false });
+    this.#send({ step: { by: 1, unit: 'event' } });
+  }
+
+  /** @param {Hit | undefined} hit */
+  #showHit(hit) {
+    if (hit) this.#show(hit.seq, hit.t_ms);
   }
 
   /**
@@ -272,6 +342,7 @@ export class PlayerStore {
     if (this.#state.phase === 'failed') this.#set({ phase: 'opening', failure: null });
     this.#client.connect();
     if (!this.#state.session) void this.#fetchSession();
+    void this.#fetchChildren();
     if (!this.#state.timeline) void this.#fetchTimeline();
   }
 
@@ -281,8 +352,9 @@ export class PlayerStore {
   #onConnection(connection) {
     this.#pendingId = null;
     const stopped = connection.status !== 'open';
-    this.#set({ connection, pendingMs: null, ...(stopped ? { playhead: this.#playheadAt(this.position(), false) } : {}) });
+    this.#set({ connection, pendingMs: null, returning: false, ...(stopped ? { playhead: this.#playheadAt(this.position(), false) } : {}) });
     if (connection.status === 'closed' && connection.error) this.#fail(connection.error);
+    if (connection.status === 'open') this.#goBack();
   }
 
   /** @param {{ code: string, message: string }} failure */
@@ -295,12 +367,27 @@ export class PlayerStore {
    * @param {boolean} fresh
    */
   #onHello(hello, fresh) {
-    if (fresh) this.#forget();
+    if (fresh) this.#startOver();
     const { range, state } = hello;
     const durationMs = Math.max(range.duration_ms, this.#state.timeline?.duration_ms ?? 0);
-    this.#set({ phase: 'ready', failure: null, loadError: null, session: hello.session, epoch: hello.epoch, count: range.next_seq, durationMs });
+    this.#outdated = false;
+    const live = range.live || Boolean(hello.session.live);
+    this.#set({ phase: 'ready', failure: null, loadError: null, session: { ...this.#state.session, ...hello.session, live }, live, epoch: hello.epoch, count: range.next_seq, durationMs });
     this.#follow(state);
+    this.#showFirst(state);
+    void this.#fetchParent();
     if (this.#state.timeline && this.#state.timeline.epoch !== hello.epoch) void this.#fetchTimeline();
+  }
+
+  /**
+   * Who came by a link to an event came to see it.
+   *
+   * @param {PlayerState} state
+   */
+  #showFirst({ seq, status }) {
+    const wanted = this.#startSeq;
+    this.#startSeq = null;
+    if (wanted !== null && wanted === seq && status === 'paused') this.#wayBack = { step: { by: 1, unit: 'event' } };
   }
 
   /** @param {Envelope[]} envelopes */
@@ -308,7 +395,10 @@ export class PlayerStore {
     const last = /** @type {Envelope} */ (envelopes.at(-1));
     this.log.put(envelopes, last.seq);
     this.#acknowledgeSoon();
+    const { timeline } = this.#state;
     this.#set({
+      live: this.#state.live || last.origin?.type === 'live',
+      timeline: timeline && grown(timeline, envelopes),
       cursor: last.seq + 1,
       count: Math.max(this.#state.count, last.seq + 1),
       durationMs: Math.max(this.#state.durationMs, last.t_ms),
@@ -354,7 +444,7 @@ export class PlayerStore {
     const { status, mode, speed, idle } = state;
     const answered = state.request_id !== undefined && state.request_id === this.#pendingId;
     if (answered) this.#pendingId = null;
-    this.#set({ status, mode, speed, idle, ...(answered ? { pendingMs: null } : {}) });
+    this.#set({ status, mode, speed, idle, ...(answered ? { pendingMs: null, returning: false } : {}) });
     this.#repace();
     this.#set({ playhead: this.#playheadAt(state.t_ms, status === 'playing') });
   }
@@ -373,9 +463,11 @@ export class PlayerStore {
       return;
     }
     if (notice.code === 'archive_rewritten') {
-      this.#forget();
+      this.#startOver();
       if (notice.epoch) this.#set({ epoch: notice.epoch });
       void this.#fetchTimeline();
+      this.#goBack();
+      return; // said by the page, in its own words: `resets`
     }
     this.#tell(notice.level, notice.message, notice.lines ?? [], notice.count ?? 0);
   }
@@ -388,7 +480,8 @@ export class PlayerStore {
   #know(range) {
     const { count, durationMs, timeline } = this.#state;
     if (range) this.#set({ count: Math.max(count, range.next_seq), durationMs: Math.max(durationMs, range.duration_ms) });
-    if (timeline?.count !== this.#state.count) void this.#fetchTimeline();
+    // Live, what is new comes as events; a timeline for each of them would be the whole session again and again.
+    if (timeline?.count !== this.#state.count && this.#state.status !== 'live') void this.#fetchTimeline();
     this.#repace();
   }
 
@@ -396,7 +489,7 @@ export class PlayerStore {
   #complain(error) {
     if (error.request_id !== undefined && error.request_id === this.#pendingId) {
       this.#pendingId = null;
-      this.#set({ pendingMs: null });
+      this.#set({ pendingMs: null, returning: false });
     }
     if (error.code === 'bad_command') this.#tell('error', error.message, [], 0);
   }
@@ -428,7 +521,8 @@ export class PlayerStore {
   async #fetchSession() {
     try {
       const session = await this.#ports.api.session(this.#scrollId, this.#leaving.signal);
-      this.#set({ session: this.#state.session ?? session });
+      this.#set({ session: { ...session, ...this.#state.session } });
+      void this.#fetchParent();
     } catch (error) {
       // The socket says the same, with more patience; but where it cannot open at all, this is all there is.
       if (error instanceof ApiError && error.status >= 400 && error.status < 500) this.#fail(error);
@@ -437,13 +531,83 @@ export class PlayerStore {
 
   async #fetchTimeline() {
     try {
-      const timeline = await this.#ports.api.timeline(this.#scrollId, this.#leaving.signal);
+      const era = this.#state.resets;
+      const fetched = await this.#ports.api.timeline(this.#scrollId, this.#leaving.signal);
+      if (era !== this.#state.resets) return;
       const position = this.position();
-      this.#set({ timeline, durationMs: Math.max(timeline.duration_ms, this.#state.durationMs) });
+      const timeline = grown(fetched, this.#since(fetched.count));
+      const least = this.#outdated ? 0 : this.#state.durationMs;
+      this.#outdated = false;
+      this.#set({ timeline, count: Math.max(timeline.count, this.#state.count), durationMs: Math.max(timeline.duration_ms, least) });
       this.#repace();
       this.#set({ playhead: this.#playheadAt(position, this.#state.status === 'playing') });
     } catch {
       // Without it the bar has no marks; playing goes on.
+    }
+  }
+
+  /**
+   * What came while a timeline was on its way.
+   *
+   * @param {number} from
+   * @returns {Envelope[]}
+   */
+  #since(from) {
+    const came = [];
+    for (let seq = from; seq < this.#state.cursor; seq++) {
+      const envelope = this.log.get(seq);
+      if (envelope) came.push(envelope);
+    }
+    return came;
+  }
+
+  /** Whether the session is still being written, and how far it has come behind the viewer's back. */
+  async #refresh() {
+    try {
+      const session = await this.#ports.api.session(this.#scrollId, this.#leaving.signal);
+      const more = session.count !== this.#listed && (session.count ?? 0) > this.#state.count;
+      const began = session.live && !this.#state.live;
+      this.#listed = session.count;
+      this.#set({ session: { ...this.#state.session, ...session }, live: session.live });
+      if (more && this.#state.status !== 'live') await this.#fetchTimeline();
+      if (more || began) await this.#fetchChildren();
+    } catch {
+      // The socket tells when the server is gone.
+    }
+  }
+
+  async #fetchParent() {
+    const id = this.#state.session?.parent_scroll_id;
+    if (!id || this.#state.parent?.scroll_id === id) return;
+    try {
+      this.#set({ parent: await this.#ports.api.session(id, this.#leaving.signal) });
+    } catch {
+      // Then it is not here; the session is none the worse.
+    }
+  }
+
+  async #fetchChildren() {
+    try {
+      const page = await this.#ports.api.sessions({ parent: this.#scrollId, limit: MAX_CHILDREN }, this.#leaving.signal);
+      const own = page.sessions.filter((each) => each.parent_scroll_id === this.#scrollId && each.parent_call_id);
+      const known = this.#state.children;
+      if (own.length === known.size && own.every((each) => known.has(String(each.parent_call_id)))) return;
+      this.#set({ children: new Map(own.map((each) => [String(each.parent_call_id), each])) });
+    } catch {
+      // Then the calls lead nowhere.
+    }
+  }
+
+  /** @param {string} q  nothing to end the search */
+  async #find(q) {
+    this.#set({ found: null });
+    if (q === '') return;
+    try {
+      const { hits } = await this.#ports.api.hits(this.#scrollId, { q, limit: MAX_HITS }, this.#leaving.signal);
+      const items = hits.filter((hit, index) => hit.seq !== hits[index - 1]?.seq);
+      this.#set({ found: { q, items } });
+    } catch (error) {
+      if (error instanceof ApiError) this.#tell('error', `The search failed. ${error.message}`, [], 0);
     }
   }
 
@@ -482,10 +646,24 @@ export class PlayerStore {
 
   // ------------------------------------------------------------------------------------------------------- inside
 
-  /** Nothing that was received holds any more: another archive has taken its place. */
-  #forget() {
+  /** Nothing that was received holds any more: another archive has taken its place. Remembers where playback was. */
+  #startOver() {
+    const { status, live, cursor, count } = this.#state;
+    const tMs = Math.round(this.position());
+    const atEdge = status === 'live' || (live && cursor >= count);
+    this.#wayBack = { seek: { t_ms: atEdge ? END_MS : tMs } };
+    this.#outdated = true;
     this.log.clear();
-    this.#set({ skips: new Map(), timeline: null, end: null });
+    this.#set({ skips: new Map(), timeline: null, end: null, count: 0, resets: this.#state.resets + 1 });
+  }
+
+  /** Asks for what could not be asked for at once. */
+  #goBack() {
+    const control = this.#wayBack;
+    this.#wayBack = null;
+    if (!control) return;
+    this.#pendingId = this.#client.send(control);
+    if (control.seek) this.#set({ returning: this.#pendingId !== null });
   }
 
   #repace() {
@@ -524,6 +702,10 @@ function opening({ startMs, mode, speed, idle }, now) {
     failure: null,
     connection: { status: 'connecting' },
     session: null,
+    live: false,
+    parent: null,
+    children: new Map(),
+    found: null,
     timeline: null,
     epoch: null,
     status: null,
@@ -536,6 +718,8 @@ function opening({ startMs, mode, speed, idle }, now) {
     playhead: new Playhead(new Pace([], 0, null), startMs, fix),
     rewinds: 0,
     arrivals: 0,
+    resets: 0,
+    returning: false,
     pendingMs: null,
     loading: null,
     loadError: null,

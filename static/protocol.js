@@ -145,6 +145,7 @@ export const SUBPROTOCOL = 'scrollcast.v1';
  * @property {string | null} native_session_id
  * @property {string | null} connector_uid
  * @property {string | null} parent_scroll_id
+ * @property {string | null} [parent_call_id]  the tool call of the parent that started it
  * @property {string | null} created_at
  * @property {string | null} updated_at
  * @property {number | null} count
@@ -152,9 +153,22 @@ export const SUBPROTOCOL = 'scrollcast.v1';
  * @property {'recorded' | 'synthetic'} timing
  * @property {boolean} live
  * @property {string | null} error  why the session cannot be played, in words
+ * @property {boolean} [has_errors]  something went wrong in it: a tool call that failed
+ * @property {boolean} [source_gone]  its file is no longer there
+ * @property {Hit[]} [hits]  what was found in it, where something was looked for; may be empty
  * @property {Record<string, unknown>} [metadata]
  *
- * @typedef {{sessions: SessionSummary[], next_cursor: string | null, total: number}} SessionPage
+ * @typedef {{text: string, match?: boolean}} SnippetPiece
+ * @typedef {{seq: number, t_ms: number, kind: string, snippet: SnippetPiece[]}} Hit  `kind`: `text`, `thinking`,
+ *   `tool_call`, `tool_result`, and whatever a newer server finds things in
+ *
+ * @typedef {{looked_at: number, total: number | null, complete: boolean, places?: string[]}} Progress  of the
+ *   catalogue, while it is being built; `places` is where it looks
+ * @typedef {{sessions: SessionSummary[], next_cursor: string | null, total: number, progress?: Progress}} SessionPage
+ * @typedef {{value: string, count: number}} Facet
+ * @typedef {{agents: Facet[], projects: Facet[], models: Facet[]}} Facets
+ * @typedef {{path: string, size: number, why: string, row_types: string[]}} UnrecognisedFile
+ * @typedef {{files: UnrecognisedFile[], total: number}} Unrecognised
  * @typedef {{events: Envelope[], next_seq: number | null}} EventPage
  */
 

@@ -5,6 +5,10 @@
  * where they go on from. Repeats and events of an older generation end here; a hole ends the connection, which is
  * taken up again at the event that was missing.
  *
+ * Every connection follows (`follow=true`), whether the session is being written or not: an agent that works in silence
+ * for an hour looks as one that has stopped, and a finished session may be taken up again tomorrow. What comes then
+ * comes here, without anybody asking. `end` is therefore never sent; `live` says that the end has been reached.
+ *
  * @import { Control, Envelope, ErrorMessage, Hello, Mode, PlayerState, ServerMessage } from './protocol.js'
  */
 
@@ -28,6 +32,9 @@ const PREVIEW_BYTES = 65_536;
 /** Closes after which coming back would meet the same refusal (RFC 6455, 7.4.1). */
 const FINAL_CODES = new Set([1002, 1003, 1007, 1008, 1009, 1010]);
 
+/** What the server says when there is no event of that number. */
+const POSITION_GONE = 'position_out_of_range';
+
 /**
  * @typedef {Object} Clock
  * @property {() => number} now  milliseconds, steady
@@ -48,6 +55,7 @@ const FINAL_CODES = new Set([1002, 1003, 1007, 1008, 1009, 1010]);
  *
  * @typedef {Object} Wish  how the replay is to begin
  * @property {number} startMs
+ * @property {number | null} [startSeq]  in place of `startMs`: the first event to be sent
  * @property {Mode} mode
  * @property {number} speed
  * @property {number | null} idle  seconds
@@ -249,13 +257,14 @@ export class SessionClient {
   // ---------------------------------------------------------------------------------------------------- connecting
 
   #path() {
-    const { startMs, mode, speed, idle, paused } = this.#wish;
+    const { startMs, startSeq = null, mode, speed, idle, paused } = this.#wish;
     const query = new URLSearchParams({
       mode,
       speed: String(speed),
       idle: idle === null ? 'off' : String(idle),
       paused: String(paused),
       hold: 'true',
+      follow: 'true',
       batch: String(BATCH_BYTES),
       window: String(WINDOW_EVENTS),
       preview: String(PREVIEW_BYTES),
@@ -263,6 +272,8 @@ export class SessionClient {
     if (this.#expected !== null && this.#epoch !== null) {
       query.set('start_seq', String(this.#expected));
       query.set('epoch', this.#epoch);
+    } else if (startSeq !== null) {
+      query.set('start_seq', String(startSeq));
     } else {
       query.set('start_ms', String(Math.max(0, Math.round(startMs))));
     }
@@ -277,6 +288,11 @@ export class SessionClient {
       return;
     }
     const error = this.#lastError;
+    if (error?.code === POSITION_GONE && this.#expected === null && (this.#wish.startSeq ?? null) !== null) {
+      this.#wish = { ...this.#wish, startSeq: null }; // an old link: the session is shorter now
+      this.connect();
+      return;
+    }
     this.#drop();
     this.#delegate.onConnection({ status: 'closed', error: code === 1000 ? null : (error ?? refusal(code)) });
   }

@@ -8,7 +8,7 @@
 /**
  * @typedef {'toggle' | 'back' | 'forward' | 'far-back' | 'far-forward' | 'next-turn' | 'previous-turn' | 'slower'
  *   | 'faster' | 'normal-speed' | 'step-back' | 'step-forward' | 'next-tool' | 'previous-tool' | 'next-error'
- *   | 'previous-error' | 'percent' | 'start' | 'end' | 'idle' | 'copy-link' | 'fullscreen' | 'help'} Action
+ *   | 'previous-error' | 'percent' | 'start' | 'end' | 'next-hit' | 'previous-hit' | 'idle' | 'copy-link' | 'fullscreen' | 'help'} Action
  *
  * @typedef {Object} Shortcut
  * @property {Action} action
@@ -41,7 +41,7 @@ export const SHORTCUT_GROUPS = [
       { action: 'step-forward', keys: ['.'], shown: ['.'], words: 'One event forward' },
       { action: 'percent', keys: [...'0123456789'], shown: ['0', '…', '9'], words: 'To 0 % … 90 %' },
       { action: 'start', keys: ['Home'], shown: ['Home'], words: 'To the start' },
-      { action: 'end', keys: ['End'], shown: ['End'], words: 'To the end' },
+      { action: 'end', keys: ['End'], shown: ['End'], words: 'To the end, or go live' },
     ],
   },
   {
@@ -53,6 +53,8 @@ export const SHORTCUT_GROUPS = [
       { action: 'previous-tool', keys: ['T'], shown: ['Shift t'], words: 'Previous tool call' },
       { action: 'next-error', keys: ['e'], shown: ['e'], words: 'Next error' },
       { action: 'previous-error', keys: ['E'], shown: ['Shift e'], words: 'Previous error' },
+      { action: 'next-hit', keys: ['n'], shown: ['n'], words: 'Next place found' },
+      { action: 'previous-hit', keys: ['N'], shown: ['Shift n'], words: 'Previous place found' },
     ],
   },
   {

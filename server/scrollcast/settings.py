@@ -11,16 +11,21 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from scrollcast.archive.kept import counterparts
+from scrollcast.archive.places import data_folder
 from scrollcast.errors import SettingsError
 from scrollcast.stream.registry import MAX_STREAMS
 
 __all__ = [
     "DEFAULT_PORT",
     "PORTS_TRIED",
+    "VARIABLES",
     "Settings",
     "cache_folder",
     "demo_folder",
     "is_loopback_name",
+    "keeps_sessions",
+    "kept_folder",
     "static_folder",
 ]
 
@@ -28,12 +33,22 @@ DEFAULT_PORT: Final = 8420
 PORTS_TRIED: Final = 50
 """How many ports from the wanted one on are tried when it is taken."""
 
+VARIABLES: Final = ("SCROLLCAST_CACHE_DIR", "SCROLLCAST_KEEP", "SCROLLCAST_KEPT_DIR", "XDG_CACHE_HOME")
+"""The environment variables that are read here; `archive/places.py` has those that say where sessions lie."""
+
+_ON: Final = frozenset(("1", "true", "yes", "on"))
+_OFF: Final = frozenset(("", "0", "false", "no", "off"))
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the server is told. `paths` exist; `host` is a loopback name or address."""
+    """What the server is told. `host` is a loopback name or address.
 
-    paths: tuple[Path, ...]
+    `paths` were named, and exist; `places` were found, and may be missing or yet to come. `kept` is the folder of kept
+    sessions; with `keep` what is served is kept there.
+    """
+
+    paths: tuple[Path, ...] = ()
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     open_browser: bool = True
@@ -41,6 +56,23 @@ class Settings:
     allowed_origins: frozenset[str] = frozenset()
     cache: Path = Path()
     max_streams: int = MAX_STREAMS
+    places: tuple[Path, ...] = ()
+    kept: Path | None = None
+    keep: bool = False
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """What is to be opened, in order of preference: what was named, what was found, and copies last.
+
+        Of the copies all that were kept where places are looked at, else only those of what was named. Only named
+        paths are sure to exist.
+        """
+        copies: list[Path] = []
+        if self.kept is not None and self.places:
+            copies = [self.kept]
+        elif self.kept is not None:
+            copies = [copy for path in self.paths for copy in counterparts(self.kept, path)]
+        return tuple(dict.fromkeys((*self.paths, *self.places, *copies)))
 
     def __post_init__(self) -> None:
         for path in self.paths:
@@ -93,6 +125,24 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     base = environment.get("XDG_CACHE_HOME") or ""
     root = Path(base) if os.path.isabs(base) else Path(environment.get("HOME") or Path.home()) / ".cache"
     return root / "scrollcast"
+
+
+def kept_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where sessions are kept: `SCROLLCAST_KEPT_DIR`, else a folder among the user's data."""
+    given = environment.get("SCROLLCAST_KEPT_DIR")
+    return Path(os.path.abspath(given)) if given else data_folder(environment) / "kept"
+
+
+def keeps_sessions(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether sessions are to be kept without being asked for each time: `SCROLLCAST_KEEP`.
+
+    Raises:
+        SettingsError: it says neither yes nor no.
+    """
+    value = environment.get("SCROLLCAST_KEEP", "").strip().lower()
+    if value not in _ON | _OFF:
+        raise SettingsError(f"SCROLLCAST_KEEP is {value[:50]}, which is neither 1 nor 0")
+    return value in _ON
 
 
 def _shipped(inside_package: str, inside_checkout: str) -> Path:

@@ -38,6 +38,8 @@ import { hasOwnWords, renderUserText } from './user-text.js';
  * @property {(href: string) => Promise<string>} fetchText  the text at one of our server's addresses
  * @property {(tMs: number, seq: number) => void} [onSeek]  times become buttons that call this
  * @property {(picture: HTMLImageElement) => void} [onOpenImage]  in place of the dialog of image.js
+ * @property {(callId: string) => import('../protocol.js').SessionSummary | null} [childOf]  the session that a call
+ *   started
  * @property {string} [sessionTitle]
  */
 

@@ -3,7 +3,7 @@
  * put into it, or until it is clear that none will come.
  */
 
-import { el, icon, replaceChildren } from '../dom.js';
+import { el, icon, localLink, replaceChildren } from '../dom.js';
 import { oneLine, safeText, span } from '../format.js';
 import { source } from './fold.js';
 import { jsonBlock } from './json.js';
@@ -33,6 +33,7 @@ export class ToolCallHandle {
   #state = el('span', { class: 'tool-state' });
   #summary = el('span', { class: 'tool-summary' });
   #symbol = el('span', { class: 'tool-symbol' });
+  #child = el('span', { class: 'tool-child' });
   #toggle;
   #rawButton;
 
@@ -64,7 +65,7 @@ export class ToolCallHandle {
     );
     this.node = el(
       'div', { class: 'part tool', attrs: { role: 'group', 'aria-label': `Tool call: ${shownName}` } },
-      el('div', { class: 'tool-head' }, this.#toggle, this.#badges, this.#state, this.#rawButton), this.#body,
+      el('div', { class: 'tool-head' }, this.#toggle, this.#badges, this.#child, this.#state, this.#rawButton), this.#body,
     );
     this.#draw();
   }
@@ -103,6 +104,11 @@ export class ToolCallHandle {
     this.#draw();
   }
 
+  /** Something outside of the call and its results is known now. */
+  refresh() {
+    this.#draw();
+  }
+
   #draw() {
     const results = [...this.#results.values()].sort((a, b) => a.place.seq - b.place.seq || a.place.index - b.place.index);
     /** @type {Call} */
@@ -117,8 +123,19 @@ export class ToolCallHandle {
     this.#summary.title = summary.length > 60 ? safeText(summary) : '';
     const badges = look.badges?.(call) ?? [];
     replaceChildren(this.#badges, ...badges.map(({ text, class: name }) => el('span', { class: `tool-badge ${name ?? ''}`.trim(), text })));
+    this.#drawChild();
     replaceChildren(this.#state, ...this.#stateNodes(results, isError, badges.some((badge) => badge.class === 'is-error')));
     if (this.#open) replaceChildren(this.#body, ...(this.#raw ? this.#rawNodes(call) : this.#bodyNodes(call, look)));
+  }
+
+  /** The way to the session that this call started. */
+  #drawChild() {
+    const child = typeof this.#part.call_id === 'string' ? this.#context.childOf?.(this.#part.call_id) : null;
+    if (!child || this.#child.firstChild) return;
+    const title = safeText(oneLine(child.title ?? '', 120));
+    this.#child.append(localLink(`/sessions/${encodeURIComponent(child.scroll_id)}`, {
+      class: 'child-link', title: title ? `Open the subagent's session: ${title}` : "Open the subagent's session",
+    }, icon('branch'), 'Open session'));
   }
 
   /**

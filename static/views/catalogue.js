@@ -1,127 +1,362 @@
 /**
- * The list of sessions: what there is, to choose from.
+ * The list of sessions: what there is, to choose from. It keeps itself up to date while it is looked at, and never
+ * moves what somebody is about to press.
  *
  * @import { Api } from '../api.js'
- * @import { SessionPage, SessionSummary } from '../protocol.js'
+ * @import { Filters } from '../list-query.js'
+ * @import { Progress, SessionPage, SessionSummary } from '../protocol.js'
+ * @import { Clock } from '../session-client.js'
  * @import { Settings } from '../settings.js'
  */
 
 import { ApiError } from '../api.js';
-import { clear, el, icon, localLink } from '../dom.js';
-import { clock, count, dateTime, oneLine, relativeDate } from '../format.js';
+import { clear, el, icon, localLink, replaceChildren, setAttribute } from '../dom.js';
+import { count, oneLine } from '../format.js';
+import { merge } from '../list-merge.js';
+import { countFilters, formatFilters, parseFilters, toQuery } from '../list-query.js';
+import { Poller } from '../poller.js';
 import { brand, message, themeButton } from './chrome.js';
+import { FilterBar } from './filters.js';
+import { SessionRow, titleOf } from './session-row.js';
+import { UnrecognisedFold } from './unrecognised.js';
 
 const PAGE_SESSIONS = 50;
 
-const SORTS = [
-  ['-updated_at', 'Newest first'],
-  ['updated_at', 'Oldest first'],
-  ['-duration_ms', 'Longest first'],
-  ['title', 'By title'],
-];
+/** Asked for at once when the list is brought up to date; what lies further down is as it was. */
+const MAX_REFRESHED = 500;
+
+/** Pages that come by themselves when one scrolls; then a button, so that the end of the page can be reached. */
+const AUTO_PAGES = 9;
+
+/** How far below the window the next page is asked for. */
+const AHEAD = '900px';
+
+/** So often the list is brought up to date: while the catalogue is being built, and else. */
+const BUILDING_MS = 2_000;
+const SETTLED_MS = 5_000;
 
 export class Catalogue {
   node;
   #api;
-  #list = el('ul', { class: 'sessions' });
+  #list = el('ul', { class: 'sessions', attrs: { 'aria-label': 'Sessions' } });
   #status = el('div', { class: 'list-status' });
+  #stale = el('p', { class: 'list-stale', hidden: true, attrs: { role: 'status' } });
   #total = el('p', { class: 'list-total', attrs: { role: 'status' } });
+  #progress = new ProgressLine();
+  #unrecognised = new UnrecognisedFold();
+  #news;
   #more;
-  #filter;
-  #agent;
-  #project;
-  #sort;
-  /** @type {SessionSummary[]} */
-  #sessions = [];
+  #bar;
+  #poller;
+  #nearing;
+  /** @type {Map<string, SessionSummary>} */
+  #sessions = new Map();
+  /** @type {Map<string, SessionRow>} */
+  #rows = new Map();
+  /** @type {string[]} */
+  #order = [];
+  /** Titles of sessions that are not in the list themselves; `null` while on their way. @type {Map<string, string | null>} */
+  #parents = new Map();
   /** @type {string | null} */
   #cursor = null;
-  #all = 0;
+  #building = false;
+  #isNear = false;
+  #autoLeft = AUTO_PAGES;
+  #counted = '';
+  #loaded = false;
+  /** Whether a page is on its way that the viewer asked for: nothing is brought up to date meanwhile. */
+  #asking = false;
   #loading = new AbortController();
+  #leaving = new AbortController();
 
   /**
    * @param {Api} api
    * @param {Settings} settings
+   * @param {Clock} clock
    */
-  constructor(api, settings) {
+  constructor(api, settings, clock) {
     this.#api = api;
-    this.#filter = el('input', {
-      class: 'filter', attrs: { type: 'search', placeholder: 'Filter by title', 'aria-label': 'Filter the list by title', autocomplete: 'off', spellcheck: 'false' },
-      on: { input: () => this.#draw() },
-    });
-    this.#agent = menu('Agent', [['', 'All agents']], () => void this.#reload());
-    this.#project = menu('Project', [['', 'All projects']], () => void this.#reload());
-    this.#sort = menu('Sort', SORTS, () => void this.#reload());
-    this.#more = el('button', { class: 'button', text: 'Load more', hidden: true, attrs: { type: 'button' }, on: { click: () => void this.#load(true) } });
+    this.#bar = new FilterBar(parseFilters(location.search), (filters) => this.#choose(filters));
+    this.#more = el('button', { class: 'button', text: 'Show more', hidden: true, attrs: { type: 'button' }, on: { click: () => this.#askMore() } });
+    this.#news = el('button', { class: 'pill news', hidden: true, attrs: { type: 'button' }, on: { click: () => void this.#takeNews() } });
+    this.#poller = new Poller(() => this.#refresh(), clock);
     this.node = el('div', { class: 'catalogue' },
       el('header', { class: 'topbar' }, localLink('/', { class: 'back' }, brand()), el('div', { class: 'titles' }), el('div', { class: 'top-actions' }, themeButton(settings))),
       el('main', { class: 'list-page' },
         el('div', { class: 'list-head' }, el('h1', { class: 'list-title', text: 'Sessions' }), this.#total),
-        el('div', { class: 'list-tools' }, el('div', { class: 'filter-box' }, icon('search'), this.#filter), this.#agent.label, this.#project.label, this.#sort.label),
-        this.#list, this.#status, this.#more));
-    document.title = 'Scrollcast';
+        this.#bar.node, this.#progress.node, this.#stale,
+        el('div', { class: 'list-box' }, this.#news, this.#list), this.#status, this.#more, this.#unrecognised.node));
+    this.#nearing = new IntersectionObserver(([entry]) => {
+      this.#isNear = entry?.isIntersecting ?? false;
+      this.#autoLoad();
+    }, { rootMargin: AHEAD });
+    this.#nearing.observe(this.#more);
     void this.#reload();
   }
 
+  /** The list is looked at (again). */
+  show() {
+    document.title = 'Scrollcast';
+    document.addEventListener('keydown', this.#onKey);
+    this.readAddress();
+    this.#poller.start(this.#loaded ? 0 : BUILDING_MS);
+  }
+
+  /** Something else is; the list stays as it is, to come back to. */
+  hide() {
+    document.removeEventListener('keydown', this.#onKey);
+    this.#poller.stop();
+  }
+
   dispose() {
+    this.hide();
+    this.#nearing.disconnect();
     this.#loading.abort();
+    this.#leaving.abort();
   }
 
+  /** The address has changed: it says what to show. */
+  readAddress() {
+    const filters = parseFilters(location.search);
+    if (formatFilters(filters) === formatFilters(this.#bar.filters)) return;
+    this.#bar.show(filters);
+    void this.#reload();
+  }
+
+  // ------------------------------------------------------------------------------------------------------- asking
+
+  /** @param {Filters} filters */
+  #choose(filters) {
+    history.replaceState(history.state, '', `/${formatFilters(filters)}`);
+    void this.#reload();
+  }
+
+  /** The list from its beginning. What is shown stays until there is something to take its place. */
   async #reload() {
-    this.#sessions = [];
-    this.#cursor = null;
-    this.#more.hidden = true;
-    clear(this.#list);
-    clear(this.#status);
-    this.#status.append(bones());
-    await this.#load(false);
+    this.#autoLeft = AUTO_PAGES;
+    if (this.#order.length === 0) replaceChildren(this.#status, bones());
+    await this.#ask(false, (page) => this.#replace(page));
   }
 
-  /** @param {boolean} more  the next page, rather than the first */
-  async #load(more) {
+  #askMore() {
+    this.#autoLeft = AUTO_PAGES;
+    void this.#loadMore();
+  }
+
+  #autoLoad() {
+    if (!this.#isNear || this.#autoLeft <= 0 || this.#asking || this.#cursor === null) return;
+    this.#autoLeft -= 1;
+    void this.#loadMore();
+  }
+
+  async #loadMore() {
+    await this.#ask(true, (page) => this.#append(page));
+    this.#autoLoad();
+  }
+
+  /**
+   * @param {boolean} more  the next page, rather than the first
+   * @param {(page: SessionPage) => void} take
+   */
+  async #ask(more, take) {
     this.#loading.abort();
     const loading = (this.#loading = new AbortController());
-    this.#more.disabled = true;
+    this.#asking = true;
+    setAttribute(this.#list, 'aria-busy', true);
     try {
-      this.#take(await this.#api.sessions(this.#query(more), loading.signal));
+      const query = { ...toQuery(this.#bar.filters, Date.now()), limit: PAGE_SESSIONS };
+      const page = await this.#api.sessions(more && this.#cursor !== null ? { ...query, cursor: this.#cursor } : query, loading.signal);
+      if (loading.signal.aborted) return;
+      this.#loaded = true;
+      this.#stale.hidden = true;
+      take(page);
+      this.#takeFacts(page);
     } catch (error) {
       if (!loading.signal.aborted) this.#failed(error, more);
     } finally {
-      this.#more.disabled = false;
+      if (loading === this.#loading) {
+        this.#asking = false;
+        setAttribute(this.#list, 'aria-busy', false);
+      }
     }
   }
 
-  /** @param {boolean} more */
-  #query(more) {
-    const query = { sort: this.#sort.select.value, agent: this.#agent.select.value, project: this.#project.select.value, limit: PAGE_SESSIONS };
-    return more && this.#cursor !== null ? { ...query, cursor: this.#cursor } : query;
+  /** Brings the list up to date. @returns {Promise<number>} when to do so again */
+  async #refresh() {
+    if (!this.#asking && this.#loaded) {
+      const loading = this.#loading;
+      const limit = Math.min(MAX_REFRESHED, Math.max(PAGE_SESSIONS, this.#order.length));
+      try {
+        const page = await this.#api.sessions({ ...toQuery(this.#bar.filters, Date.now()), limit }, loading.signal);
+        if (loading === this.#loading && !loading.signal.aborted && !this.#asking) this.#update(page);
+      } catch (error) {
+        if (!loading.signal.aborted) this.#missed(error);
+      }
+    }
+    return this.#building ? BUILDING_MS : SETTLED_MS;
+  }
+
+  /** What there is to filter by, and what is not recognised: when there may be something new to say of it. */
+  async #fetchAround() {
+    const { signal } = this.#leaving;
+    const [facets, unrecognised] = await Promise.allSettled([this.#api.facets(signal), this.#api.unrecognised(signal)]);
+    if (signal.aborted) return;
+    if (facets.status === 'fulfilled') this.#bar.offer(facets.value);
+    if (unrecognised.status === 'fulfilled') this.#unrecognised.update(unrecognised.value);
+  }
+
+  // ------------------------------------------------------------------------------------------------------- taking
+
+  /** @param {SessionPage} page */
+  #replace({ sessions, next_cursor: cursor }) {
+    this.#know(sessions);
+    this.#cursor = cursor;
+    this.#arrange(sessions.map((each) => each.scroll_id));
+    this.#news.hidden = true;
   }
 
   /** @param {SessionPage} page */
-  #take(page) {
-    this.#sessions.push(...page.sessions);
-    this.#cursor = page.next_cursor;
-    this.#all = page.total;
-    this.#agent.add(page.sessions.map((each) => each.agent));
-    this.#project.add(page.sessions.map((each) => each.project));
-    this.#draw();
+  #append({ sessions, next_cursor: cursor }) {
+    this.#know(sessions);
+    this.#cursor = cursor;
+    const there = new Set(this.#order);
+    this.#arrange([...this.#order, ...sessions.map((each) => each.scroll_id).filter((id) => !there.has(id))]);
   }
 
-  #draw() {
-    const words = this.#filter.value.trim().toLowerCase();
-    const shown = this.#sessions.filter((each) => words === '' || titleOf(each).toLowerCase().includes(words));
-    clear(this.#list);
-    clear(this.#status);
-    this.#list.append(...shown.map(row));
+  /**
+   * A newer word on the beginning of the list: rows keep their places. While somebody points at them or reads further
+   * down, nothing comes in between: it is said how much there is, and comes when asked for.
+   *
+   * @param {SessionPage} page
+   */
+  #update(page) {
+    this.#stale.hidden = true;
+    const fetched = page.sessions.map((each) => each.scroll_id);
+    const { order, added, removed } = merge(this.#order, fetched, page.next_cursor === null);
+    const held = added + removed > 0 && this.#isHeld();
+    const last = this.#order.at(-1);
+    const tail = last === undefined ? order : order.slice(order.lastIndexOf(last) + 1);
+    this.#know(page.sessions);
+    const arranged = held ? [...this.#order, ...tail] : order;
+    if (arranged.at(-1) === fetched.at(-1)) this.#cursor = page.next_cursor;
+    this.#arrange(arranged);
+    const waiting = held ? added - tail.length : 0;
+    this.#news.hidden = waiting <= 0;
+    if (waiting > 0) replaceChildren(this.#news, icon('chevron-up'), `${count(waiting, 'new session')}`);
+    this.#takeFacts(page);
+  }
+
+  /** Whether moving rows would take them from under somebody's pointer, finger or eye. */
+  #isHeld() {
+    const pointed = matchMedia('(hover: hover)').matches && this.#list.matches(':hover');
+    return pointed || this.#list.contains(document.activeElement) || this.#list.getBoundingClientRect().top < 0;
+  }
+
+  async #takeNews() {
+    window.scrollTo({ top: 0 });
+    await this.#reload();
+  }
+
+  /** @param {SessionPage} page */
+  #takeFacts({ total, progress }) {
+    this.#building = progress !== undefined && !progress.complete;
+    this.#progress.update(progress);
+    const { filters } = this.#bar;
+    const matching = filters.q !== '' || countFilters(filters) > 0;
+    const words = matching ? `${count(total, 'session')} found` : count(total, 'session');
+    if (this.#total.textContent !== words) this.#total.textContent = words;
+    this.#drawEmpty(matching, progress);
+    const counted = `${total} ${progress?.looked_at} ${this.#building}`;
+    if (counted === this.#counted) return;
+    this.#counted = counted;
+    void this.#fetchAround();
+  }
+
+  /** @param {readonly SessionSummary[]} sessions */
+  #know(sessions) {
+    for (const session of sessions) this.#sessions.set(session.scroll_id, session);
+    for (const session of sessions) this.#draw(session);
+  }
+
+  // ------------------------------------------------------------------------------------------------------ drawing
+
+  /** @param {SessionSummary} session */
+  #draw(session) {
+    let row = this.#rows.get(session.scroll_id);
+    if (!row) this.#rows.set(session.scroll_id, (row = new SessionRow(session.scroll_id)));
+    row.update(session, this.#bar.filters.q, (id) => this.#titleOfParent(id));
+  }
+
+  /**
+   * Puts rows in this order. One that is where it belongs is not touched: it keeps its focus.
+   *
+   * @param {string[]} order
+   */
+  #arrange(order) {
+    const wanted = new Set(order);
+    for (const id of this.#order) if (!wanted.has(id)) this.#drop(id);
+    this.#order = order;
+    let place = this.#list.firstChild;
+    for (const id of order) {
+      const node = this.#rows.get(id)?.node;
+      if (!node) continue;
+      if (node === place) place = node.nextSibling;
+      else this.#list.insertBefore(node, place);
+    }
     this.#more.hidden = this.#cursor === null;
-    this.#total.textContent = words === '' ? count(this.#all, 'session') : `${shown.length} of ${count(this.#sessions.length, 'session')} loaded`;
-    if (shown.length === 0) this.#status.append(this.#empty(words));
+    if (order.length > 0) clear(this.#status);
   }
 
-  /** @param {string} words */
-  #empty(words) {
-    if (words) return message({ icon: 'search', title: 'No title matches', text: this.#cursor === null ? null : 'There are more sessions to load.' });
-    if (this.#agent.select.value || this.#project.select.value) return message({ icon: 'search', title: 'No session matches', text: 'Choose another agent or project.' });
-    return message({ icon: 'folder', title: 'No sessions yet', text: 'Start the server on an archive, or on a folder or file of a tool that it knows: scrollcast serve PATH. Then load this page again.' });
+  /** @param {string} id */
+  #drop(id) {
+    this.#rows.get(id)?.node.remove();
+    this.#rows.delete(id);
+    this.#sessions.delete(id);
+  }
+
+  /**
+   * @param {string} id
+   * @returns {string | null}
+   */
+  #titleOfParent(id) {
+    const listed = this.#sessions.get(id);
+    if (listed) return titleOf(listed);
+    const known = this.#parents.get(id);
+    if (known === undefined) void this.#fetchParent(id);
+    return known ?? null;
+  }
+
+  /** @param {string} id */
+  async #fetchParent(id) {
+    this.#parents.set(id, null);
+    try {
+      this.#parents.set(id, titleOf(await this.#api.session(id, this.#leaving.signal)));
+    } catch {
+      return; // it is not here; the row says "another session"
+    }
+    for (const session of this.#sessions.values()) if (session.parent_scroll_id === id) this.#draw(session);
+  }
+
+  /**
+   * @param {boolean} matching  whether something was asked for
+   * @param {Progress | undefined} progress
+   */
+  #drawEmpty(matching, progress) {
+    if (this.#order.length > 0) return;
+    const { q } = this.#bar.filters;
+    if (matching) {
+      const title = q ? `Nothing found for “${oneLine(q, 60)}”` : 'No session is like that';
+      replaceChildren(this.#status, message({ icon: 'search', title, text: this.#building ? 'Not everything has been looked at yet; what is found later comes in by itself.' : q ? 'Try fewer or other words, or clear the filters.' : 'Take away a filter or two.' }));
+    } else if (this.#building) replaceChildren(this.#status, bones());
+    else replaceChildren(this.#status, nothing(progress?.places ?? []));
+  }
+
+  /** @param {unknown} error */
+  #missed(error) {
+    const words = error instanceof ApiError ? error.message : 'Something went wrong.';
+    this.#stale.hidden = false;
+    const said = `${words} The list is as it was.`;
+    if (this.#stale.textContent !== said) this.#stale.textContent = said;
   }
 
   /**
@@ -130,53 +365,52 @@ export class Catalogue {
    */
   #failed(error, more) {
     const text = error instanceof ApiError ? error.message : 'Something went wrong.';
-    const again = () => void (more ? this.#load(true) : this.#reload());
+    const again = () => void (more ? this.#loadMore() : this.#reload());
     const retry = el('button', { class: 'button primary', text: 'Try again', attrs: { type: 'button' }, on: { click: again } });
-    clear(this.#status);
-    this.#status.append(message({ icon: 'warning', title: 'The list could not be loaded', text, kind: 'error' }, retry));
+    if (!more) this.#arrange([]);
+    this.#autoLeft = 0;
+    replaceChildren(this.#status, message({ icon: 'warning', title: 'The list could not be loaded', text, kind: 'error' }, retry));
   }
-}
 
-/** @param {SessionSummary} session */
-function titleOf({ title }) {
-  return oneLine(title ?? '', 200) || 'Session without a title';
-}
-
-/** @param {SessionSummary} session */
-function row(session) {
-  const title = el('span', { class: 'row-title', text: titleOf(session) });
-  const facts = [session.agent, session.model, session.project].filter((each) => each).map((each) => el('span', { class: 'fact', text: oneLine(String(each), 60) }));
-  if (session.error) {
-    return el('li', {}, el('div', { class: 'row broken' },
-      el('div', { class: 'row-main' }, title, el('p', { class: 'row-error', text: oneLine(session.error, 300) })),
-      el('span', { class: 'badge error' }, icon('warning'), 'Cannot be played')));
-  }
-  const when = session.updated_at ?? session.created_at;
-  return el('li', {}, localLink(`/sessions/${encodeURIComponent(session.scroll_id)}`, { class: 'row' },
-    el('div', { class: 'row-main' }, title, el('p', { class: 'facts' }, ...facts, session.live && el('span', { class: 'badge live', text: 'live' }))),
-    el('span', { class: 'row-count', text: session.count === null ? '' : count(session.count, 'message') }),
-    el('span', { class: 'row-length' }, icon('play'), session.duration_ms === null ? '–' : clock(session.duration_ms)),
-    el('span', { class: 'row-when', text: when ? relativeDate(when) : '', title: when ? dateTime(when) : '' })));
-}
-
-/**
- * @param {string} words
- * @param {string[][]} choices
- * @param {() => void} changed
- */
-function menu(words, choices, changed) {
-  const option = (/** @type {string[]} */ [value = '', text = '']) => el('option', { text, attrs: { value } });
-  const select = el('select', { attrs: { 'aria-label': words }, on: { change: changed } }, ...choices.map(option));
-  const label = el('label', { class: 'choice' }, el('span', { class: 'choice-words', text: words }), select);
-  const seen = new Set(['']);
-  const add = (/** @type {(string | null)[]} */ values) => {
-    for (const value of values) {
-      if (!value || seen.has(value)) continue;
-      seen.add(value);
-      select.append(option([value, oneLine(value, 40)]));
-    }
+  /** @param {KeyboardEvent} event */
+  #onKey = (event) => {
+    const typing = event.target instanceof Element && event.target.closest('input, textarea, select');
+    if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    this.#bar.focus();
   };
-  return { label, select, add };
+}
+
+/** How far the building of the catalogue has come; there only while it is on its way. */
+class ProgressLine {
+  #words = el('span', { class: 'progress-words' });
+  #bar = el('div', { class: 'progress-bar', attrs: { role: 'progressbar', 'aria-label': 'Sessions looked at', 'aria-valuemin': 0 } }, el('div', { class: 'progress-fill' }));
+  node = el('div', { class: 'list-progress', hidden: true }, this.#words, this.#bar);
+
+  /** @param {Progress | undefined} progress */
+  update(progress) {
+    this.node.hidden = progress === undefined || progress.complete;
+    if (progress === undefined || progress.complete) return;
+    const { looked_at: done, total } = progress;
+    const number = (/** @type {number} */ n) => n.toLocaleString('en');
+    this.#words.textContent = total ? `Looked at ${number(done)} of ${number(total)}` : `Looked at ${number(done)} so far`;
+    this.#bar.classList.toggle('is-vague', !total);
+    this.#bar.style.setProperty('--done', String(total ? Math.min(1, done / total) : 0));
+    setAttribute(this.#bar, 'aria-valuemax', total || 0);
+    if (total) setAttribute(this.#bar, 'aria-valuenow', done);
+    else this.#bar.removeAttribute('aria-valuenow');
+  }
+}
+
+/** @param {readonly string[]} places  where was looked */
+function nothing(places) {
+  const words = places.length > 0
+    ? 'Scrollcast looked in these places:'
+    : 'Scrollcast looked where it was told to, or else where the tools that it knows keep their sessions.';
+  return el('div', { class: 'nothing' },
+    message({ icon: 'folder', title: 'No sessions yet', text: words }),
+    places.length > 0 && el('ul', { class: 'places' }, ...places.slice(0, 30).map((place) => el('li', {}, el('code', { text: oneLine(place, 200) })))),
+    el('p', { class: 'nothing-next' }, el('code', { text: 'scrollcast doctor' }), ' says what it found in each place and what it could not read; ', el('code', { text: 'scrollcast serve PATH' }), ' looks somewhere else. This page notices by itself when there is something.'));
 }
 
 function bones() {

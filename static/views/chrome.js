@@ -56,7 +56,7 @@ export function themeButton(settings) {
 export function pictureButton(picture, words, key, act) {
   /** @type {Record<string, string>} */
   const attrs = { type: 'button', 'aria-label': words };
-  if (key) attrs['aria-keyshortcuts'] = key;
+  if (key.length === 1) attrs['aria-keyshortcuts'] = key;
   return el('button', { class: 'icon-button', title: key ? `${words} (${key})` : words, attrs, on: { click: act } }, picture);
 }
 
@@ -82,12 +82,15 @@ export function brand() {
 export class Toasts {
   node = el('div', { class: 'toasts', attrs: { role: 'status', 'aria-live': 'polite' } });
 
-  /** @param {string} words */
-  show(words) {
+  /**
+   * @param {string} words
+   * @param {number} [ms]  how long
+   */
+  show(words, ms = TOAST_MS) {
     const toast = el('p', { class: 'toast', text: words });
     clear(this.node);
     this.node.append(toast);
-    setTimeout(() => toast.remove(), TOAST_MS);
+    setTimeout(() => toast.remove(), ms);
   }
 }
 
@@ -100,6 +103,14 @@ export class Announcer {
     if (this.node.textContent !== words) this.node.textContent = words;
   }
 }
+
+/** Says that a session is being written. */
+export function liveBadge() {
+  return el('span', { class: 'badge live' }, el('span', { class: 'live-dot', attrs: { 'aria-hidden': 'true' } }), 'live');
+}
+
+/** What is said of sessions without times of their own, in full. */
+export const SYNTHETIC_WORDS = 'This session was recorded without times. The pace is made up from the length of the text, as fast as one reads.';
 
 /**
  * A picture of nothing much, words and a way on, in the middle of the page.

@@ -28,6 +28,8 @@ export class Controls {
   #buttons;
   #playShows = '';
   #nowShows = '';
+  #live;
+  #liveShows = '';
 
   /**
    * @param {PlayerStore} store
@@ -50,6 +52,7 @@ export class Controls {
     this.#position = el('span', { class: 'clock-position' });
     this.#duration = el('span', { class: 'clock-duration' });
     this.#left = el('span', { class: 'time-left' });
+    this.#live = el('button', { class: 'live-button', hidden: true, attrs: { type: 'button' }, on: { click: () => send({ type: 'go-live' }) } });
     this.#now = el('div', { class: 'now' });
     this.#speed = choice('Speed', SPEEDS.map((each) => [String(each), each === 'max' ? 'Max' : `${each}×`]), (value) => {
       const speed = value === 'max' ? 'max' : Number(value);
@@ -66,7 +69,7 @@ export class Controls {
       el('div', { class: 'dock-row' },
         el('div', { class: 'dock-side dock-clock' },
           el('div', { class: 'clock', title: 'Recorded time' }, this.#position, el('span', { class: 'clock-of', text: ' / ' }), this.#duration),
-          this.#left),
+          this.#live, this.#left),
         el('div', { class: 'transport', attrs: { role: 'group', 'aria-label': 'Transport' } }, ...this.#buttons),
         el('div', { class: 'dock-side dock-options' }, this.#idle.label, this.#speed.label, turnsButton)),
       this.#now);
@@ -76,6 +79,7 @@ export class Controls {
   update(state) {
     const { status, phase, mode, speed, idle, durationMs, connection } = state;
     const playing = status === 'playing' || status === 'live';
+    this.#showLive(state);
     this.#showPlay(this.#store.atEnd() ? 'replay' : playing ? 'pause' : 'play');
     say(this.#duration, clock(durationMs));
     this.#speed.show(mode === 'fast' ? 'max' : String(speed), mode === 'fast' ? 'Max' : `${speed}×`);
@@ -95,10 +99,24 @@ export class Controls {
 
   #timeLeft() {
     const { mode, speed, phase } = this.#store.getState();
-    if (phase !== 'ready' || this.#store.atEnd()) return '';
+    if (phase !== 'ready' || this.#store.atEnd() || this.#store.isLive()) return '';
     if (mode === 'fast') return 'as fast as it loads';
     const left = Math.ceil(this.#store.timeLeft() / 1000) * 1000;
     return `${span(left)} left${speed === 1 ? '' : ` at ${speed}×`}`;
+  }
+
+  /** @param {ReplayState} state  where the session is being written, whether one is there, or the way */
+  #showLive({ live, phase }) {
+    const shows = !live || phase !== 'ready' ? '' : this.#store.isLive() ? 'Live' : 'Go to live';
+    if (shows === this.#liveShows) return;
+    this.#liveShows = shows;
+    const there = shows === 'Live';
+    this.#live.hidden = shows === '';
+    this.#live.classList.toggle('is-there', there);
+    this.#live.title = there ? 'What is shown is what is being written' : 'Go to what is being written now (End)';
+    setAttribute(this.#live, 'aria-disabled', there);
+    clear(this.#live);
+    this.#live.append(el('span', { class: 'live-dot', attrs: { 'aria-hidden': 'true' } }), shows);
   }
 
   /** @param {'play' | 'pause' | 'replay'} what */

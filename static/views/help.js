@@ -4,7 +4,7 @@ import { el, svg } from '../dom.js';
 import { SHORTCUT_GROUPS } from '../shortcuts.js';
 import { MARK_WORDS, mark } from './timeline.js';
 
-const MARK_ORDER = /** @type {const} */ (['turn', 'tool', 'error', 'plan', 'subagent', 'compaction']);
+const MARK_ORDER = /** @type {const} */ (['turn', 'tool', 'error', 'plan', 'subagent', 'compaction', 'hit']);
 
 export function helpDialog() {
   const close = () => dialog.close();

@@ -3,19 +3,21 @@
  *
  * @import { Api } from '../api.js'
  * @import { PlayerStore, ReplayState } from '../player-store.js'
- * @import { Connection } from '../session-client.js'
+ * @import { Clock, Connection } from '../session-client.js'
  * @import { Settings } from '../settings.js'
  * @import { Action } from '../shortcuts.js'
  */
 
 import { formatMoment, parseMoment } from '../deep-link.js';
-import { clear, el, icon, localLink, setAttribute } from '../dom.js';
+import { clear, el, icon, localLink, replaceChildren, setAttribute } from '../dom.js';
 import { clock, dateTime, oneLine, relativeDate, span } from '../format.js';
+import { Poller } from '../poller.js';
 import { IDLES, SPEEDS } from '../settings.js';
 import { listen } from '../shortcuts.js';
 import { turnBefore, turnsOf } from '../turns.js';
-import { Announcer, Toasts, brand, message, picture, pictureButton, themeButton } from './chrome.js';
+import { Announcer, SYNTHETIC_WORDS, Toasts, brand, liveBadge, message, picture, pictureButton, themeButton } from './chrome.js';
 import { Controls } from './controls.js';
+import { FindStrip } from './find-strip.js';
 import { helpDialog } from './help.js';
 import { Timeline } from './timeline.js';
 import { Transcript } from './transcript.js';
@@ -23,6 +25,12 @@ import { TurnsPanel } from './turns-panel.js';
 
 const NEAR_MS = 5_000;
 const FAR_MS = 10_000;
+
+/** So often the page asks whether the session is being written, and what it has started. */
+const REFRESH_MS = 5_000;
+
+/** Long enough to read two lines. */
+const LONG_TOAST_MS = 7_000;
 
 /** Below this width the list of turns lies over the conversation, and is closed to begin with. */
 const WIDE = '(min-width: 1100px)';
@@ -41,6 +49,8 @@ export class Player {
   #controls;
   #turns;
   #turnsButton;
+  #find;
+  #poller;
   #heading = el('h1', { class: 'title', text: 'Session' });
   #facts = el('p', { class: 'facts' });
   #banner = el('div', { class: 'banner', hidden: true, attrs: { role: 'status' } });
@@ -55,15 +65,16 @@ export class Player {
   /** @type {ReplayState | null} */
   #drawn = null;
   /** What is shown already, so that nothing is drawn twice. */
-  #shown = { title: '', banner: '', cover: '', notices: '', turn: -1, status: '' };
+  #shown = { head: '', banner: '', cover: '', notices: '', turn: -1, standing: '', resets: 0 };
 
   /**
    * @param {string} scrollId
    * @param {PlayerStore} store
    * @param {Settings} settings
    * @param {Api} api
+   * @param {Clock} clock
    */
-  constructor(scrollId, store, settings, api) {
+  constructor(scrollId, store, settings, api, clock) {
     this.#scrollId = scrollId;
     this.#store = store;
     this.#settings = settings;
@@ -75,6 +86,11 @@ export class Player {
     }, picture(PANEL), el('span', { text: 'Turns' }));
     this.#controls = new Controls(store, settings, this.#timeline, this.#turnsButton);
     this.#turns = new TurnsPanel(store, () => matchMedia(WIDE).matches || this.#showTurns(false));
+    this.#find = new FindStrip(store);
+    this.#poller = new Poller(async () => {
+      store.dispatch({ type: 'refresh' });
+      return REFRESH_MS;
+    }, clock);
     this.node = this.#build();
     this.#showTurns(matchMedia(WIDE).matches && (settings.turns ?? true));
     this.#endings.push(
@@ -83,10 +99,13 @@ export class Player {
       listenTo(window, 'hashchange', () => this.#goToHash()),
       listenTo(document, 'visibilitychange', () => this.#request()),
     );
+    this.#poller.start(REFRESH_MS);
+    store.dispatch({ type: 'find', q: parseMoment(location.hash).q });
     this.#request();
   }
 
   dispose() {
+    this.#poller.stop();
     for (const end of this.#endings) end();
     cancelAnimationFrame(this.#frame);
     this.#frame = -1;
@@ -104,7 +123,7 @@ export class Player {
         pictureButton(picture(QUESTION), 'Help: keys and marks', '?', () => this.#help.showModal())));
     return el('div', { class: 'player' }, top,
       el('div', { class: 'body' }, this.#turns.node,
-        el('main', { class: 'main', on: { pointerdown: () => matchMedia(WIDE).matches || this.#showTurns(false) } }, this.#banner, this.#notices, this.#transcript.node, this.#cover)),
+        el('main', { class: 'main', on: { pointerdown: () => matchMedia(WIDE).matches || this.#showTurns(false) } }, this.#find.node, this.#banner, this.#notices, this.#transcript.node, this.#cover)),
       this.#controls.node, this.#toasts.node, this.#announcer.node, this.#help);
   }
 
@@ -124,15 +143,16 @@ export class Player {
     if (state !== this.#drawn) this.#drawChange(state);
     this.#timeline.tick();
     this.#controls.tick();
-    const moving = state.connection.status === 'waiting' || state.status === 'playing' || state.pendingMs !== null;
+    const moving = state.connection.status === 'waiting' || state.status === 'playing' || state.pendingMs !== null || this.#timeline.growing;
     if (moving) this.#request();
   }
 
   /** @param {ReplayState} state */
   #drawChange(state) {
     this.#drawn = state;
-    this.#drawTitle(state);
+    this.#drawHead(state);
     this.#drawNotices(state);
+    this.#find.update(state);
     this.#drawCover(state);
     this.#transcript.update(state);
     this.#timeline.update(state);
@@ -142,17 +162,30 @@ export class Player {
   }
 
   /** @param {ReplayState} state */
-  #drawTitle({ session }) {
-    if (!session || session.scroll_id === this.#shown.title) return;
-    this.#shown.title = session.scroll_id;
+  #drawHead({ session, live, parent, resets }) {
+    if (resets !== this.#shown.resets) {
+      this.#shown.resets = resets;
+      this.#toasts.show('This session was rewritten on disk. It is shown as it is now.', LONG_TOAST_MS);
+    }
+    if (!session) return;
+    const head = [session.title, session.agent, session.model, session.project, session.created_at, session.timing, live, parent?.title].join('\n');
+    if (head === this.#shown.head) return;
+    this.#shown.head = head;
     const title = oneLine(session.title ?? '', 200) || 'Session without a title';
     this.#heading.textContent = title;
     this.#heading.title = title;
     document.title = `${title} · Scrollcast`;
-    const facts = [session.agent, session.model, session.project].filter((each) => each).map((each) => oneLine(String(each), 80));
-    clear(this.#facts);
-    for (const fact of facts) this.#facts.append(el('span', { class: 'fact', text: fact }));
-    if (session.created_at) this.#facts.append(el('span', { class: 'fact', text: relativeDate(session.created_at), title: dateTime(session.created_at) }));
+    const facts = [session.agent, session.model, session.project].filter((each) => each).map((each) => el('span', { class: 'fact', text: oneLine(String(each), 80) }));
+    const when = session.created_at && el('span', { class: 'fact', text: relativeDate(session.created_at), title: dateTime(session.created_at) });
+    const marks = [live && liveBadge(), session.parent_scroll_id ? parentLink(session.parent_scroll_id, parent?.title ?? '') : null, session.timing === 'synthetic' && this.#syntheticBadge()];
+    replaceChildren(this.#facts, ...marks, ...facts, when);
+  }
+
+  /** A tooltip for who has a pointer, the same words on a tap for who has not. */
+  #syntheticBadge() {
+    return el('button', {
+      class: 'badge synthetic', title: SYNTHETIC_WORDS, attrs: { type: 'button' }, on: { click: () => this.#toasts.show(SYNTHETIC_WORDS, LONG_TOAST_MS) },
+    }, icon('clock'), 'times made up');
   }
 
   /** @param {ReplayState} state */
@@ -186,10 +219,11 @@ export class Player {
    *
    * @param {ReplayState} state
    */
-  #drawCover({ phase, failure, connection, status, count }) {
+  #drawCover({ phase, failure, connection, status, live, count }) {
     const unreachable = phase === 'opening' && connection.status === 'waiting';
-    const empty = phase === 'ready' && count === 0 && status === 'ended';
-    const shows = empty ? 'empty' : phase === 'ready' ? '' : phase === 'failed' ? `failed ${failure?.message}` : unreachable ? 'unreachable' : 'opening';
+    const empty = phase === 'ready' && count === 0 && (status === 'ended' || status === 'live') && !live;
+    const begins = phase === 'ready' && count === 0 && status === 'live' && live;
+    const shows = empty ? 'empty' : begins ? 'begins' : phase === 'ready' ? '' : phase === 'failed' ? `failed ${failure?.message}` : unreachable ? 'unreachable' : 'opening';
     if (shows === this.#shown.cover) return;
     this.#shown.cover = shows;
     this.#cover.hidden = shows === '';
@@ -197,6 +231,7 @@ export class Player {
     const back = localLink('/', { class: 'button', text: 'All sessions' });
     this.node.classList.toggle('is-failed', phase === 'failed' || empty);
     if (empty) this.#cover.append(message({ icon: 'file', title: 'This session has no messages', text: 'It was archived, but nothing was said in it.' }, back));
+    else if (begins) this.#cover.append(message({ icon: 'clock', title: 'Nothing has been said yet', text: 'This session is being written. What is said in it appears here.' }));
     else if (phase === 'failed') this.#cover.append(failed(failure?.code ?? '', failure?.message ?? '', back, this.#retryButton('Try again')));
     else if (unreachable) this.#cover.append(message({ icon: 'warning', title: 'The server cannot be reached', text: 'It may be starting, or have been stopped. This page keeps trying.', kind: 'error' }, back, this.#retryButton('Try now')));
     else if (shows) this.#cover.append(skeleton());
@@ -212,10 +247,11 @@ export class Player {
     if (phase !== 'ready') return;
     const turn = turnBefore(turnsOf(timeline), cursor);
     const said = turn && turn.number !== this.#shown.turn ? `Turn ${turn.number}: ${oneLine(turn.label, 120)}` : '';
-    const stopped = status !== this.#shown.status && (status === 'paused' ? `Paused at ${clock(this.#store.position())}` : status === 'ended' ? 'End of the session' : '');
+    const standing = this.#store.atEnd() && status !== 'paused' ? 'End of the session' : this.#store.isLive() ? 'Live' : status === 'paused' ? 'Paused' : '';
+    const changed = standing === this.#shown.standing ? '' : standing === 'Paused' ? `Paused at ${clock(this.#store.position())}` : standing;
     if (turn) this.#shown.turn = turn.number;
-    this.#shown.status = status ?? '';
-    if (said || stopped) this.#announcer.say([said, stopped].filter((each) => each).join('. '));
+    this.#shown.standing = standing;
+    if (said || changed) this.#announcer.say([said, changed].filter((each) => each).join('. '));
   }
 
   // ---------------------------------------------------------------------------------------------------- commands
@@ -226,7 +262,7 @@ export class Player {
    */
   #perform(action, key) {
     const send = this.#store.dispatch.bind(this.#store);
-    const { durationMs } = this.#store.getState();
+    const { durationMs, live } = this.#store.getState();
     switch (action) {
       case 'toggle': return send({ type: 'toggle' });
       case 'back': return send({ type: 'seek-by', ms: -NEAR_MS });
@@ -243,7 +279,9 @@ export class Player {
       case 'step-forward': return send({ type: 'step', by: 1, unit: 'event' });
       case 'percent': return send({ type: 'seek', tMs: (durationMs * Number(key)) / 10 });
       case 'start': return send({ type: 'seek', tMs: 0 });
-      case 'end': return send({ type: 'seek', tMs: durationMs });
+      case 'end': return send(live ? { type: 'go-live' } : { type: 'seek', tMs: durationMs });
+      case 'next-hit': return send({ type: 'next-hit' });
+      case 'previous-hit': return send({ type: 'previous-hit' });
       case 'slower': return this.#changeSpeed(-1);
       case 'faster': return this.#changeSpeed(1);
       case 'normal-speed': return this.#setSpeed(1);
@@ -301,10 +339,13 @@ export class Player {
   }
 
   #goToHash() {
-    const { tMs, speed, idle } = parseMoment(location.hash);
+    const { tMs, speed, idle, seq, q, live } = parseMoment(location.hash);
     if (speed !== null) this.#store.dispatch({ type: 'speed', speed });
     if (idle !== null) this.#store.dispatch({ type: 'idle', idle: idle === 'off' ? null : idle });
-    if (tMs !== null) this.#store.dispatch({ type: 'seek', tMs });
+    if (q !== (this.#store.getState().found?.q ?? '')) this.#store.dispatch({ type: 'find', q });
+    if (live) this.#store.dispatch({ type: 'go-live' });
+    else if (seq !== null) this.#store.dispatch({ type: 'show', seq });
+    else if (tMs !== null) this.#store.dispatch({ type: 'seek', tMs });
   }
 
   #toggleTurns() {
@@ -352,6 +393,15 @@ function failed(code, words, ...actions) {
 function skeleton() {
   const lines = [70, 92, 84, 40, 88, 95, 60];
   return el('div', { class: 'skeleton', attrs: { role: 'status', 'aria-label': 'Loading the session' } }, ...lines.map((width) => el('div', { class: `bone w${width}` })));
+}
+
+/**
+ * @param {string} scrollId
+ * @param {string | null} title
+ */
+function parentLink(scrollId, title) {
+  const words = oneLine(title ?? '', 60) || 'another session';
+  return localLink(`/sessions/${encodeURIComponent(scrollId)}`, { class: 'badge parent', title: 'The session that started this one' }, icon('branch'), el('span', { class: 'parent-words', text: `part of ${words}` }));
 }
 
 /**

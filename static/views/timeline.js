@@ -1,7 +1,7 @@
 /**
  * The seek bar: recorded time from left to right, with what happened drawn on it.
  *
- * @import { Marker, MarkerKind } from '../protocol.js'
+ * @import { Hit, Marker, MarkerKind } from '../protocol.js'
  * @import { PlayerStore, ReplayState } from '../player-store.js'
  */
 
@@ -22,6 +22,17 @@ const REACH_PX = 6;
 /** From which lengths on a silence is drawn more and more plainly: an agent that thinks for 4 s is not idle. */
 const GAP_WEIGHTS = /** @type {const} */ ([[30_000, 'long'], [10_000, 'middling'], [0, 'short']]);
 
+/** How fast the bar takes in what has grown: the share of the way in a frame, and when it has arrived. */
+const GROWTH_EASE = 0.2;
+const GROWN_MS = 20;
+/** With more marks than this it takes it in at once: placing them all in every frame would be too dear. */
+const MAX_GLIDING_MARKS = 4_000;
+
+/**
+ * @typedef {MarkerKind | 'hit'} MarkKind  the server's markers, and what was looked for
+ * @typedef {{ seq: number, t_ms: number, kind: MarkKind, label: string }} Mark
+ */
+
 /** How marks stand: their lane, how near two of a kind may come, and in whose favour marks of a lane make room. */
 const MARKS = /** @type {const} */ ({
   error: { lane: 'above', apart: 9, rank: 0 },
@@ -30,11 +41,12 @@ const MARKS = /** @type {const} */ ({
   plan: { lane: 'above', apart: 10, rank: 3 },
   subagent: { lane: 'above', apart: 10, rank: 4 },
   tool: { lane: 'below', apart: 5, rank: 5 },
+  hit: { lane: 'across', apart: 3, rank: -1 },
 });
 
-/** @type {Record<MarkerKind, string>} */
+/** @type {Record<MarkKind, string>} */
 export const MARK_WORDS = {
-  turn: 'Turn', tool: 'Tool call', error: 'Error', plan: 'Plan', compaction: 'Compaction', subagent: 'Subagent',
+  turn: 'Turn', tool: 'Tool call', error: 'Error', plan: 'Plan', compaction: 'Compaction', subagent: 'Subagent', hit: 'Found',
 };
 
 const ABOVE_Y = 9;
@@ -52,9 +64,12 @@ export class Timeline {
   #ghost;
   #preview;
   #scale = new TimeScale(0, []);
-  #drawnFor = '';
+  /** What the marks were drawn for. @type {{ width: number, durationMs: number, timeline: ReplayState['timeline'], found: ReplayState['found'] } | null} */
+  #drawn = null;
   #width = 0;
-  /** @type {readonly Marker[]} */
+  /** Those of the session and those that were looked for, the most telling first. @type {readonly Mark[]} */
+  #ranked = [];
+  /** Those that there is room for. @type {readonly Mark[]} */
   #markers = [];
   /** Where a drag is. @type {number | null} */
   #dragMs = null;
@@ -97,6 +112,7 @@ export class Timeline {
   /** Moves what moves with time. */
   tick() {
     const { durationMs, timeline, phase } = this.#store.getState();
+    if (this.growing) this.#redraw(this.#store.getState());
     const position = this.#dragMs ?? this.#store.position();
     const fraction = this.#scale.fractionOf(position);
     this.#bar.style.setProperty('--at', String(fraction));
@@ -116,19 +132,39 @@ export class Timeline {
 
   // ------------------------------------------------------------------------------------------------------ drawing
 
+  /** Whether the bar is on its way to a length that it was told of. */
+  get growing() {
+    const { durationMs, live } = this.#store.getState();
+    return live && this.#drawn !== null && durationMs > this.#drawn.durationMs;
+  }
+
   /** @param {ReplayState} state */
-  #redraw({ durationMs, timeline }) {
+  #redraw({ durationMs: wholeMs, timeline, found }) {
     const width = this.#width;
-    const drawing = `${width} ${durationMs} ${timeline?.epoch} ${timeline?.markers.length}`;
-    if (drawing === this.#drawnFor || width === 0) return;
-    this.#drawnFor = drawing;
+    const before = this.#drawn;
+    const durationMs = this.#lengthNow(wholeMs);
+    if (width === 0 || (before?.width === width && before.durationMs === durationMs && before.timeline === timeline && before.found === found)) return;
+    if (before?.timeline !== timeline || before?.found !== found) this.#ranked = ranked(timeline?.markers ?? [], found?.items ?? []);
+    this.#drawn = { width, durationMs, timeline, found };
     this.#scale = new TimeScale(durationMs, timeline?.gaps ?? []);
-    setAttribute(this.#bar, 'aria-valuemax', Math.floor(durationMs / 1000));
+    setAttribute(this.#bar, 'aria-valuemax', Math.floor(wholeMs / 1000));
     clear(this.#marks);
     setAttribute(this.#marks, 'viewBox', `0 0 ${width} 44`);
     this.#marks.append(hatching(), ...this.#gaps(width));
-    this.#markers = thin(timeline?.markers ?? [], this.#scale, width);
+    this.#markers = thin(this.#ranked, this.#scale, width);
     this.#marks.append(...this.#markers.map((marker) => mark(marker.kind, this.#scale.fractionOf(marker.t_ms) * width)));
+  }
+
+  /**
+   * A session that grows makes the bar shorter for what there was: little by little, so that nothing jumps.
+   *
+   * @param {number} wholeMs
+   */
+  #lengthNow(wholeMs) {
+    const drawnMs = this.#drawn?.durationMs ?? 0;
+    const left = wholeMs - drawnMs;
+    const glides = this.growing && drawnMs > 0 && left < drawnMs && this.#ranked.length <= MAX_GLIDING_MARKS;
+    return glides && left > GROWN_MS && !matchMedia('(prefers-reduced-motion: reduce)').matches ? drawnMs + left * GROWTH_EASE : wholeMs;
   }
 
   /** @param {number} width */
@@ -175,7 +211,8 @@ export class Timeline {
     const tMs = this.#timeUnder(event);
     const marker = this.#markerUnder(event);
     this.#letGo();
-    if (marker && marker.kind !== 'tool') this.#store.dispatch({ type: 'go-to', seq: marker.seq });
+    if (marker?.kind === 'hit') this.#store.dispatch({ type: 'show', seq: marker.seq });
+    else if (marker && marker.kind !== 'tool') this.#store.dispatch({ type: 'go-to', seq: marker.seq });
     else this.#store.dispatch({ type: 'seek', tMs });
     if (event.pointerType === 'touch') this.#hidePreview();
   }
@@ -193,7 +230,7 @@ export class Timeline {
 
   /**
    * @param {PointerEvent} event
-   * @returns {Marker | null}
+   * @returns {Mark | null}
    */
   #markerUnder(event) {
     const box = this.#bar.getBoundingClientRect();
@@ -268,16 +305,29 @@ export class Timeline {
 }
 
 /**
- * As many marks as can be told apart, the more telling ones first.
+ * The more telling ones first.
  *
  * @param {readonly Marker[]} markers
+ * @param {readonly Hit[]} hits
+ * @returns {Mark[]}
+ */
+function ranked(markers, hits) {
+  /** @type {Mark[]} */
+  const found = hits.map(({ seq, t_ms, snippet }) => ({ seq, t_ms, kind: 'hit', label: snippet.map((piece) => piece.text).join('') }));
+  const known = markers.filter((each) => each.kind in MARKS);
+  return [...found, ...known].sort((a, b) => MARKS[a.kind].rank - MARKS[b.kind].rank || a.seq - b.seq);
+}
+
+/**
+ * As many marks as can be told apart, the more telling ones first.
+ *
+ * @param {readonly Mark[]} byRank
  * @param {TimeScale} scale
  * @param {number} width
- * @returns {Marker[]}
+ * @returns {Mark[]}
  */
-function thin(markers, scale, width) {
-  const lanes = { above: new Set(), below: new Set() };
-  const byRank = markers.filter((each) => each.kind in MARKS).sort((a, b) => MARKS[a.kind].rank - MARKS[b.kind].rank || a.seq - b.seq);
+function thin(byRank, scale, width) {
+  const lanes = { above: new Set(), below: new Set(), across: new Set() };
   const kept = [];
   for (const marker of byRank) {
     const { lane, apart } = MARKS[marker.kind];
@@ -321,7 +371,7 @@ function breakGlyph(from, to, ms) {
 /**
  * Each kind has a shape of its own, so that colour is not all that tells them apart.
  *
- * @param {MarkerKind} kind
+ * @param {MarkKind} kind
  * @param {number} x
  */
 export function mark(kind, x, y = ABOVE_Y) {
@@ -337,6 +387,8 @@ export function mark(kind, x, y = ABOVE_Y) {
       return svg('path', { class: name, d: `M${x - 4},${y - 4} h8 l-8,8 h8 z` });
     case 'subagent':
       return svg('circle', { class: name, cx: x, cy: y, r: 3.5 });
+    case 'hit':
+      return svg('rect', { class: name, x: x - 1.5, y: y === ABOVE_Y ? TRACK_Y - 4 : y - 6, width: 3, height: TRACK_HEIGHT + 8, rx: 1.5 });
     default:
       return svg('rect', { class: name, x: x - 1, y: y === ABOVE_Y ? BELOW_Y - 2 : y - 2, width: 2, height: 5, rx: 1 });
   }

@@ -86,6 +86,14 @@ export class Transcript {
   #tailShown = '';
   #headShown = '';
   #pillShown = '';
+  /** Where the reader left the end: what has come since is new. @type {number | null} */
+  #leftAt = null;
+  /** @type {ReplayState['found']} */
+  #found = null;
+  /** @type {ReadonlySet<number>} */
+  #hits = new Set();
+  /** @type {ReplayState['children'] | null} */
+  #children = null;
 
   /**
    * @param {PlayerStore} store
@@ -112,8 +120,13 @@ export class Transcript {
     new ResizeObserver(() => this.#grown()).observe(column);
   }
 
-  /** @param {ReplayState} state */
+  /**
+   * To be called in a frame: what has come is drawn in it, not in the next one.
+   *
+   * @param {ReplayState} state
+   */
   update(state) {
+    if (state.returning) return; // what was there before a reset stays, until there is something to take its place
     if (state.epoch !== this.#epoch) {
       this.#epoch = state.epoch;
       this.#stale = true;
@@ -122,7 +135,9 @@ export class Transcript {
       this.#rewinds = state.rewinds;
       this.#rewound(state.cursor);
     }
-    this.#request();
+    if (state.found !== this.#found) this.#markFound(state.found);
+    if (state.children !== this.#children) this.#joinChildren(state.children);
+    this.#work(performance.now() + SLICE_MS);
   }
 
   /** Back to where playback is, following it again. */
@@ -148,14 +163,21 @@ export class Transcript {
   /** @param {number} until */
   #work(until) {
     const state = this.#store.getState();
-    if (state.phase !== 'ready' || this.#rushing(state)) return;
+    if (state.phase !== 'ready' || state.returning || this.#rushing(state)) return;
     const behind = state.mode === 'fast' ? MAX_BEHIND_FAST : MAX_BEHIND;
     if (this.#follower.following && state.cursor - this.#high > behind) this.#stale = true;
     if (this.#stale) this.#rebuild(state, until);
     else this.#extend(state, until);
     this.#drawHead(state);
     this.#drawTail(state);
+    this.#noteLeaving(state);
     this.#drawPill(state);
+  }
+
+  /** @param {ReplayState} state */
+  #noteLeaving({ cursor }) {
+    if (this.#follower.following || this.#follower.atEnd) this.#leftAt = null;
+    else this.#leftAt = Math.min(this.#leftAt ?? cursor, cursor);
   }
 
   /**
@@ -342,6 +364,7 @@ export class Transcript {
    */
   #draw(envelope, context) {
     const { node } = renderMessage(envelope, context);
+    if (this.#hits.has(envelope.seq)) markHit(envelope, node, context);
     const divider = this.#divider(envelope, node !== null);
     return { seq: envelope.seq, nodes: [divider, node].filter((each) => each !== null), weight: this.#store.log.weightOf(envelope.seq) };
   }
@@ -435,7 +458,8 @@ export class Transcript {
   /** @param {ReplayState} state */
   #drawTail({ status, end, count: total, durationMs, connection, cursor, mode }) {
     const done = this.#high === cursor && !this.#stale && this.#store.atEnd();
-    const shown = done ? 'ended' : (status === 'playing' || status === 'live') && connection.status === 'open' && mode === 'realtime' ? 'playing' : '';
+    const running = (status === 'playing' && mode === 'realtime') || status === 'live';
+    const shown = done ? 'ended' : running && connection.status === 'open' ? 'playing' : '';
     if (shown === this.#tailShown) return;
     this.#tailShown = shown;
     clear(this.#tail);
@@ -456,14 +480,45 @@ export class Transcript {
   /** @param {ReplayState} state */
   #drawPill({ cursor, status }) {
     const hidden = this.#follower.following || (this.#follower.atEnd && this.#high === cursor);
-    const ahead = cursor - this.#high;
-    const words = status === 'playing' ? 'Jump to now' : 'Jump to the position';
-    const shown = hidden ? '' : ahead > 0 ? `${words} · ${count(ahead, 'new message')}` : words;
+    const ahead = status === 'live' ? this.#unseen(cursor) : cursor - this.#high;
+    const words = status === 'paused' ? 'Jump to the position' : 'Jump to now';
+    const news = status === 'live' ? `${ahead.toLocaleString('en')} new` : `${words} · ${count(ahead, 'new message')}`;
+    const shown = hidden ? '' : ahead > 0 ? news : words;
     if (shown === this.#pillShown) return;
     this.#pillShown = shown;
     this.#pill.hidden = hidden;
     clear(this.#pill);
     this.#pill.append(icon('arrow-down'), shown);
+  }
+
+  /**
+   * Messages that came since the reader left the end; what went into a card that was there already is none.
+   *
+   * @param {number} cursor
+   */
+  #unseen(cursor) {
+    const from = this.#leftAt ?? cursor;
+    const drawn = this.#items.filter((item) => item.seq >= from && item.nodes.length > 0).length;
+    return drawn + cursor - Math.max(this.#high, from);
+  }
+
+  /** @param {ReplayState['found']} found */
+  #markFound(found) {
+    this.#found = found;
+    this.#hits = new Set(found?.items.map((each) => each.seq));
+    for (const node of this.#messages.querySelectorAll('.is-hit')) node.classList.remove('is-hit');
+    for (const { seq, nodes } of this.#items) {
+      const envelope = this.#hits.has(seq) ? this.#store.log.get(seq) : null;
+      if (envelope) markHit(envelope, nodes.find((each) => each.dataset.seq !== undefined) ?? null, this.#context);
+    }
+  }
+
+  /** @param {ReplayState['children']} children  their calls, where drawn, now lead to them */
+  #joinChildren(children) {
+    this.#children = children;
+    for (const id of children.keys()) {
+      for (let card = this.#context.calls.get(id); card; card = card.previous) card.refresh();
+    }
   }
 
   /**
@@ -520,7 +575,11 @@ export class Transcript {
   }
 
   #newContext() {
-    return createContext({ fetchText: this.#fetchText, onSeek: (_tMs, seq) => this.#store.dispatch({ type: 'go-to', seq }) });
+    return createContext({
+      fetchText: this.#fetchText,
+      onSeek: (_tMs, seq) => this.#store.dispatch({ type: 'go-to', seq }),
+      childOf: (callId) => this.#store.getState().children.get(callId) ?? null,
+    });
   }
 
   /**
@@ -533,6 +592,16 @@ export class Transcript {
     const turn = timeline?.markers.findLast((each) => each.kind === 'turn' && each.seq <= wished);
     return turn && turn.seq >= cursor - 2 * WINDOW_EVENTS ? turn.seq : wished;
   }
+}
+
+/**
+ * @param {Envelope} envelope
+ * @param {HTMLElement | null} node  none for a result, which is found in the card of its call
+ * @param {Context} context
+ */
+function markHit(envelope, node, context) {
+  if (node) node.classList.add('is-hit');
+  else for (const id of resultsOf(envelope)) context.calls.get(id)?.node.classList.add('is-hit');
 }
 
 function reducedMotion() {

@@ -3,6 +3,7 @@
  *
  * @import { PlayerStore, ReplayState } from '../player-store.js'
  * @import { Timeline } from '../protocol.js'
+ * @import { Turn } from '../turns.js'
  */
 
 import { clear, el, setAttribute } from '../dom.js';
@@ -47,17 +48,20 @@ export class TurnsPanel {
 
   /** @param {Timeline | null} timeline */
   #draw(timeline) {
-    this.#drawn = timeline;
-    this.#current = -1;
     const turns = turnsOf(timeline);
+    const before = turnsOf(this.#drawn);
+    const grew = this.#drawn !== null && timeline?.epoch === this.#drawn.epoch && before.every((each, index) => each.seq === turns[index]?.seq);
+    this.#drawn = timeline;
     this.#title.textContent = turns.length > 0 ? `Turns · ${turns.length}` : 'Turns';
-    this.#buttons = turns.map((turn) => el('button', { class: 'turn', attrs: { type: 'button' }, data: { seq: String(turn.seq) } },
-      el('span', { class: 'turn-number', text: String(turn.number) }),
-      el('span', { class: 'turn-label', text: oneLine(turn.label, 140) || 'Without words' }),
-      el('span', { class: 'turn-time', text: clock(turn.t_ms) })));
-    clear(this.#list);
-    this.#list.append(...this.#buttons.map((button) => el('li', {}, button)));
-    if (timeline && turns.length === 0) this.#list.append(el('li', { class: 'panel-empty', text: 'No turns in this session.' }));
+    if (!grew) {
+      this.#current = -1;
+      this.#buttons = [];
+      clear(this.#list);
+      if (timeline && turns.length === 0) this.#list.append(el('li', { class: 'panel-empty', text: 'No turns in this session.' }));
+    } else if (before.length === 0 && turns.length > 0) clear(this.#list);
+    const fresh = turns.slice(this.#buttons.length).map(turnButton);
+    this.#buttons.push(...fresh);
+    this.#list.append(...fresh.map((button) => el('li', {}, button)));
   }
 
   /**
@@ -70,6 +74,14 @@ export class TurnsPanel {
     this.#store.dispatch({ type: 'go-to', seq: Number(button.dataset.seq) });
     picked();
   }
+}
+
+/** @param {Turn} turn */
+function turnButton(turn) {
+  return el('button', { class: 'turn', attrs: { type: 'button' }, data: { seq: String(turn.seq) } },
+    el('span', { class: 'turn-number', text: String(turn.number) }),
+    el('span', { class: 'turn-label', text: oneLine(turn.label, 140) || 'Without words' }),
+    el('span', { class: 'turn-time', text: clock(turn.t_ms) }));
 }
 
 /**

@@ -107,12 +107,12 @@ def test_meta_event_among_the_messages_sets_no_base() -> None:
 def merged_by_time(messages: Iterable[Item], meta_events: Iterable[Item]) -> Iterator[TimedItem]:
     """Two files' records, timed by one clock, as one sequence."""
     clock = SessionClock(FALLBACK)
-    timers = RecordTimer(clock), RecordTimer(clock, meta_sets_base=True)
-    timed = [
-        (timer.time(item) if isinstance(item, Record) else item for item in items)
-        for timer, items in zip(timers, (messages, meta_events), strict=True)
-    ]
-    return merge_by_time(timed[0], timed[1], clock)
+    said_by, noted_by = RecordTimer(clock), RecordTimer(clock, meta_sets_base=True)
+    return merge_by_time(
+        (said_by.time(item) if isinstance(item, Record) else item for item in messages),
+        (noted_by.time(item) if isinstance(item, Record) else item for item in meta_events),
+        clock,
+    )
 
 
 @pytest.mark.parametrize(

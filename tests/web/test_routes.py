@@ -90,7 +90,10 @@ async def test_a_session_has_the_fields_of_the_protocol(http: httpx.AsyncClient)
         "count": 25,
         "duration_ms": 240,
         "timing": "recorded",
-        "live": False,
+        "live": True,
+        "parent_call_id": None,
+        "has_errors": False,
+        "source_gone": False,
         "error": None,
         "metadata": {"extra": [1]},
     }

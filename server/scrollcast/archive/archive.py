@@ -19,16 +19,20 @@ from typing import Final, Self, TypeAlias
 from uuid import UUID
 
 from scrollcast.archive.cache import Fingerprint, load_index, load_older, prune
-from scrollcast.archive.catalogue import Catalogue, CatalogueEntry
+from scrollcast.archive.catalogue import FRESH_SECONDS, Catalogue, CatalogueEntry, Progress
 from scrollcast.archive.epoch import epoch_of
 from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.index import SessionIndex
 from scrollcast.archive.index_builder import LINE_REST_SECONDS, RECORD_REST_SECONDS, IndexBuilder
+from scrollcast.archive.kept import Keeper
+from scrollcast.archive.listing import Listing, Page
+from scrollcast.archive.search import Hit, SearchIndex
+from scrollcast.archive.upkeep import Upkeep
 from scrollcast.archive.watcher import Watcher
 from scrollcast.errors import ArchiveError, SessionNotFound
 from scrollcast.model import Session
 
-__all__ = ["Archive"]
+__all__ = ["Archive", "FoundPage"]
 
 BUILDERS: Final = 2
 """Sessions read at the same time. They share the interpreter, so that more would not be faster."""
@@ -60,6 +64,15 @@ _Key: TypeAlias = tuple[UUID, bool]
 """A session, with or without its meta events."""
 
 
+@dataclass(frozen=True, slots=True)
+class FoundPage:
+    """A page of the list, how complete the list is, and some hits of each session where words were looked for."""
+
+    page: Page
+    hits: list[list[Hit]] | None
+    progress: Progress
+
+
 @dataclass(slots=True, eq=False)
 class _Opened:
     """An index that is open, and what it takes to let it grow."""
@@ -86,7 +99,9 @@ class Archive:
     Use `Archive.open`; close it, or use it as a context manager, to stop what it still reads.
     """
 
-    def __init__(self, paths: Sequence[Path], cache: Path | None) -> None:
+    def __init__(
+        self, paths: Sequence[Path], cache: Path | None, *, optional: bool = False, kept: Path | None = None
+    ) -> None:
         try:
             self._cache = Path(tempfile.mkdtemp(prefix="scrollcast-")) if cache is None else cache
             self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -97,7 +112,10 @@ class Archive:
             # Goes with the archive, closed or forgotten.
             self._remove_cache = weakref.finalize(self, shutil.rmtree, self._cache, ignore_errors=True)
         self._paths = tuple(path.resolve() for path in paths)
-        self.catalogue = Catalogue(paths)
+        self.catalogue = Catalogue(paths, self._cache, optional=optional)
+        self._keeper = None if kept is None else Keeper(kept)
+        self._search: SearchIndex | None = None
+        self._upkeep: Upkeep | None = None
         self._locks: dict[_Key, threading.RLock] = {}
         self._opened: OrderedDict[_Key, _Opened] = OrderedDict()
         self._builders: set[IndexBuilder] = set()
@@ -105,6 +123,7 @@ class Archive:
         self._watcher: Watcher | None = None
         self._watcher_lock = threading.Lock()
         self._followed_lock = threading.Lock()
+        self._search_lock = threading.Lock()
         self._watched: dict[_Key, tuple[float, bool]] = {}
         self._threads = ThreadPoolExecutor(BUILDERS, thread_name_prefix="scrollcast-index")
 
@@ -124,6 +143,8 @@ class Archive:
 
     def close(self) -> None:
         """Stop reading. Streams that still play get an `ArchiveError`."""
+        if self._upkeep:
+            self._upkeep.stop()
         if self._watcher:
             self._watcher.stop()
         for builder in tuple(self._builders):
@@ -134,6 +155,9 @@ class Archive:
         for opened in self._opened.values():
             opened.builder.close()
         self._opened.clear()
+        if self._search:
+            self._search.close()
+        self.catalogue.close()
         if self._remove_cache:
             self._remove_cache()
 
@@ -158,6 +182,54 @@ class Archive:
             SessionNotFound: there is none of this id (or it is no UUID).
         """
         return self.catalogue.entry(scroll_id).session
+
+    # ------------------------------------------------------------------------------------------------ the catalogue
+
+    def keep_up(self, found: Callable[[], None]) -> None:
+        """Find the sessions, make them searchable, and go on doing so as files change, in a thread of its own.
+
+        `found` is called, in that thread, when everything was looked through for the first time.
+        """
+        self._upkeep = Upkeep(self.catalogue, self.search_index, self._keeper, found, self.prune_cache)
+        self.watch()
+        self._upkeep.start()
+
+    def search_index(self) -> SearchIndex:
+        """The search index of the catalogue as it is: another one where that was made anew, with other numbers."""
+        folder = self.catalogue.folder / f"search-{self.catalogue.identity}"
+        with self._search_lock:
+            if self._search is None or self._search.folder != folder:
+                for other in self.catalogue.folder.glob("search-*"):
+                    if other != folder and other.is_dir():
+                        shutil.rmtree(other, ignore_errors=True)
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._search = SearchIndex(folder)
+            return self._search
+
+    def page(self, listing: Listing, words: str | None = None) -> FoundPage:
+        """One page of the list; with `words` of the sessions that hold them, with some hits of each.
+
+        Raises:
+            BadRequest: there is no word in `words`.
+        """
+        if not self.catalogue.is_large:
+            self.catalogue.refresh(older_than=FRESH_SECONDS)
+        progress = self.catalogue.progress
+        if words is None:
+            return FoundPage(self.catalogue.page(listing), None, progress)
+        search = self.search_index()
+        page = self.catalogue.page(listing, search.matching(words))
+        hits = search.hits(words, page.numbers)
+        return FoundPage(page, [hits.get(number, []) for number in page.numbers], progress)
+
+    def hits(self, scroll_id: UUID | str, words: str, limit: int) -> list[Hit]:
+        """The first hits in one session, in order.
+
+        Raises:
+            SessionNotFound: there is no such session.
+            BadRequest: there is no word in `words`.
+        """
+        return self.search_index().session_hits(words, self.catalogue.entry(scroll_id).number, limit)
 
     # ------------------------------------------------------------------------------------------------------ opening
 
@@ -271,7 +343,7 @@ class Archive:
 
     def _learn(self, source: SessionSource, fingerprint: Fingerprint, index: SessionIndex) -> None:
         if not index.meta:
-            self.catalogue.learn(source.scroll_id, fingerprint, index.count, index.duration_ms)
+            self.catalogue.learn(source.scroll_id, fingerprint.key, index.count, index.duration_ms)
 
     # ---------------------------------------------------------------------------------------------------- rewriting
 
@@ -356,6 +428,8 @@ class Archive:
 
     def note_changes(self, paths: Collection[Path]) -> None:
         """Read on in the sessions that are followed and to whose files these paths belong. Blocks."""
+        if self._upkeep:
+            self._upkeep.note_changes(paths)
         names = {str(place) for path in paths for place in (path, *path.parents[:_DEEPEST_FILE])}
         for key, opened in tuple(self._opened.items()):
             if opened.followers and not names.isdisjoint(opened.paths):

@@ -30,19 +30,26 @@ SAMPLE_BYTES: Final = 16 << 10
 """Of a larger file so many pieces, evenly spread from its first byte to its last."""
 
 
-def epoch_of(source: SessionSource, cache: Path, *, meta: bool = False) -> str:
+def epoch_of(source: SessionSource, cache: Path, *, meta: bool = False, comparable: bool = False) -> str:
     """The session's epoch as its file is now.
 
     Where nothing is remembered of an earlier state it is made of the file's beginning, so that it survives the loss of
-    the cache. A file that is written anew whenever something is added keeps its epoch: only its events can tell.
+    the cache. A file that is written anew whenever something is added may keep its epoch: only its events can tell, and
+    with `comparable` the caller has those of the earlier state and tells (`epoch_after`).
     """
     path = source.reader.files(source)[0]
     known = _recall_epoch(source, cache, meta=meta)
     if known is None:
         return _name(source.scroll_id.bytes, source.member.encode(), _first_line(path, source.root))
-    if not source.reader.grows_by_lines(source) or _digest(path, source.root, known["size"]) == known["digest"]:
+    if source.reader.grows_by_lines(source):
+        if _digest(path, source.root, known["size"]) == known["digest"]:
+            return str(known["epoch"])
+        return _name(str(known["epoch"]).encode(), _first_line(path, source.root))
+    found = stamp(path)
+    digest = _digest(path, source.root, found.size if found else 0)
+    if comparable or (found and found.size == known["size"] and digest == known["digest"]):
         return str(known["epoch"])
-    return _name(str(known["epoch"]).encode(), _first_line(path, source.root))
+    return _name(str(known["epoch"]).encode(), str(digest).encode())
 
 
 def epoch_after(epoch: str, changed: bytes) -> str:
@@ -54,7 +61,9 @@ def remember_epoch(source: SessionSource, epoch: str, cache: Path, *, meta: bool
     """Note what an epoch stands for, to tell growth from rewriting later."""
     path = source.reader.files(source)[0]
     found = stamp(path)
-    size = _whole_lines(path, source.root, found.size if found else 0)
+    size = found.size if found else 0
+    if source.reader.grows_by_lines(source):
+        size = _whole_lines(path, source.root, size)
     note = orjson.dumps({"epoch": epoch, "size": size, "digest": _digest(path, source.root, size)})
     place = _epoch_place(source, cache, meta=meta)
     temporary = place.with_suffix(f".{os.getpid()}.{threading.get_ident()}")

@@ -39,6 +39,8 @@ class EventWriter:
         write_marker: Callable[[bytes], object],
         verify: Callable[[int, bytes], None] = lambda _first, _data: None,
         close: Callable[[], None] = lambda: None,
+        *,
+        appends: bool = False,
     ) -> None:
         self._index = index
         self._fd = fd
@@ -49,6 +51,7 @@ class EventWriter:
         self._write_marker = write_marker
         self._verify = verify
         self._close = close
+        self._appends = appends
         self._has_markers = index.has_markers
         self._buffer: list[bytes] = []
         self._buffered = 0
@@ -70,10 +73,16 @@ class EventWriter:
     @classmethod
     def append_to(cls, index: SessionIndex, cache: Path) -> Self:
         """A writer that adds to a finished index, in memory and in a file without a name."""
-        fd, name = tempfile.mkstemp(prefix="growth-", dir=cache)
-        os.unlink(name)
+        fd = _nameless(cache)
         tables, markers = index.thaw(fd)
-        return cls(index, tables, fd, markers.extend)
+        return cls(index, tables, fd, markers.extend, appends=True)
+
+    @classmethod
+    def fork(cls, index: SessionIndex, count: int, cache: Path) -> tuple[SessionIndex, Self]:
+        """Another index with the first `count` events of a finished one, and a writer that adds to it in that way."""
+        fd = _nameless(cache)
+        fork, tables, markers = index.fork(count, fd)
+        return fork, cls(fork, tables, fd, markers.extend, appends=True)
 
     @property
     def count(self) -> int:
@@ -118,6 +127,8 @@ class EventWriter:
             data = b",".join(self._buffer) + b","
             self._verify(self._first, data)
             _write_fully(self._fd, data)
+            if self._appends:
+                self._index.hold(self._end - len(data), data)
             self._buffer, self._buffered, self._first = [], 0, self.count
         self._index.publish(self.count)
         self._published = time.monotonic()
@@ -134,6 +145,13 @@ class EventWriter:
     def close(self) -> None:
         """Close what the index does not own."""
         self._close()
+
+
+def _nameless(folder: Path) -> int:
+    """A new file that goes when it is closed."""
+    fd, name = tempfile.mkstemp(prefix="growth-", dir=folder)
+    os.unlink(name)
+    return fd
 
 
 def _write_fully(fd: int, data: bytes) -> None:

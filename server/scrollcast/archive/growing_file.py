@@ -10,7 +10,7 @@ import os
 import random
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -18,38 +18,52 @@ from scrollcast.archive.storage import CHUNK_BYTES, Line, LineSplitter, open_con
 
 __all__ = ["GrowingFile"]
 
-BLOCK_BYTES: Final = 64 << 10
-"""Of each whole block of a file that was read a checksum is kept (8 bytes for 64 KiB)."""
+BLOCK_BYTES: Final = 16 << 10
+"""Of each whole block of a file that was read a checksum is kept (4 bytes for 16 KiB)."""
 
 ANCHOR_BYTES: Final = 64
 """So many bytes before the place where reading stopped are looked at again whenever it goes on: whoever rewrites a file
 moves what stands there."""
 
 FREE_CHECK_BYTES: Final = 256 << 10
-"""So much may be read again to check a file when it has come to rest; a smaller file is then compared whole."""
+"""A file of up to this size is compared whole whenever it is checked."""
+
+CHECKED_SHARE: Final = 4
+"""Of a larger file one byte is compared for so many that were appended."""
+
+TOUCHED_CHECK_BYTES: Final = 16 << 20
+"""So much is compared (in some 10 ms) of a file that was written to and did not grow."""
 
 
 class GrowingFile:
-    """The lines of one file. Holds it open until `close`.
+    """The lines of one file. Holds it open until `close`, or until it is forgotten.
 
     Raises:
         ArchiveError: when made: it is missing, unreadable, or a link to outside `root`.
     """
 
     def __init__(self, path: Path, root: Path) -> None:
+        self._fd = -1
         self._path = path
         self._fd = open_confined(path, root)
-        self._inode = os.fstat(self._fd).st_ino
+        found = os.fstat(self._fd)
+        self._identity = (found.st_dev, found.st_ino)
         self._position = 0
+        self._read_at = found.st_mtime_ns  # the file's time when it was last read to its end
         self._splitter = LineSplitter()
         self._anchor = b""
-        self._blocks = array("Q")
+        self._blocks = array("I")
         self._block = 0  # the checksum of what was read of the last, unfinished block
-        self._unchecked = 0  # bytes that were appended since the last check
+        self._credit = 0  # bytes that may be compared for what was appended
+
+    def __del__(self) -> None:
+        self.close()
 
     def close(self) -> None:
         """Let go of the file."""
-        os.close(self._fd)
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     @property
     def position(self) -> int:
@@ -57,8 +71,14 @@ class GrowingFile:
         return self._position
 
     def lines(self) -> Iterator[Line]:
-        """The whole lines that were not given yet. A line without an end waits, see `tail`."""
-        while chunk := os.pread(self._fd, CHUNK_BYTES, self._position):
+        """The whole lines that were not given yet, to be read to the end. A line without an end waits, see `tail`."""
+        while True:
+            # Looked at first: whatever is written later is either read below, or makes it another time.
+            written_at = os.fstat(self._fd).st_mtime_ns
+            chunk = os.pread(self._fd, CHUNK_BYTES, self._position)
+            if not chunk:
+                self._read_at = written_at
+                return
             self._note(chunk)
             yield from self._splitter.feed(chunk)
 
@@ -75,26 +95,38 @@ class GrowingFile:
             now = os.stat(self._path)
         except OSError:
             return True
-        if now.st_ino != self._inode or now.st_size < self._position:
+        if (now.st_dev, now.st_ino) != self._identity or now.st_size < self._position:
             return False
         return os.pread(self._fd, len(self._anchor), self._position - len(self._anchor)) == self._anchor
 
-    def is_intact(self) -> bool:
+    def is_intact(self, spare_bytes: int = 0) -> bool:
         """Whether what was read stands in the file unchanged, as far as a check in proportion to its growth can tell.
 
-        A file of up to `FREE_CHECK_BYTES` is compared whole; of a larger one the first and the last block and some
-        others, the more the more was appended since the last check.
+        A file of up to `FREE_CHECK_BYTES` is compared whole. Of a larger one it is the first block, and others at
+        random: more of them the more was appended, for `spare_bytes`, and where it was written to and did not grow.
         """
-        budget = (FREE_CHECK_BYTES + self._unchecked) // BLOCK_BYTES
-        self._unchecked = 0
-        count = len(self._blocks)
-        chosen = range(count) if count <= budget else {0, count - 1, *random.sample(range(count), budget - 2)}
-        return all(self._sum(number * BLOCK_BYTES, BLOCK_BYTES) == self._blocks[number] for number in chosen) and (
-            self._sum(count * BLOCK_BYTES, self._position - count * BLOCK_BYTES) == self._block
-        )
+        found = os.fstat(self._fd)
+        if found.st_size == self._position and found.st_mtime_ns != self._read_at:
+            spare_bytes = max(spare_bytes, TOUCHED_CHECK_BYTES)
+        if not all(map(self._is_as_read, self._sample(spare_bytes))):
+            return False
+        if found.st_size == self._position:
+            self._read_at = found.st_mtime_ns
+        return True
 
-    def _sum(self, offset: int, size: int) -> int:
-        return zlib.crc32(os.pread(self._fd, size, offset))
+    def _sample(self, spare_bytes: int) -> Iterable[int]:
+        """The numbers of the blocks to compare; the last one may be unfinished."""
+        count = len(self._blocks) + 1
+        if self._position <= max(FREE_CHECK_BYTES, spare_bytes):
+            return range(count)
+        others = (spare_bytes + self._credit) // BLOCK_BYTES
+        self._credit = max(0, self._credit - others * BLOCK_BYTES)
+        return (0, *random.sample(range(1, count), min(others, count - 1)))
+
+    def _is_as_read(self, number: int) -> bool:
+        start = number * BLOCK_BYTES
+        known = self._blocks[number] if number < len(self._blocks) else self._block
+        return zlib.crc32(os.pread(self._fd, min(BLOCK_BYTES, self._position - start), start)) == known
 
     def _note(self, chunk: bytes) -> None:
         """Remember enough of what was read to know it again."""
@@ -109,4 +141,4 @@ class GrowingFile:
                 self._blocks.append(self._block)
                 self._block = 0
         self._anchor = (self._anchor + chunk[-ANCHOR_BYTES:])[-ANCHOR_BYTES:]
-        self._unchecked += len(chunk)
+        self._credit += len(chunk) // CHECKED_SHARE

@@ -15,7 +15,7 @@ import sys
 import threading
 import zlib
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,18 +46,24 @@ TABLES: Final[Mapping[str, TableType]] = {
 """The tables of an index, each a file of its name, with the `array` type code of its numbers."""
 
 
+NEWEST_BYTES: Final = 64 << 10
+"""So much of what was appended last is kept in memory, so that those who follow do not each read it again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Openness:
     """How far an index has come: `count` events can be played, and `complete` says that the session was read whole.
 
     `shown` of them are for those who follow the session while it is written: the others may still change.
     `superseded` says that the session's files hold something else by now: the archive gives another index for it.
+    `skipped` bad records were met so far.
     """
 
     count: int
     shown: int
     complete: bool
     superseded: bool = False
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +119,9 @@ class SessionIndex:
         self._events_fd = -1
         self._tail_fd = -1
         self._tail_start = sys.maxsize  # the offset of the first byte that lies in the second file
+        self._newest: tuple[int, bytes] = (0, b"")  # the offset and bytes of what was appended last
         self._lock = threading.Lock()
-        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        self._waiters: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
 
     def __del__(self) -> None:
         # The last stream that plays from here is gone, and the archive has let go of it.
@@ -132,8 +139,16 @@ class SessionIndex:
     @property
     def openness(self) -> Openness:
         """How far it has come."""
-        complete = self.complete  # read first: once it is true, `count` is no less than what the file held then
-        return Openness(self.count, self.shown, complete, self.superseded)
+        # Read before `count`: once it is complete `count` is no less than what the file held then, and what is shown
+        # is there.
+        complete, shown = self.complete, self.shown
+        return Openness(self.count, shown, complete, self.superseded, self.skipped_count)
+
+    @property
+    def firm(self) -> int:
+        """The events before this one make the epoch: they are settled, or were shown. Those behind it may yet change
+        in the same epoch, as a session's last records do while it is being written."""
+        return min(self.count, max(self.settled, self.shown))
 
     def size_of(self, start: int, stop: int) -> int:
         """The bytes that a run of events takes, a comma behind each."""
@@ -147,15 +162,20 @@ class SessionIndex:
     # ---------------------------------------------------------------------------------------------------- waiting
 
     def changed(self, seen: Openness) -> asyncio.Future[None]:
-        """Done as soon as the index is further than `seen` (at once, if it is already)."""
+        """Done as soon as the index is further than `seen` (at once, if it is already). Cancel it to wait no longer."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         with self._lock:
             if self.openness == seen and self.failure is None:
-                self._waiters.append((loop, future))
+                self._waiters[future] = loop
+                future.add_done_callback(self._forget)
                 return future
         future.set_result(None)
         return future
+
+    def _forget(self, future: asyncio.Future[None]) -> None:
+        with self._lock:
+            self._waiters.pop(future, None)
 
     async def reach(self, seq: int) -> None:
         """Wait until the event `seq` is there, or all are.
@@ -205,6 +225,10 @@ class SessionIndex:
         return message
 
     async def _fill(self, buffer: memoryview, offset: int) -> None:
+        start, newest = self._newest
+        if start <= offset and offset + len(buffer) <= start + len(newest):
+            buffer[:] = newest[offset - start : offset - start + len(buffer)]
+            return
         pieces = self._pieces(buffer, offset)
         if not all(read_cached(fd, piece, place) for fd, piece, place in pieces):
             for fd, piece, place in pieces:
@@ -239,7 +263,7 @@ class SessionIndex:
         """The number of the event with this id, `None` when there is none. Waits for the index to be complete."""
         await self.finish()
         needle = hash_id(event_id).to_bytes(4, sys.byteorder)
-        table = bytes(self.ids) if isinstance(self.ids, memoryview) else self.ids.tobytes()
+        table = self.ids[: self.count].tobytes()  # more may be on their way
         place = -1
         while (place := table.find(needle, place + 1)) >= 0:
             if place % 4 == 0:
@@ -255,6 +279,15 @@ class SessionIndex:
         return b"[" + bytes(self._markers) + b"]"
 
     # --------------------------------------------------------------------------------------- for the builder thread
+
+    def hold(self, offset: int, data: bytes) -> None:
+        """Keep what was appended last in memory too: whoever follows asks for it right away."""
+        start, held = self._newest
+        if start + len(held) == offset and len(held) + len(data) <= NEWEST_BYTES:
+            start, data = start, held + data
+        else:
+            start = offset
+        self._newest = (start, data if len(data) <= NEWEST_BYTES else b"")
 
     def publish(self, count: int) -> None:
         """Make the first `count` events playable and wake whoever waits. Called by the builder's thread."""
@@ -274,6 +307,13 @@ class SessionIndex:
         """Show those who follow the session what may still change: nothing was written for a while."""
         self.shown = self.count
         self._wake()
+
+    def note_bad(self, lines: list[int], count: int, *, truncated: bool) -> None:
+        """Say how many bad records were met, and where; and whether the session stops in a half-written one."""
+        met_more = count != self.skipped_count
+        self.truncated, self.skipped_lines, self.skipped_count = truncated, lines, count
+        if met_more:
+            self._wake()
 
     def supersede(self) -> None:
         """Say that the session's files hold something else by now. What was read of them can still be played."""
@@ -296,7 +336,7 @@ class SessionIndex:
         if self._events_fd < 0:
             self._events_fd = os.open(folder / EVENTS_FILE, os.O_RDONLY | os.O_CLOEXEC)
         self.settled = header["settled"]
-        self.shown = max(self.shown, self.settled)
+        self.shown = max(self.shown, header.get("shown", self.settled))
         self.count = header["count"]
         self.complete = True  # only now that `count` is the last one
         self._wake()
@@ -304,13 +344,40 @@ class SessionIndex:
     def thaw(self, tail_fd: int) -> tuple[dict[str, array[int]], bytearray]:
         """Take the tables back into memory, to be appended to, and the markers. New events' bytes go to `tail_fd`,
         which the index now owns."""
-        tables = {name: array(typecode, getattr(self, name)) for name, typecode in TABLES.items()}
+        tables = {name: _copy(typecode, getattr(self, name)) for name, typecode in TABLES.items()}
+        markers = bytearray(self._markers)
+        self._take_tail(tables, markers, tail_fd)
+        return tables, markers
+
+    def fork(self, count: int, tail_fd: int) -> tuple[SessionIndex, dict[str, array[int]], bytearray]:
+        """Another index that has the first `count` of these events and can be appended to, with its tables and markers.
+
+        This one stays as it is. It must not have been appended to itself.
+        """
+        fork = SessionIndex(self.session, self.epoch, meta=self.meta)
+        tables = {name: _copy(typecode, getattr(self, name)) for name, typecode in TABLES.items()}
+        for name in ("times", "ids"):
+            del tables[name][count:]
+        for name in ("turns", "tools"):
+            del tables[name][bisect_left(tables[name], count) :]
+        del tables["offsets"][count + 1 :]
+        last = tables["times"][-1] if count else 0
+        del tables["gaps"][2 * bisect_right(tables["gaps"][1::2], last) :]
+        markers = [marker for marker in orjson.loads(b"[%b]" % bytes(self._markers)) if marker["seq"] < count]
+        fork.source_bytes, fork.settled, fork.shown = self.source_bytes, count, min(self.shown, count)
+        fork.attach(os.dup(self._events_fd))
+        fork.count = count
+        kept = bytearray(b",".join(map(orjson.dumps, markers)))
+        fork._take_tail(tables, kept, tail_fd)  # noqa: SLF001
+        fork.complete = True
+        return fork, tables, kept
+
+    def _take_tail(self, tables: dict[str, array[int]], markers: bytearray, tail_fd: int) -> None:
         for name, table in tables.items():
             setattr(self, name, table)
-        markers = bytearray(self._markers)
         self._markers = markers
-        self._tail_fd, self._tail_start = tail_fd, tables["offsets"][self.count]
-        return tables, markers
+        self._tail_fd = tail_fd
+        self._tail_start = tables["offsets"][self.count]  # last: it sends readers to the second file
 
     def attach(self, events_fd: int) -> None:
         """Read events from this file, which the index now owns."""
@@ -336,6 +403,13 @@ def _read_fully(fd: int, buffer: memoryview, offset: int) -> None:
         if not got:
             raise ArchiveError("the session's cache ends too early")
         done += got
+
+
+def _copy(typecode: TableType, table: Sequence[int]) -> array[int]:
+    copied = array(typecode)
+    if len(table):
+        copied.frombytes(table)  # type: ignore[arg-type]  # an array, or a memoryview of one
+    return copied
 
 
 def hash_id(event_id: str) -> int:

@@ -11,7 +11,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +42,10 @@ class _Changed(Exception):
     """What was given of a session is no longer so."""
 
 
+class _Stopped(Exception):
+    """The server is stopping."""
+
+
 class IndexBuilder:
     """Reads a session into a `SessionIndex`. `run`, `catch_up` and `grow` block and belong in worker threads.
 
@@ -68,7 +71,10 @@ class IndexBuilder:
         self._cache = cache
         self._meta = meta
         self._stopped = threading.Event()
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held by whoever reads
+        self._asked = False  # whether somebody wanted to read on since it was last done
+        self._closed = False
+        self._revised = False
         self._intake: Intake | None = None
         self._writer: EventWriter | None = None
         self._encoder = EventEncoder(session)
@@ -77,7 +83,8 @@ class IndexBuilder:
         self.index = finished or self._new_index(previous)
 
     def _new_index(self, previous: SessionIndex | None) -> SessionIndex:
-        index = SessionIndex(self._session, epoch_of(self._source, self._cache, meta=self._meta), meta=self._meta)
+        epoch = epoch_of(self._source, self._cache, meta=self._meta, comparable=previous is not None)
+        index = SessionIndex(self._session, epoch, meta=self._meta)
         index.source_bytes = sum(known.size for _, known in self._fingerprint.files if known is not None)
         self._previous = previous if previous is not None and previous.epoch == index.epoch else None
         return index
@@ -85,53 +92,76 @@ class IndexBuilder:
     @property
     def can_grow(self) -> bool:
         """Whether `grow` can add to the index."""
-        return self._intake is not None and self._intake.can_grow and not self.index.superseded
+        intake = self._intake  # another thread may let go of it
+        return intake is not None and intake.can_grow and not self.index.superseded
 
     def stop(self) -> None:
         """Let `run` return soon, with the index unfinished."""
         self._stopped.set()
 
     def close(self) -> None:
-        """Let go of the session's files; the index stays as it is."""
-        with self._lock:
-            if self._intake is not None:
-                self._intake.close()
-            self._intake = None
+        """Let go of the session's files, as soon as nobody reads them; the index stays as it is. Never waits."""
+        self._closed = True
+        if self._lock.acquire(blocking=False):
+            self._release()
+
+    def _release(self) -> None:
+        """Let others read; whoever reads last of a closed builder closes the files."""
+        if self._closed:
+            self._drop_intake()
+        self._lock.release()
+        if self._closed and self._intake is not None:  # closed in between
+            self.close()
+
+    def _drop_intake(self) -> None:
+        intake, self._intake = self._intake, None
+        if intake is not None:
+            intake.close()
 
     # ---------------------------------------------------------------------------------------------- the first time
 
     def run(self) -> None:
         """Read everything. Whatever goes wrong becomes the index's `failure`; nothing is raised."""
-        with self._lock:
-            try:
-                self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)  # it may be deleted at any time
-                making = tempfile.TemporaryDirectory(prefix=MAKING_PREFIX, dir=self._cache, ignore_cleanup_errors=True)
-                with making as made:
-                    self._read(Path(made) / "index")
-            except ArchiveError as problem:
-                self.index.fail(problem)
-            except OSError as problem:
-                self.index.fail(ArchiveError("the session could not be read or cached", str(problem)))
-            except Exception as problem:  # a defect of a reader ends one session, not the server
-                log.debug("in full", exc_info=problem)
-                self.index.fail(ArchiveError("the session could not be decoded", repr(problem)))
+        self._lock.acquire()
+        try:
+            self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)  # it may be deleted at any time
+            making = tempfile.TemporaryDirectory(prefix=MAKING_PREFIX, dir=self._cache, ignore_cleanup_errors=True)
+            with making as made:
+                self._read(Path(made) / "index")
+        except ArchiveError as problem:
+            self._fail(problem)
+        except OSError as problem:
+            self._fail(ArchiveError("the session could not be read or cached", str(problem)))
+        except _Stopped:
+            self._fail(ArchiveError("the server is stopping"))
+        except Exception as problem:  # a defect of a reader ends one session, not the server
+            log.debug("in full", exc_info=problem)
+            self._fail(ArchiveError("the session could not be decoded", repr(problem)))
+        finally:
+            self._release()
+
+    def _fail(self, problem: ArchiveError) -> None:
+        self._drop_intake()
+        self.index.fail(problem)
 
     def _read(self, folder: Path) -> None:
         folder.mkdir(mode=0o700)
-        self._intake = open_intake(self._source, self._session, meta=self._meta)
+        is_at_rest = self._fingerprint.age() >= RECORD_REST_SECONDS
+        intake = self._intake = open_intake(self._source, self._session, meta=self._meta)
         self._writer = EventWriter.create(folder, self.index, self._verify)
         try:
             self.index.settle(sys.maxsize)
-            for item in chain(self._intake.pull(), self._intake.tail()):
+            for item in intake.pull(tail=True):
                 self._take(item)
             self.index.settle(self._writer.count)
-            for item in self._intake.pending():
+            for item in intake.pending():
                 self._take(item)
             header = {
                 "version": INDEX_VERSION,
                 "count": self._writer.count,
                 "settled": self.index.settled,
-                "truncated": self._truncated,
+                "shown": self._writer.count if is_at_rest else self.index.settled,
+                "truncated": self._truncated or intake.half_written,
                 "skipped_count": self._bad_count,
                 "skipped_lines": self._bad,
             }
@@ -142,21 +172,24 @@ class IndexBuilder:
         finally:
             self._writer.close()
             self._writer = None
-            if not self._intake.can_grow:
-                self._intake.close()
         self._settle(folder, header)
+        if is_at_rest:
+            self.index.show_all()
+        if self._revised and Fingerprint.of(self._source) != self._fingerprint:
+            self.index.supersede()
 
     def _take(self, item: TimedItem) -> None:
         assert self._writer is not None
-        if self._stopped.is_set():
-            raise ArchiveError("the server is stopping")
-        if isinstance(item, Revised):  # what it is about was known beforehand, or the file changed in this moment
+        if isinstance(item, Revised):  # by what came since the reader looked ahead
+            self._revised = True
             return
         event = self._encode(self._writer.count, item)
         if event is not None:
             self._writer.add(event)
 
     def _encode(self, seq: int, item: TimedItem) -> EncodedEvent | None:
+        if self._stopped.is_set():
+            raise _Stopped
         if isinstance(item, Revised):
             raise _Changed
         if isinstance(item, BadRecord):
@@ -177,9 +210,6 @@ class IndexBuilder:
             folder.rename(place)
             folder = place
         self.index.adopt(folder, header)
-        if self._fingerprint.age() >= RECORD_REST_SECONDS:
-            self.index.show_all()
-
     # ------------------------------------------------------------------------------------------- the bad records
 
     def _forget_bad(self) -> None:
@@ -200,10 +230,10 @@ class IndexBuilder:
     def _verify(self, first: int, data: bytes) -> None:
         """Compare events that are about to be shown with what they were the last time."""
         previous = self._previous
-        if previous is None or first >= previous.count:
+        if previous is None or first >= previous.firm:
             return
         start = previous.offsets[first]
-        known = min(len(data), previous.offsets[previous.count] - start)
+        known = min(len(data), previous.offsets[previous.firm] - start)
         try:
             same = data[:known] == previous.read_bytes(start, known)
         except (ArchiveError, OSError):  # the old files are gone
@@ -212,7 +242,7 @@ class IndexBuilder:
             self._change_epoch(data)
 
     def _verify_end(self) -> None:
-        if self._previous is not None and self.index.count < self._previous.count:
+        if self._previous is not None and self.index.count < self._previous.firm:
             self._change_epoch(b"shorter")
         self._previous = None
 
@@ -224,82 +254,127 @@ class IndexBuilder:
 
     def catch_up(self) -> None:
         """Read a finished index's session up to where the index ends, so that it can grow. Takes as long as `run`."""
-        with self._lock:
-            if self._intake is not None or self.index.superseded:
-                return
-            self._grow(self._read_again)
+        self._lock.acquire()
+        try:
+            if self._intake is None and not self.index.superseded:
+                self._closed = False
+                self._try(self._read_again)
+        finally:
+            self._release()
 
     def _read_again(self) -> None:
-        self._intake = open_intake(self._source, self._session, meta=self._meta)
-        if self._intake.can_grow:
+        intake = open_intake(self._source, self._session, meta=self._meta)
+        try:
             self._forget_bad()
-            self._append(chain(self._intake.pull(), self._intake.tail()), 0)
-        else:
-            self._intake.close()
+            if intake.can_grow and self._append(intake.pull(tail=True), 0) < self.index.settled:
+                raise _Changed
+        except BaseException:
+            intake.close()
+            raise
+        self._intake = intake  # from now on it can grow
+        self._note_bad_records()
 
-    def grow(self, rest_seconds: float = 0.0) -> None:
+    def grow(self, rest_seconds: float = 0.0, *, spare_bytes: int = 0, patience: float = 0.0) -> bool:
         """Read on where the files have grown; where they did something else the index is superseded.
 
-        While the session is being read already nothing is done: that reading comes to the new part by itself.
         `rest_seconds` says for how long the session has been at rest: then what its writer may have left unfinished is
-        taken as it is, and what was read before is checked for having been changed in place.
+        taken as it is, and what was read before is checked for having been changed in place; so it is for
+        `spare_bytes`, on which that check may be spent. Whether it was done is told: while another thread reads (for
+        up to `patience` seconds) it is not, and that thread looks again when it is done.
         """
-        if not self._lock.acquire(blocking=False):
-            return
-        try:
-            if self.can_grow and self.index.complete:
-                self._grow(lambda: self._read_on(rest_seconds))
-        finally:
-            self._lock.release()
+        done = False
+        self._asked = True
+        while self._asked and self._lock.acquire(timeout=patience):
+            try:
+                self._asked = False
+                if self.can_grow and self.index.complete:
+                    self._try(lambda: self._read_on(rest_seconds, spare_bytes))
+                    done = True
+            finally:
+                self._release()
+        return done
 
-    def _read_on(self, rest_seconds: float) -> None:
-        intake, index = self._intake, self.index
+    def holds_back(self) -> bool:
+        """Whether the reader holds records back that are not in the index."""
+        with self._lock:
+            intake, index = self._intake, self.index
+            return intake is not None and index.settled == index.count and any(True for _ in intake.pending())
+
+    def _read_on(self, rest_seconds: float, spare_bytes: int) -> None:
+        intake = self._intake
         assert intake is not None
         if not intake.has_only_grown():
             raise _Changed
-        self._append(intake.pull(), index.settled)
-        if rest_seconds >= LINE_REST_SECONDS:
-            if not intake.is_intact():
-                raise _Changed
-            self._append(intake.tail(), index.settled)
+        is_at_rest = rest_seconds >= LINE_REST_SECONDS
+        self._append(intake.pull(tail=is_at_rest), self.index.settled)
+        self._note_bad_records()
+        if (is_at_rest or spare_bytes) and not intake.is_intact(spare_bytes):
+            raise _Changed
         if rest_seconds >= RECORD_REST_SECONDS:
-            self._append(intake.pending(), index.settled, settles=False)
-            index.show_all()
+            self._append(intake.pending(), self.index.settled, settles=False)
+            self.index.show_all()
 
-    def _grow(self, step: Callable[[], None]) -> None:
+    def _try(self, step: Callable[[], None]) -> None:
+        """Read on; what fails on the way has lost its place, so that the session is to be read anew."""
         try:
             step()
         except _Changed:
             self.index.supersede()
-        except (ArchiveError, OSError) as problem:  # it may be back soon; what was read of it still plays
+        except _Stopped:
+            self._drop_intake()
+        except (ArchiveError, OSError) as problem:
             log.info("%s could not be read on: %s", self._source.path, problem)
+            self.index.supersede()
         except Exception as problem:  # a defect of a reader ends one session's growth, not the server
             log.error("%s could not be read on: %r", self._source.path, problem)
             log.debug("in full", exc_info=problem)
+            self._drop_intake()
 
-    def _append(self, items: Iterable[TimedItem], seq: int, *, settles: bool = True) -> None:
-        """Add what is new of records that begin with the event `seq`; those that are there must come the same."""
+    def _append(self, items: Iterable[TimedItem], seq: int, *, settles: bool = True) -> int:
+        """Add what is new of records that begin with the event `seq`; those that are there must come the same.
+
+        Gives the number behind the last one.
+        """
+        before = self.index
+        try:
+            for item in items:
+                event = self._encode(seq, item)
+                if event is not None:
+                    self._add(seq, event)
+                    seq += 1
+            if settles:
+                self.index.settle(max(seq, self.index.settled))
+            if self._writer is not None:
+                self._writer.publish()
+        finally:
+            if self.index is not before:
+                before.supersede()
+        return seq
+
+    def _add(self, seq: int, event: EncodedEvent) -> None:
+        if seq < self._count and not self._comes_again(seq, event):
+            self._fork(seq)
+        if seq >= self._count:
+            self._appender().add(event)
+
+    def _comes_again(self, seq: int, event: EncodedEvent) -> bool:
         index = self.index
-        for item in items:
-            if self._stopped.is_set():
-                return
-            event = self._encode(seq, item)
-            if event is None:
-                continue
-            if seq < index.settled:
-                if index.size_of(seq, seq + 1) != len(event.data) + 1:
-                    raise _Changed
-            elif seq < self._count:
-                if index.read_now(seq, seq + 1) != event.data + b",":
-                    raise _Changed
-            else:
-                self._appender().add(event)
-            seq += 1
-        index.truncated, index.skipped_count, index.skipped_lines = self._truncated, self._bad_count, self._bad
-        if settles:
-            index.settle(max(seq, index.settled))
-        if self._writer is not None:
-            self._writer.publish()
+        if seq < index.settled:
+            if index.size_of(seq, seq + 1) != len(event.data) + 1:
+                raise _Changed
+            return True
+        return index.read_now(seq, seq + 1) == event.data + b","
+
+    def _fork(self, seq: int) -> None:
+        """Go on with an index without the events from `seq` on: they were provisional, and are other ones by now."""
+        if self._writer is not None or seq < self.index.firm:  # those who follow have them
+            raise _Changed
+        self.index, self._writer = EventWriter.fork(self.index, seq, self._cache)
+
+    def _note_bad_records(self) -> None:
+        assert self._intake is not None
+        truncated = self._truncated or self._intake.half_written
+        self.index.note_bad(self._bad, self._bad_count, truncated=truncated)
 
     @property
     def _count(self) -> int:

@@ -11,6 +11,7 @@ from typing import Protocol, TypeAlias
 from scrollcast.archive.encoding import RecordTimer, SessionClock, TimedRecord
 from scrollcast.archive.formats import Decoder, Item, Revised, SessionSource
 from scrollcast.archive.growing_file import GrowingFile
+from scrollcast.archive.storage import Line
 from scrollcast.model import BadRecord, Record, Session
 
 __all__ = ["Intake", "TimedItem", "open_intake"]
@@ -25,14 +26,19 @@ class Intake(Protocol):
     """Where a session's records come from."""
 
     can_grow: bool
-    """Whether `pull` can be asked again when the session has grown."""
+    """Whether `pull` can be asked again when the session has grown. What it gives is then to be read to its end."""
 
-    def pull(self) -> Iterator[TimedItem]:
-        """What is there and was not given yet, up to the last whole line."""
+    @property
+    def half_written(self) -> bool:
+        """Whether the session stopped in a record that is not whole, when the tail was last asked for."""
         ...
 
-    def tail(self) -> Iterator[TimedItem]:
-        """What a last line without an end holds, once; `Revised` comes out of `pull` if it goes on otherwise."""
+    def pull(self, *, tail: bool) -> Iterator[TimedItem]:
+        """What is there and was not given yet, up to the last whole line; with `tail` a last line without an end too.
+
+        `Revised` where something of it belongs before what was given, or changes it: a line that was given as a tail
+        and went on otherwise is such a thing.
+        """
         ...
 
     def pending(self) -> Iterator[TimedItem]:
@@ -43,7 +49,7 @@ class Intake(Protocol):
         """Whether `pull` can go on where it stopped."""
         ...
 
-    def is_intact(self) -> bool:
+    def is_intact(self, spare_bytes: int = 0) -> bool:
         """Whether what was given still stands in the files (`GrowingFile.is_intact`)."""
         ...
 
@@ -83,36 +89,37 @@ class _Lines:
         self._timer = timer
         self._file: GrowingFile | None = None
         self._given_tail: bytes | None = None  # the unended line that was given already
+        self.half_written = False
 
-    def pull(self) -> Iterator[TimedItem]:
-        """The records of the whole lines that came since.
+    def pull(self, *, tail: bool) -> Iterator[TimedItem]:
+        """The records of the lines that came since.
 
         Raises:
             ArchiveError: the file cannot be read.
         """
         self._file = self._file or GrowingFile(self._path, self._root)
         for line in self._file.lines():
+            self.half_written = False
             if self._given_tail is not None:
                 given, self._given_tail = self._given_tail, None
-                if given == line.data:
+                if given == (line.data or b""):
                     continue
                 yield Revised()
             yield from _timed(self._decoder.feed(line), self._timer)
+        rest = self._file.tail() if tail and self._given_tail is None else None
+        if rest is not None:
+            yield from self._feed_tail(rest)
 
-    def pull_if_there(self) -> Iterator[TimedItem]:
+    def pull_if_there(self, *, tail: bool) -> Iterator[TimedItem]:
         """The same of a file that may be missing."""
-        return self.pull() if self._file or self._path.exists() else iter(())
+        return self.pull(tail=tail) if self._file or self._path.exists() else iter(())
 
-    def tail(self) -> Iterator[TimedItem]:
+    def _feed_tail(self, tail: Line) -> Iterator[TimedItem]:
         """The records of an unended line; one that is not whole yet comes again."""
-        tail = self._file.tail() if self._file and self._given_tail is None else None
-        if tail is None:
-            return
         items = list(self._decoder.feed(tail))
-        if any(isinstance(item, BadRecord) and item.half_written for item in items):
-            yield BadRecord(tail.number, half_written=True)  # it comes again when it is whole
-        else:
-            self._given_tail = tail.data
+        self.half_written = any(isinstance(item, BadRecord) and item.half_written for item in items)
+        if not self.half_written:  # else it comes again when it is whole
+            self._given_tail = (tail.data or b"").removesuffix(b"\r")
             yield from _timed(items, self._timer)
 
     def pending(self) -> Iterator[TimedItem]:
@@ -121,8 +128,8 @@ class _Lines:
     def has_only_grown(self) -> bool:
         return self._file is None or self._file.has_only_grown()
 
-    def is_intact(self) -> bool:
-        return self._file is None or self._file.is_intact()
+    def is_intact(self, spare_bytes: int = 0) -> bool:
+        return self._file is None or self._file.is_intact(spare_bytes)
 
     def close(self) -> None:
         if self._file:
@@ -140,12 +147,14 @@ class _Merged:
         self._clock = clock
         self._last = (0, False)
 
-    def pull(self) -> Iterator[TimedItem]:
-        """What came since; `Revised` where some of it belongs before what was given."""
-        return self._in_order(self._messages.pull(), self._meta_events.pull_if_there())
+    @property
+    def half_written(self) -> bool:
+        return self._messages.half_written or self._meta_events.half_written
 
-    def _in_order(self, messages: Iterator[TimedItem], meta_events: Iterator[TimedItem]) -> Iterator[TimedItem]:
-        for item in merge_by_time(messages, meta_events, self._clock):
+    def pull(self, *, tail: bool) -> Iterator[TimedItem]:
+        """What came since, in order."""
+        apart = self._meta_events.pull_if_there(tail=tail)
+        for item in merge_by_time(self._messages.pull(tail=tail), apart, self._clock):
             if isinstance(item, TimedRecord):
                 key = (item.t_ms, item.record.is_meta)
                 if key < self._last or (self._clock.base_is_meta and not item.record.is_meta):
@@ -153,17 +162,14 @@ class _Merged:
                 self._last = key
             yield item
 
-    def tail(self) -> Iterator[TimedItem]:
-        return self._in_order(self._messages.tail(), self._meta_events.tail())
-
     def pending(self) -> Iterator[TimedItem]:
         return merge_by_time(self._messages.pending(), self._meta_events.pending(), self._clock)
 
     def has_only_grown(self) -> bool:
         return self._messages.has_only_grown() and self._meta_events.has_only_grown()
 
-    def is_intact(self) -> bool:
-        return self._messages.is_intact() and self._meta_events.is_intact()
+    def is_intact(self, spare_bytes: int = 0) -> bool:
+        return self._messages.is_intact(spare_bytes) and self._meta_events.is_intact(spare_bytes)
 
     def close(self) -> None:
         self._messages.close()
@@ -174,6 +180,7 @@ class _Whole:
     """Records that can only be read all at once."""
 
     can_grow = False
+    half_written = False  # where it is so, a `BadRecord` says it
 
     def __init__(self, messages: Iterator[Item], apart: Iterator[Item] | None, clock: SessionClock) -> None:
         timed = _timed(messages, RecordTimer(clock))
@@ -181,11 +188,8 @@ class _Whole:
             timed = merge_by_time(timed, _timed(apart, RecordTimer(clock, meta_sets_base=True)), clock)
         self._items = timed
 
-    def pull(self) -> Iterator[TimedItem]:
+    def pull(self, *, tail: bool) -> Iterator[TimedItem]:
         return self._items
-
-    def tail(self) -> Iterator[TimedItem]:
-        return iter(())
 
     def pending(self) -> Iterator[TimedItem]:
         return iter(())
@@ -193,7 +197,7 @@ class _Whole:
     def has_only_grown(self) -> bool:
         return False
 
-    def is_intact(self) -> bool:
+    def is_intact(self, spare_bytes: int = 0) -> bool:
         return True
 
     def close(self) -> None:

@@ -71,6 +71,8 @@ class SearchIndex:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        """Where it lies, for a helper process to open one of its own."""
         self._database = SearchDatabase(folder)
         self._matches: OrderedDict[tuple[int, Query], _Matches] = OrderedDict()
         self._lock = threading.Lock()  # of these

@@ -7,9 +7,8 @@ import logging
 import os
 import sqlite3
 import threading
-import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import time_ns
@@ -20,12 +19,10 @@ from scrollcast.errors import ArchiveError
 __all__ = ["Damaged", "SearchDatabase"]
 
 FILE_NAME: Final = "search.db"
-LOCK_NAME: Final = "search.lock"
+LOCK_NAME: Final = "search.db-lock"
 
 SCHEMA_VERSION: Final = 1
-"""Grows with any change of the tables, of what a block holds or of how text is folded."""
-
-SCHEMA: Final = f"{SCHEMA_VERSION} {unicodedata.unidata_version}"  # folding follows Python's Unicode tables
+"""Grows with any change of the tables, of what is searched, of how it is folded or of what a block holds."""
 
 READERS: Final = 4
 """Questions answered at the same time; more of them wait. A thread has no connection of its own: an executor has dozens
@@ -136,6 +133,8 @@ class SearchDatabase:
         return answer
 
     def _write_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._closed:
+            raise ArchiveError("the server is stopping")
         opened = self._writer
         if opened is None or opened.inode != self._inode():
             self._drop_writer()
@@ -208,10 +207,14 @@ class SearchDatabase:
 
     def _open(self) -> _Opened:
         with self._alone():
-            with suppress(Damaged, sqlite3.DatabaseError):
+            try:
                 return self._open_as_it_is()
-            self._delete()
-            return self._open_as_it_is()
+            except (Damaged, sqlite3.DatabaseError) as problem:
+                if not _is_damage(problem):
+                    raise
+                log.info("the search index is made anew: %s", problem)
+                self._delete()
+                return self._open_as_it_is()
 
     def _open_as_it_is(self) -> _Opened:
         connection = sqlite3.connect(self._path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -221,7 +224,7 @@ class SearchDatabase:
             schema = _schema_of(connection)
             if schema is None:
                 _create(connection)
-            elif schema != SCHEMA:
+            elif schema != SCHEMA_VERSION:
                 raise Damaged(f"it is of another version: {schema}")
             return _Opened(connection, self._inode())
         except BaseException:
@@ -275,15 +278,15 @@ def _configure(connection: sqlite3.Connection) -> None:
     )
 
 
-def _schema_of(connection: sqlite3.Connection) -> str | None:
-    """The schema that the tables are of; `None` where there are none."""
+def _schema_of(connection: sqlite3.Connection) -> int | None:
+    """The version that the tables are of, -1 for foreign ones; `None` where there are none."""
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
         return None
     try:
         row = connection.execute("SELECT value FROM facts WHERE name = 'schema'").fetchone()
     except sqlite3.OperationalError:
-        return "none"
-    return str(row[0]) if row else "none"
+        return -1
+    return row[0] if row and isinstance(row[0], int) else -1
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -302,7 +305,7 @@ def _create(connection: sqlite3.Connection) -> None:
         );
         INSERT INTO words (words, rank)
             VALUES ('hashsize', {HASH_BYTES}), ('automerge', {AUTOMERGE}), ('crisismerge', {CRISIS_MERGE});
-        INSERT INTO facts VALUES ('schema', '{SCHEMA}'), ('generation', {time_ns()});
+        INSERT INTO facts VALUES ('schema', {SCHEMA_VERSION}), ('generation', {time_ns()});
         COMMIT;
         """
     )

@@ -239,12 +239,12 @@ def _term(piece: re.Match[str], *, being_typed: bool) -> Term | None:
 # ------------------------------------------------------------------------------------------------------ snippets
 
 
-def make_snippet(original: bytes, terms: Sequence[Term]) -> Snippet:
+def make_snippet(original: bytes, folded: bytes, terms: Sequence[Term]) -> Snippet:
     """The piece of a UTF-8 text around the first match of one of the terms, with every match in it marked.
 
     White space is one blank each; an ellipsis stands where the text goes on. Without a match it is the beginning.
     """
-    match_start, match_stop = _first_match(original, terms)
+    match_start, match_stop = _first_match(original, folded, terms)
     start = _cut_start(original, match_start)
     stop = _cut_end(original, max(match_stop, start + SNIPPET_BYTES), match_stop)
     piece = original[start:stop]
@@ -259,8 +259,7 @@ def make_snippet(original: bytes, terms: Sequence[Term]) -> Snippet:
 _BLANKS: Final = re.compile(r"\s+")
 
 
-def _first_match(original: bytes, terms: Sequence[Term]) -> tuple[int, int]:
-    folded = fold(original)
+def _first_match(original: bytes, folded: bytes, terms: Sequence[Term]) -> tuple[int, int]:
     found = [span for term in terms if (span := term.find(folded, 0, len(folded)))]
     if not found:
         return 0, 0

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from scrollcast.archive.encoding import EventEncoder, TimedRecord, time_records
 from scrollcast.archive.formats import SessionSource
+from scrollcast.errors import ArchiveError
 from scrollcast.model import Part, Record, Session
 
 __all__ = ["MAX_EVENT_CHARACTERS", "EventText", "TextIndex", "event_texts", "index_text", "searchable"]
@@ -49,12 +50,17 @@ def index_text(
     needs nothing that a helper process does not have.
 
     Raises:
-        ArchiveError: the session cannot be read, or the index cannot be written.
+        ArchiveError: the session cannot be read or decoded, or the index cannot be written.
     """
-    records = source.reader.records(source, meta=False)
-    synthetic = session.timing == "synthetic"
-    timed = time_records(records, session.created_at or FALLBACK_CREATED_AT, synthetic=synthetic)
-    return index.replace(number, key, epoch, event_texts(timed))
+    try:
+        records = source.reader.records(source, meta=False)
+        synthetic = session.timing == "synthetic"
+        timed = time_records(records, session.created_at or FALLBACK_CREATED_AT, synthetic=synthetic)
+        return index.replace(number, key, epoch, event_texts(timed))
+    except ArchiveError:
+        raise
+    except Exception as problem:  # a defect of a reader leaves one session out, not all that come after it
+        raise ArchiveError("the session could not be decoded", repr(problem)) from problem
 
 
 def event_texts(items: Iterable[object]) -> Iterator[EventText]:
@@ -207,8 +213,7 @@ _SURE_DEPTH: Final = 200
 
 def _can_be_encoded(timed: TimedRecord) -> bool:
     """Whether the player has this event: one nested too deeply to be written has no number."""
-    record = timed.record
-    if not any(_is_deep(value) for value in (*record.content, record.metadata)):
+    if not _is_deep(timed.record.content, timed.record.metadata or {}):
         return True
     try:
         EventEncoder(_NO_SESSION).encode(0, timed)
@@ -217,20 +222,15 @@ def _can_be_encoded(timed: TimedRecord) -> bool:
     return True
 
 
-def _is_deep(value: object) -> bool:
-    level = [value]
+def _is_deep(parts: Iterable[Part], metadata: Mapping[str, Any]) -> bool:
+    level: list[Any] = [*parts, metadata]
     for _ in range(_SURE_DEPTH):
-        level = [inner for outer in level for inner in _inside(outer) if isinstance(inner, (dict, list))]
+        level = [
+            inner
+            for outer in level
+            for inner in (outer if isinstance(outer, list) else outer.values())
+            if isinstance(inner, (dict, list))
+        ]
         if not level:
             return False
     return True
-
-
-def _inside(value: object) -> Iterable[Any]:
-    match value:
-        case Mapping():
-            return value.values()
-        case list():
-            return value
-        case _:
-            return ()

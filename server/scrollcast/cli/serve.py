@@ -12,14 +12,14 @@ import socket
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 
+from scrollcast.cli.choosing import add_paths, choose, say, usable_cache, usable_kept
 from scrollcast.errors import SettingsError
-from scrollcast.settings import DEFAULT_PORT, PORTS_TRIED, Settings, cache_folder, demo_folder
+from scrollcast.settings import DEFAULT_PORT, PORTS_TRIED, Settings, keeps_sessions, kept_folder
 from scrollcast.stream.wire import MAX_COMMAND_BYTES
 from scrollcast.web.app import create_app
 from scrollcast.web.text_frames import TextFrameProtocol
@@ -40,12 +40,17 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
     parser = verbs.add_parser(
         "serve",
         help="serve sessions to the browser and to WebSocket clients",
-        description="Serves the sessions under each PATH: a native archive, or a file or folder of Claude Code "
-        "sessions. Without a PATH, the demo.",
+        description="Serves the sessions under each PATH, of any format that Scrollcast knows. Without a PATH, those "
+        "in the places where agents put them (scrollcast doctor shows these); where there are none, the demo.",
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="a session file, or a folder of sessions")
+    add_paths(parser)
+    parser.add_argument(
+        "--keep", action=argparse.BooleanOptionalAction, default=None,
+        help="copy every session as it is found and as it grows, so that it stays when its agent deletes it "
+        "(default: as SCROLLCAST_KEEP says, else not)",
+    )  # fmt: skip
     parser.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (default: %(default)s)")
     parser.add_argument(
         "--port", type=int, default=DEFAULT_PORT,
@@ -71,27 +76,28 @@ def serve(arguments: argparse.Namespace) -> int:
     """Serve until stopped."""
     level = logging.DEBUG if arguments.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    choice = choose(tuple(arguments.paths), discover=arguments.discover, demo=True)
+    keep = keeps_sessions() if arguments.keep is None else arguments.keep
     settings = Settings(
-        paths=tuple(arguments.paths) or (demo_folder(),),
+        paths=choice.paths,
+        places=choice.place_paths,
+        kept=usable_kept() if keep else kept_folder(),
+        keep=keep,
         host=arguments.host,
         port=arguments.port,
         open_browser=_has_screen() if arguments.open is None else arguments.open,
         allowed_hosts=frozenset(arguments.allow_host),
         allowed_origins=frozenset(arguments.allow_origin),
-        cache=_usable_cache(),
+        cache=usable_cache(),
     )
-    if not arguments.paths:
-        _say("no PATH was given, so this serves the demo; try: scrollcast serve ~/.claude/projects")
+    if choice.is_demo:
+        say("no agent's sessions were found on this machine, so this serves the demo; scrollcast doctor says more")
     listener = bind(settings.host, settings.port)
     port = listener.getsockname()[1]
     if settings.port not in (0, port):
-        _say(f"port {settings.port} is taken; using {port}")
+        say(f"port {settings.port} is taken; using {port}")
     _run(settings, listener, f"http://{_shown(settings.host)}:{port}/")
     return 0
-
-
-def _say(sentence: str) -> None:
-    print(f"scrollcast: {sentence}", file=sys.stderr)
 
 
 def _shown(host: str) -> str:
@@ -100,25 +106,6 @@ def _shown(host: str) -> str:
 
 def _has_screen() -> bool:
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def _usable_cache() -> Path:
-    """The cache folder.
-
-    Raises:
-        SettingsError: it cannot be made or written.
-    """
-    folder = cache_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as problem:
-        raise SettingsError(
-            f"the cache folder {folder} cannot be written ({problem.strerror}); "
-            "name another one in SCROLLCAST_CACHE_DIR"
-        ) from problem
-    return folder
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -217,6 +217,9 @@ def session_json(session: Session) -> dict[str, Any]:
         "duration_ms": session.duration_ms,
         "timing": session.timing,
         "live": session.live,
+        "parent_call_id": session.parent_call_id,
+        "has_errors": session.has_errors,
+        "source_gone": session.source_gone,
         "error": session.error,
         "metadata": session.metadata,
     }

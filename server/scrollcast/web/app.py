@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -15,7 +14,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from scrollcast.archive.archive import Archive
-from scrollcast.errors import ArchiveError, ScrollcastError
+from scrollcast.errors import ScrollcastError
 from scrollcast.settings import Settings, static_folder
 from scrollcast.stream.registry import StreamRegistry
 from scrollcast.web import routes
@@ -24,8 +23,6 @@ from scrollcast.web.security import RequestGuard
 from scrollcast.web.websocket import replay, unknown_socket
 
 __all__ = ["create_app"]
-
-log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -39,13 +36,16 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         archive = await asyncio.to_thread(Archive, settings.paths, settings.cache)
         app.state.archive = archive
-        looking = asyncio.create_task(_look_through(archive, app.state.ready))
+        loop = asyncio.get_running_loop()
+
+        def found() -> None:
+            with suppress(RuntimeError):  # the loop was closed meanwhile
+                loop.call_soon_threadsafe(app.state.ready.set)
+
+        await asyncio.to_thread(archive.keep_up, found)
         try:
             yield
         finally:
-            looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await looking
             await asyncio.to_thread(archive.close)
 
     app = Starlette(
@@ -58,7 +58,10 @@ def create_app(settings: Settings) -> Starlette:
             Route("/api/sessions/{scroll_id}", routes.session),
             Route("/api/sessions/{scroll_id}/timeline", routes.timeline),
             Route("/api/sessions/{scroll_id}/events", routes.events),
+            Route("/api/sessions/{scroll_id}/search", routes.search),
             Route("/api/sessions/{scroll_id}/events/{seq}/parts/{path:path}", routes.part),
+            Route("/api/facets", routes.facets),
+            Route("/api/unrecognised", routes.unrecognised),
             Route("/api/{rest:path}", routes.unknown_api),
             WebSocketRoute("/ws/sessions/{scroll_id}", replay),
             WebSocketRoute("/{rest:path}", unknown_socket),
@@ -77,13 +80,3 @@ def create_app(settings: Settings) -> Starlette:
     app.state.registry = StreamRegistry(settings.max_streams)
     app.state.ready = asyncio.Event()
     return app
-
-
-async def _look_through(archive: Archive, ready: asyncio.Event) -> None:
-    """Find the sessions, then keep the cache within its bound, while the server already answers."""
-    try:
-        await asyncio.to_thread(archive.catalogue.refresh)
-    except ArchiveError as problem:
-        log.error("%s", problem)
-    ready.set()
-    await asyncio.to_thread(archive.prune_cache)

@@ -1,117 +1,44 @@
-"""Which sessions a list shows, in which order, and from where on (`docs/protocol.md`, `GET /api/sessions`)."""
+"""What a query asks of the list of sessions (`docs/protocol.md`, `GET /api/sessions`)."""
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 from uuid import UUID
 
-import orjson
-
+from scrollcast.archive.listing import DEFAULT_LIMIT, MAX_LIMIT, SORT_KEYS, Listing, decode_cursor
 from scrollcast.archive.timestamps import Instant, parse_instant
 from scrollcast.errors import BadRequest
-from scrollcast.model import Session
-from scrollcast.stream.parameters import parse_int
+from scrollcast.stream.parameters import parse_bool, parse_int
 
-__all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "Listing", "Page"]
+__all__ = ["parse_count", "parse_listing"]
 
-DEFAULT_LIMIT: Final = 50
-MAX_LIMIT: Final = 500
-
-SORT_KEYS: Final = ("created_at", "updated_at", "title", "duration_ms", "count")
-
-_Key: TypeAlias = tuple[str | int, str]
-"""What a session is sorted by, then its id, so that the order is total and a cursor means one place in it."""
+_T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a list. `total` is the number of sessions on all of them."""
+def parse_listing(query: Mapping[str, str]) -> Listing:
+    """From query parameters; an unknown one is ignored, and so is one without a value.
 
-    sessions: list[Session]
-    next_cursor: str | None
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What was asked for."""
-
-    agent: str | None = None
-    project: str | None = None
-    after: Instant | None = None
-    before: Instant | None = None
-    sort: str = "updated_at"
-    descending: bool = True
-    limit: int = DEFAULT_LIMIT
-    cursor: _Key | None = None
-
-    @classmethod
-    def parse(cls, query: Mapping[str, str]) -> Listing:
-        """From query parameters; an unknown one is ignored.
-
-        Raises:
-            BadRequest: a value cannot be taken; it names the parameter.
-        """
-        sort = query.get("sort", "-updated_at")
-        if sort.removeprefix("-") not in SORT_KEYS:
-            raise BadRequest("sort", f"must be one of {', '.join(SORT_KEYS)}, with - before it for descending")
-        return cls(
-            agent=query.get("agent") or None,
-            project=query.get("project") or None,
-            after=_instant(query, "after"),
-            before=_instant(query, "before"),
-            sort=sort.removeprefix("-"),
-            descending=sort.startswith("-"),
-            limit=min(MAX_LIMIT, parse_count(query, "limit", DEFAULT_LIMIT)),
-            cursor=_decode_cursor(query["cursor"], sort) if query.get("cursor") else None,
-        )
-
-    def page(self, sessions: Iterable[Session]) -> Page:
-        """The page of these sessions that was asked for."""
-        shown = sorted((s for s in sessions if self._shows(s)), key=self._key, reverse=self.descending)
-        rest = [s for s in shown if self._follows(s)]
-        page, more = rest[: self.limit], len(rest) > self.limit
-        return Page(page, self._encode_cursor(page[-1]) if more else None, len(shown))
-
-    def _shows(self, session: Session) -> bool:
-        if self.agent is not None and session.agent != self.agent:
-            return False
-        if self.project is not None and session.project != self.project:
-            return False
-        if self.after is None and self.before is None:
-            return True
-        created = parse_instant(session.created_at)
-        if created is None:
-            return False
-        return (self.after is None or created >= self.after) and (self.before is None or created < self.before)
-
-    def _key(self, session: Session) -> _Key:
-        value = getattr(session, self.sort)
-        if self.sort == "title":
-            value = value.casefold()
-        return (value if value is not None else "", str(session.scroll_id))
-
-    def _follows(self, session: Session) -> bool:
-        if self.cursor is None:
-            return True
-        key = self._key(session)
-        return key < self.cursor if self.descending else key > self.cursor
-
-    def _encode_cursor(self, last: Session) -> str:
-        sort = f"-{self.sort}" if self.descending else self.sort
-        return urlsafe_b64encode(orjson.dumps((sort, *self._key(last)))).decode().rstrip("=")
-
-
-def _instant(query: Mapping[str, str], name: str) -> Instant | None:
-    if not query.get(name):
-        return None
-    instant = parse_instant(query[name])
-    if instant is None:
-        raise BadRequest(name, "must be a time as in RFC 3339, such as 2026-11-22T10:00:00Z")
-    return instant
+    Raises:
+        BadRequest: a value cannot be taken; it names the parameter.
+    """
+    sort = query.get("sort", "-updated_at")
+    if sort.removeprefix("-") not in SORT_KEYS:
+        raise BadRequest("sort", f"must be one of {', '.join(SORT_KEYS)}, with - before it for descending")
+    return Listing(
+        agent=query.get("agent") or None,
+        project=query.get("project") or None,
+        model=query.get("model") or None,
+        errors=_parse(query, "errors", parse_bool),
+        parent=_parse(query, "parent", _scroll_id),
+        live=_parse(query, "live", parse_bool),
+        after=_parse(query, "after", _instant),
+        before=_parse(query, "before", _instant),
+        sort=sort.removeprefix("-"),
+        descending=sort.startswith("-"),
+        limit=min(MAX_LIMIT, parse_count(query, "limit", DEFAULT_LIMIT)),
+        cursor=_parse(query, "cursor", lambda text: _cursor(text, sort)),
+    )
 
 
 def parse_count(query: Mapping[str, str], name: str, default: int) -> int:
@@ -124,13 +51,33 @@ def parse_count(query: Mapping[str, str], name: str, default: int) -> int:
         raise BadRequest(name, str(problem)) from None
 
 
-def _decode_cursor(text: str, sort: str) -> _Key:
-    """Raises `BadRequest` for a cursor that this server did not make, or made for another order."""
+def _parse(query: Mapping[str, str], name: str, parse: Callable[[str], _T]) -> _T | None:
+    """`None` where the parameter is missing or empty. `parse` raises `ValueError` with the reason."""
+    if not query.get(name):
+        return None
     try:
-        made_for, value, scroll_id = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        numeric = sort.removeprefix("-") in ("duration_ms", "count")
-        if made_for != sort or not isinstance(value, int if numeric else str):
-            raise ValueError("made for another order")
-        return (value, str(UUID(scroll_id)))
-    except (ValueError, TypeError, AttributeError):
-        raise BadRequest("cursor", "is not one that this server gave for this order") from None
+        return parse(query[name])
+    except ValueError as problem:
+        raise BadRequest(name, str(problem)) from None
+
+
+def _instant(text: str) -> Instant:
+    instant = parse_instant(text)
+    if instant is None:
+        raise ValueError("must be a time as in RFC 3339, such as 2026-11-22T10:00:00Z")
+    return instant
+
+
+def _scroll_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise ValueError("must be the id of a session") from None
+
+
+def _cursor(text: str, sort: str) -> tuple[str | int, str]:
+    """Raises for a cursor that this server did not make, or made for another order."""
+    try:
+        return decode_cursor(text, sort)
+    except ValueError:
+        raise ValueError("is not one that this server gave for this order") from None

@@ -12,20 +12,29 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from scrollcast.archive.archive import Archive
-from scrollcast.archive.catalogue import FRESH_SECONDS
 from scrollcast.archive.index import SessionIndex
+from scrollcast.archive.search import Hit
 from scrollcast.errors import BadRequest
 from scrollcast.settings import static_folder
 from scrollcast.stream.parameters import MIN_PREVIEW_BYTES, parse_bool, parse_int
 from scrollcast.stream.preview import cut_event, find_body, part_hrefs
 from scrollcast.stream.wire import Envelope, session_json
 from scrollcast.web.failures import problem
-from scrollcast.web.listing import Listing, parse_count
+from scrollcast.web.listing import parse_count, parse_listing
 
-__all__ = ["events", "health", "page", "part", "readiness", "session", "sessions", "timeline", "unknown_api"]
+__all__ = [
+    "events", "facets", "health", "page", "part", "readiness", "search", "session", "sessions", "timeline",
+    "unknown_api", "unrecognised",
+]  # fmt: skip
 
 DEFAULT_EVENTS: Final = 100
 MAX_EVENTS: Final = 1000
+
+DEFAULT_HITS: Final = 100
+MAX_HITS: Final = 1000
+
+MAX_UNRECOGNISED: Final = 500
+"""So many files that no reader knows are listed; a person looks at a few of them."""
 
 MAX_PAGE_BYTES: Final = 8 << 20
 """A page of events ends early rather than hold more than this, unless one event alone does."""
@@ -43,22 +52,51 @@ def _archive(request: Request) -> Archive:
 
 async def sessions(request: Request) -> Response:
     """`GET /api/sessions`."""
-    listing = Listing.parse(request.query_params)
+    listing = parse_listing(request.query_params)
     archive = _archive(request)
-    await asyncio.to_thread(archive.catalogue.refresh, older_than=FRESH_SECONDS)
-    found = await asyncio.to_thread(lambda: listing.page(archive.sessions()))
+    found = await asyncio.to_thread(archive.page, listing, request.query_params.get("q") or None)
+    page, shown = found.page, [session_json(session) for session in found.page.sessions]
+    for session, hits in zip(shown, found.hits or (), strict=found.hits is not None):
+        session["hits"] = [_hit_json(hit) for hit in hits]
+    answer = {"sessions": shown, "next_cursor": page.next_cursor, "total": page.total}
+    return _json({**answer, "progress": found.progress})
+
+
+def _hit_json(hit: Hit) -> dict[str, Any]:
+    snippet = [{"text": text, "match": is_match} for text, is_match in hit.snippet]
+    return {"seq": hit.seq, "t_ms": hit.t_ms, "kind": hit.kind, "snippet": snippet}
+
+
+async def facets(request: Request) -> Response:
+    """`GET /api/facets`."""
+    found = await asyncio.to_thread(_archive(request).catalogue.facets)
     return _json(
-        {
-            "sessions": [session_json(session) for session in found.sessions],
-            "next_cursor": found.next_cursor,
-            "total": found.total,
-        }
+        {name: [{"value": value, "count": count} for value, count in values] for name, values in found.items()}
     )
+
+
+async def unrecognised(request: Request) -> Response:
+    """`GET /api/unrecognised`."""
+    found = await asyncio.to_thread(_archive(request).catalogue.unrecognised)
+    files = [
+        {"path": str(file.path), "size": file.size, "why": file.why, "row_types": file.row_types}
+        for file in found[:MAX_UNRECOGNISED]
+    ]
+    return _json({"files": files, "total": len(found)})
+
+
+async def search(request: Request) -> Response:
+    """`GET /api/sessions/{scroll_id}/search`."""
+    query = request.query_params
+    limit = min(MAX_HITS, parse_count(query, "limit", DEFAULT_HITS))
+    found = await asyncio.to_thread(_archive(request).hits, request.path_params["scroll_id"], query.get("q", ""), limit)
+    return _json({"hits": [_hit_json(hit) for hit in found]})
 
 
 async def session(request: Request) -> Response:
     """`GET /api/sessions/{scroll_id}`."""
-    return _json(session_json(_archive(request).session(request.path_params["scroll_id"])))
+    found = await asyncio.to_thread(_archive(request).session, request.path_params["scroll_id"])
+    return _json(session_json(found))
 
 
 async def timeline(request: Request) -> Response:

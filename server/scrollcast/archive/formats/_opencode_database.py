@@ -34,7 +34,7 @@ from scrollcast.archive.formats._opencode_stores import Store
 from scrollcast.archive.storage import MAX_LINE_BYTES, FileStamp, confine, decode_json, stamp
 from scrollcast.errors import ArchiveError
 
-__all__ = ["SQLITE_MAGIC", "Database", "session_ids", "wal_of"]
+__all__ = ["SQLITE_MAGIC", "Database", "address_of", "session_ids", "wal_of"]
 
 SQLITE_MAGIC: Final = b"SQLite format 3\0"
 
@@ -72,7 +72,7 @@ def _opened(path: Path, root: Path) -> Iterator[sqlite3.Connection]:
         ArchiveError: it cannot be opened, or while it is read turns out to be damaged, locked or no database.
     """
     resolved = confine(path, root)
-    copy, address = _address(resolved, root)
+    copy, address = address_of(resolved, root)
     try:
         with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, check_same_thread=False)) as connection:
             _harden(connection)
@@ -107,8 +107,14 @@ def _in_words(problem: Exception) -> str:
     return "the database cannot be read"
 
 
-def _address(path: Path, root: Path) -> tuple[_Copy | None, str]:
-    """How to open it without leaving a trace, and the copy that has to live as long as it is open."""
+def address_of(path: Path, root: Path) -> tuple[_Copy | None, str]:
+    """How to open a database without leaving a trace, and the copy that has to live as long as it is open.
+
+    `path` has no links in it any more.
+
+    Raises:
+        ArchiveError: it cannot be read.
+    """
     journal = path.with_name(path.name + "-journal")
     if (found := stamp(journal)) is not None and found.size:
         raise ArchiveError("the database was left in the middle of a change; let the program that wrote it mend it")

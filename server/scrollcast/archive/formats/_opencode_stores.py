@@ -312,7 +312,7 @@ class Tree(Store):
 
     def _parts(self, message_id: str, name: str) -> list[Any]:
         """The parts of a message: by their ids where these ascend, else by time and the files' names."""
-        paths = self._part_paths(message_id if _NAME.fullmatch(message_id) else name.removesuffix(".json"))
+        paths = self.part_paths(message_id if _NAME.fullmatch(message_id) else name.removesuffix(".json"))
         parts = [(path.name, self._read(path)) for path in paths]
         # A part that names another message lies in the wrong folder.
         parts = [(at, part) for at, part in parts if mapping(part).get("messageID") in (None, message_id)]
@@ -320,7 +320,8 @@ class Tree(Store):
             return [part for _, part in sorted(parts, key=lambda found: str(found[1]["id"]))]
         return [part for _, part in sorted(parts, key=lambda found: (_start_time(found[1]), found[0]))]
 
-    def _part_paths(self, message_id: str) -> list[Path]:
+    def part_paths(self, message_id: str) -> list[Path]:
+        """The files of a message's parts."""
         folder = self._storage / "part" / message_id
         if folder.is_dir():
             return [folder / name for name in _names(folder)]
@@ -336,7 +337,7 @@ class Tree(Store):
             return None
         messages = self._storage / "message" / parent_id
         paths = (
-            path for name in _names(messages) for path in self._part_paths(_id_in(self._read(messages / name), name))
+            path for name in _names(messages) for path in self.part_paths(_id_in(self._read(messages / name), name))
         )
         for path, _ in zip(paths, range(_MAX_SEARCHED_PARTS), strict=False):
             part = mapping(self._read(path))

@@ -1,0 +1,101 @@
+"""Makes sessions searchable in helper processes, and learns on the way what only reading the whole of one can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from scrollcast.archive.catalogue import Indexable
+from scrollcast.archive.encoding import TimedRecord, time_records
+from scrollcast.archive.formats import SessionSource
+from scrollcast.archive.formats.readers import READERS_BY_NAME
+from scrollcast.archive.intake import EPOCH_START
+from scrollcast.archive.search import SearchBatch, SearchIndex
+from scrollcast.archive.searchable import event_texts
+from scrollcast.errors import ArchiveError
+from scrollcast.model import BadRecord
+
+__all__ = ["Figures", "index_job", "jobs_for", "read_reply"]
+
+JOB_NAME: Final = "index"
+
+JOB_SESSIONS: Final = 256
+JOB_BYTES: Final = 32 << 20
+"""So many sessions, or so much of them, is one job: large enough that what goes around it does not count, small enough
+that the newest sessions can be found within seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was learnt of a session as its files were when they had the key `key`."""
+
+    scroll_id: UUID
+    key: str
+    count: int
+    duration_ms: int
+    has_errors: bool
+
+
+def jobs_for(folder: Path, sessions: Iterable[Indexable]) -> Iterator[dict[str, Any]]:
+    """Jobs for `archive/workers.py` that index these sessions, in this order, into the search index in `folder`."""
+    batch: list[list[Any]] = []
+    size = 0
+    for session in sessions:
+        source = session.source
+        place = [source.reader.name, str(source.path), str(source.root), source.member, str(source.scroll_id)]
+        batch.append([session.number, session.key, *place])
+        size += session.size
+        if len(batch) >= JOB_SESSIONS or size >= JOB_BYTES:
+            yield {"job": JOB_NAME, "folder": str(folder), "sessions": batch}
+            batch, size = [], 0
+    if batch:
+        yield {"job": JOB_NAME, "folder": str(folder), "sessions": batch}
+
+
+def read_reply(reply: Mapping[str, Any]) -> list[Figures]:
+    """What a job has learnt; sessions that cannot be read are left out."""
+    return [Figures(UUID(scroll_id), *rest) for scroll_id, *rest in reply["figures"]]
+
+
+def index_job(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Index some sessions: `{"folder", "sessions": [[number, key, reader, path, root, member, id]]} -> {"figures"}`."""
+    index = SearchIndex(Path(job["folder"]))
+    try:
+        with index.batch() as batch:
+            found = [_index(batch, *session) for session in job["sessions"]]
+    finally:
+        index.close()
+    return {"figures": [figures for figures in found if figures is not None]}
+
+
+def _index(batch: SearchBatch, number: int, key: str, *place: str) -> Sequence[Any] | None:
+    reader, path, root, member, scroll_id = place
+    source = SessionSource(UUID(scroll_id), READERS_BY_NAME[reader], Path(path), Path(root), member)
+    noted = _Noted()
+    try:
+        session = source.reader.summarise(source)
+        records = source.reader.records(source, meta=False)
+        timed = time_records(records, session.created_at or EPOCH_START, synthetic=session.timing == "synthetic")
+        count = batch.replace(number, key, "", event_texts(noted.watch(timed)))
+    except ArchiveError:  # the catalogue says so too
+        batch.replace(number, key, "", ())
+        return None
+    return [scroll_id, key, count, noted.t_ms, noted.has_errors]
+
+
+class _Noted:
+    """What passed by."""
+
+    def __init__(self) -> None:
+        self.t_ms = 0
+        self.has_errors = False
+
+    def watch(self, items: Iterable[TimedRecord | BadRecord]) -> Iterator[TimedRecord]:
+        for item in items:
+            if isinstance(item, TimedRecord):
+                self.t_ms = item.t_ms
+                self.has_errors = self.has_errors or any(part.get("is_error") for part in item.record.content)
+                yield item

@@ -1,0 +1,180 @@
+"""What a server does behind its viewers: it finds sessions, makes them searchable and keeps copies, in one thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from scrollcast.archive.catalogue import Catalogue, Indexable
+from scrollcast.archive.database import FileLock
+from scrollcast.archive.indexing import jobs_for, read_reply
+from scrollcast.archive.kept import Keeper
+from scrollcast.archive.search import SearchIndex
+from scrollcast.archive.workers import MAX_WORKERS, Workers, WorkersEnded
+from scrollcast.errors import ArchiveError, SessionNotFound
+
+__all__ = ["Upkeep"]
+
+GATHER_SECONDS: Final = 0.5
+"""Changes are gathered for so long before the catalogue looks at them: an agent writes many lines a second."""
+
+REST_SECONDS: Final = 10.0
+"""A session that grows is made searchable when nothing was added to it for so long."""
+
+LATEST_SECONDS: Final = 60.0
+"""However much is added to it, it is made searchable again after so long."""
+
+SAFETY_SECONDS: Final = 600.0
+"""How often everything is looked through again, should the system have told less than there was."""
+
+FEW: Final = 32
+"""So many sessions do not need a second helper."""
+
+log = logging.getLogger(__name__)
+
+
+class Upkeep:
+    """Works in a thread of its own from `start` to `stop`.
+
+    `search` gives the search index for the catalogue as it is. `found` is called when everything was looked through for
+    the first time, and `tidy` after that.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        search: Callable[[], SearchIndex],
+        keeper: Keeper | None,
+        found: Callable[[], None],
+        tidy: Callable[[], None],
+    ) -> None:
+        self._catalogue = catalogue
+        self._search = search
+        self._keeper = keeper
+        self._found = found
+        self._tidy = tidy
+        self._changed: set[Path] = set()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._workers: Workers | None = None
+        # When a session that changed is to be made searchable, and since when it has been waiting for that.
+        self._due: dict[UUID, tuple[float, float]] = {}
+        self._thread = threading.Thread(target=self._run, name="scrollcast-upkeep", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and wait until it has."""
+        self._stopping.set()
+        self._wake.set()
+        if self._workers is not None:
+            self._workers.close()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def note_changes(self, paths: Collection[Path]) -> None:
+        """Say that these files changed. Returns at once."""
+        self._changed.update(paths)
+        self._wake.set()
+
+    # ------------------------------------------------------------------------------------------------------ the thread
+
+    def _run(self) -> None:
+        self._carefully(self._catalogue.refresh)
+        self._found()
+        self._carefully(self._tidy)
+        self._carefully(self._look_through)
+        next_safety = time.monotonic() + SAFETY_SECONDS
+        while not self._stopping.is_set():
+            self._carefully(self._look_at_changes)
+            self._carefully(self._index_due)
+            if time.monotonic() >= next_safety:
+                self._carefully(self._look_through)
+                next_safety = time.monotonic() + SAFETY_SECONDS
+            wait = min([next_safety, *(due for due, _ in self._due.values())]) - time.monotonic()
+            self._wake.wait(max(GATHER_SECONDS, wait))
+            self._stopping.wait(GATHER_SECONDS)
+            self._wake.clear()
+
+    def _carefully(self, work: Callable[[], None]) -> None:
+        try:
+            if not self._stopping.is_set():
+                work()
+        except WorkersEnded:
+            pass
+        except ArchiveError as problem:
+            log.error("%s", problem)
+        except Exception as problem:  # whoever watches must not lose the upkeep for one bad file
+            if not self._stopping.is_set():
+                log.error("upkeep: %r", problem)
+                log.debug("in full", exc_info=problem)
+
+    def _look_through(self) -> None:
+        """Find everything, keep what is to be kept, and make searchable what is not."""
+        self._catalogue.refresh()
+        behind = self._behind()
+        self._keep(session.source.scroll_id for session in behind)
+        self._index(behind)
+
+    def _look_at_changes(self) -> None:
+        paths = {self._changed.pop() for _ in range(len(self._changed))}
+        if not paths and not self._due:
+            return
+        touched = self._catalogue.note_changes(paths)
+        self._keep(touched)
+        if self._keeper is not None:
+            self._keeper.catch_up()
+        now = time.monotonic()
+        for scroll_id in touched:
+            _, since = self._due.get(scroll_id, (0.0, now))
+            self._due[scroll_id] = (min(now + REST_SECONDS, since + LATEST_SECONDS), since)
+
+    def _keep(self, scroll_ids: Iterable[UUID]) -> None:
+        if self._keeper is None:
+            return
+        for scroll_id in scroll_ids:
+            with suppress(SessionNotFound):
+                self._keeper.keep(self._catalogue.entry(scroll_id).source)
+
+    # ------------------------------------------------------------------------------------------------------- search
+
+    def _behind(self) -> list[Indexable]:
+        """The sessions that cannot be searched as they are, the newest first."""
+        states = self._search().states()
+        return [
+            session
+            for session in self._catalogue.indexable()
+            if session.number not in states or states[session.number].key != session.key
+        ]
+
+    def _index_due(self) -> None:
+        now = time.monotonic()
+        due = {scroll_id for scroll_id, (when, _) in self._due.items() if when <= now}
+        if due:
+            self._index([session for session in self._behind() if session.source.scroll_id in due])
+            for scroll_id in due:
+                del self._due[scroll_id]
+
+    def _index(self, behind: list[Indexable]) -> None:
+        search = self._search()
+        if not behind or not search.available:
+            return
+        with FileLock(self._catalogue.folder / "indexing.lock") as lock:
+            if not lock.acquire():  # another server is at it; what it leaves is found by the next look
+                return
+            with Workers(1 if len(behind) <= FEW else MAX_WORKERS) as self._workers:
+                for _, reply in self._workers.run(jobs_for(search.folder, behind)):
+                    for figures in read_reply(reply):
+                        self._catalogue.learn(
+                            figures.scroll_id, figures.key, figures.count, figures.duration_ms, figures.has_errors
+                        )
+                    if self._stopping.is_set():
+                        return

@@ -1,0 +1,107 @@
+"""What every verb that looks at sessions shares: which paths are meant, and whether our own folders can be used."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from scrollcast.archive.places import Place, default_places
+from scrollcast.errors import SettingsError
+from scrollcast.settings import Settings, cache_folder, demo_folder, kept_folder
+
+__all__ = ["Choice", "add_paths", "choose", "say", "settings_of", "usable_cache", "usable_kept"]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where to look: at `paths` that were named, and at `places`.
+
+    `is_demo` says that there was nothing to look at, so that `paths` is the demo.
+    """
+
+    paths: tuple[Path, ...]
+    places: tuple[Place, ...] = ()
+    is_demo: bool = False
+
+    @property
+    def place_paths(self) -> tuple[Path, ...]:
+        """The places' paths."""
+        return tuple(place.path for place in self.places)
+
+
+def add_paths(parser: argparse.ArgumentParser) -> None:
+    """Add `PATH …` and `--discover` to a verb."""
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="a session file, or a folder of sessions")
+    parser.add_argument(
+        "--discover", action="store_true",
+        help="look at the places where agents put their sessions too; without a PATH these are looked at anyway",
+    )  # fmt: skip
+
+
+def choose(paths: tuple[Path, ...], *, discover: bool = False, demo: bool = False) -> Choice:
+    """Where to look: at what was named; where nothing was, or with `discover`, at every agent's place.
+
+    With `demo` it is the demo where nothing was named and there is none of these places, nor anything that was kept.
+    """
+    if paths and not discover:
+        return Choice(paths)
+    places = default_places()
+    if demo and not paths and not any(place.exists for place in places) and not _holds_anything(kept_folder()):
+        return Choice((demo_folder(),), is_demo=True)
+    return Choice(paths, places)
+
+
+def _holds_anything(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(entry.is_dir() for entry in entries)
+    except OSError:
+        return False
+
+
+def settings_of(choice: Choice, cache: Path) -> Settings:
+    """The settings under which sessions are listed: the same roots as a server's, so that they share a catalogue.
+
+    Raises:
+        SettingsError: a named path cannot be looked at.
+    """
+    return Settings(paths=choice.paths, places=choice.place_paths, kept=kept_folder(), cache=cache)
+
+
+def usable_cache() -> Path:
+    """The cache folder.
+
+    Raises:
+        SettingsError: it cannot be made or written.
+    """
+    return _usable(cache_folder(), "the cache folder", "SCROLLCAST_CACHE_DIR")
+
+
+def usable_kept() -> Path:
+    """The folder of kept sessions.
+
+    Raises:
+        SettingsError: it cannot be made or written.
+    """
+    return _usable(kept_folder(), "the folder of kept sessions", "SCROLLCAST_KEPT_DIR")
+
+
+def _usable(folder: Path, name: str, variable: str) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as problem:
+        raise SettingsError(
+            f"{name} {folder} cannot be written ({problem.strerror}); name another one in {variable}"
+        ) from problem
+    return folder
+
+
+def say(sentence: str) -> None:
+    """Tell the person at the terminal something that is no output."""
+    print(f"scrollcast: {sentence}", file=sys.stderr)
