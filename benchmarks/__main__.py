@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import fast_replay, first_event, realtime_lateness
+from benchmarks import (
+    catalogue_speed,
+    fast_replay,
+    first_event,
+    idle,
+    live_latency,
+    realtime_lateness,
+    search_latency,
+)
 from benchmarks.report import main
 
-sys.exit(main([fast_replay.measure, realtime_lateness.measure, first_event.measure], __doc__))
+ALL = (fast_replay, realtime_lateness, first_event, live_latency, catalogue_speed, search_latency, idle)
+
+sys.exit(main([benchmark.measure for benchmark in ALL], __doc__))

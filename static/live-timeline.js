@@ -64,7 +64,7 @@ function isTurn({ role, metadata, content }, results) {
 /** @param {readonly Part[]} parts */
 function firstText(parts) {
   for (const part of parts) {
-    if ((part.type === 'text' || part.type === 'code') && part.text.trim()) return oneLine(part.text, LABEL_CHARACTERS);
+    if ((part.type === 'text' || part.type === 'code') && part.text.trim()) return short(part.text);
   }
   const other = parts.find((part) => part.type === 'image' || part.type === 'resource');
   return other ? `(${other.type})` : '';
@@ -75,5 +75,10 @@ function firstText(parts) {
  * @param {number} count
  */
 function andMore(label, count) {
-  return count === 1 ? oneLine(label, LABEL_CHARACTERS) : `${oneLine(label, LABEL_CHARACTERS)} (+${count - 1})`;
+  return count === 1 ? short(label) : `${short(label)} (+${count - 1})`;
+}
+
+/** Marks of Markdown make a one-line label harder to read. @param {string} text */
+function short(text) {
+  return oneLine(text.slice(0, LABEL_CHARACTERS * 4).replace(/[*`]+/g, ''), LABEL_CHARACTERS);
 }

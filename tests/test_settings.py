@@ -12,6 +12,8 @@ from scrollcast.settings import (
     cache_folder,
     demo_folder,
     is_loopback_name,
+    keeps_sessions,
+    kept_folder,
     static_folder,
 )
 from scrollcast.stream.registry import MAX_STREAMS
@@ -124,6 +126,53 @@ def test_which_names_always_mean_this_machine(name: str, loopback: bool) -> None
 def test_where_the_cache_lies(environment: dict[str, str], folder: str) -> None:
     """Our own variable, then the user's cache folder; a relative one is none (XDG Base Directory)."""
     assert cache_folder(environment) == Path(folder)
+
+
+@pytest.mark.parametrize(
+    ("environment", "folder"),
+    [
+        ({"SCROLLCAST_KEPT_DIR": "/a", "XDG_DATA_HOME": "/b", "HOME": "/c"}, "/a"),
+        ({"SCROLLCAST_KEPT_DIR": "", "XDG_DATA_HOME": "/b", "HOME": "/c"}, "/b/scrollcast/kept"),
+        ({"XDG_DATA_HOME": "relative", "HOME": "/c"}, "/c/.local/share/scrollcast/kept"),
+        ({"HOME": "/c"}, "/c/.local/share/scrollcast/kept"),
+    ],
+)
+def test_where_sessions_are_kept(environment: dict[str, str], folder: str) -> None:
+    """Our own variable, then the user's data: copies are no cache, they cannot be made anew."""
+    assert kept_folder(environment) == Path(folder)
+
+
+@pytest.mark.parametrize(
+    ("value", "keeps"), [("1", True), ("true", True), ("On", True), ("", False), ("0", False), (" no ", False)]
+)
+def test_whether_sessions_are_kept(value: str, keeps: bool) -> None:
+    """Only where it was asked for."""
+    assert keeps_sessions({"SCROLLCAST_KEEP": value}) is keeps
+    assert keeps_sessions({}) is False
+
+
+def test_a_variable_that_says_neither_yes_nor_no_is_refused() -> None:
+    """Sessions that somebody believes to be kept would be lost."""
+    with pytest.raises(SettingsError, match="SCROLLCAST_KEEP is maybe"):
+        keeps_sessions({"SCROLLCAST_KEEP": "maybe"})
+
+
+def test_what_is_opened_comes_in_order_of_preference(tmp_path: Path) -> None:
+    """What was named, what was found, all copies; each once. Places and copies may be missing."""
+    place, kept = tmp_path / "place", tmp_path / "kept"
+
+    assert Settings((tmp_path,), places=(place, tmp_path), kept=kept).roots == (tmp_path, place, kept)
+    assert Settings(places=(place,)).roots == (place,)
+
+
+def test_of_what_was_named_only_its_own_copies_are_opened(tmp_path: Path) -> None:
+    """Nobody who names a folder wants to see what else was kept."""
+    named, kept = tmp_path / "named", tmp_path / "kept"
+    copy = kept / "claude-code" / named.relative_to("/")
+    for folder in (named, copy, kept / "codex" / "elsewhere"):
+        folder.mkdir(parents=True)
+
+    assert Settings((named,), kept=kept).roots == (named, copy)
 
 
 def test_what_is_shipped_is_found() -> None:

@@ -263,7 +263,7 @@ export class Catalogue {
     this.#progress.update(progress);
     const { filters } = this.#bar;
     const matching = filters.q !== '' || countFilters(filters) > 0;
-    const words = matching ? `${count(total, 'session')} found` : count(total, 'session');
+    const words = `${count(total, 'session')}${matching ? ' found' : ''}${this.#building ? ' so far' : ''}`;
     if (this.#total.textContent !== words) this.#total.textContent = words;
     this.#drawEmpty(matching, progress);
     const counted = `${total} ${progress?.looked_at} ${this.#building}`;

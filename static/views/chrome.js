@@ -110,7 +110,7 @@ export function liveBadge() {
 }
 
 /** What is said of sessions without times of their own, in full. */
-export const SYNTHETIC_WORDS = 'This session was recorded without times. The pace is made up from the length of the text, as fast as one reads.';
+export const SYNTHETIC_WORDS = 'This session was recorded without timestamps. Its pace is made up from the length of the text, as fast as one reads.';
 
 /**
  * A picture of nothing much, words and a way on, in the middle of the page.

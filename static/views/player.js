@@ -185,7 +185,7 @@ export class Player {
   #syntheticBadge() {
     return el('button', {
       class: 'badge synthetic', title: SYNTHETIC_WORDS, attrs: { type: 'button' }, on: { click: () => this.#toasts.show(SYNTHETIC_WORDS, LONG_TOAST_MS) },
-    }, icon('clock'), 'times made up');
+    }, icon('clock'), 'no timestamps');
   }
 
   /** @param {ReplayState} state */

@@ -15,7 +15,7 @@ const SHOWN_HITS = 3;
 
 /** @type {Record<string, { icon: import('../icons.js').IconName, words: string }>} */
 const HIT_KINDS = {
-  text: { icon: 'dots', words: 'said' },
+  text: { icon: 'speech', words: 'said' },
   thinking: { icon: 'brain', words: 'thought' },
   tool_call: { icon: 'tool', words: 'asked of a tool' },
   tool_result: { icon: 'terminal', words: 'answered by a tool' },
@@ -94,9 +94,18 @@ export class SessionRow {
     replaceChildren(this.#facts,
       live && liveBadge(),
       ...facts,
-      errors && el('span', { class: 'tag error', title: 'A tool call failed in it' }, icon('warning'), 'errors'),
-      gone && el('span', { class: 'tag', title: 'The file that this session was read from is no longer there. What was read of it can still be played.' }, icon('gone'), 'source gone'),
-      timing === 'synthetic' && el('span', { class: 'tag', title: SYNTHETIC_WORDS }, icon('clock'), 'times made up'));
+      errors && this.#tag('warning', 'errors', 'A tool call failed in it', 'tag error'),
+      gone && this.#tag('gone', 'source gone', 'The file that this session was read from is no longer there'),
+      timing === 'synthetic' && this.#tag('clock', 'no timestamps', SYNTHETIC_WORDS));
+  }
+
+  /**
+   * @param {import('../icons.js').IconName} name
+   * @param {string} words
+   * @param {string} title
+   */
+  #tag(name, words, title, look = 'tag') {
+    return el('span', { class: look, title, on: { click: () => this.#link.click() } }, icon(name), words);
   }
 
   /**
@@ -139,7 +148,7 @@ export class SessionRow {
    * @param {string} q
    */
   #hitLink({ seq, t_ms: tMs, kind, snippet }, q) {
-    const known = HIT_KINDS[kind] ?? { icon: 'dots', words: oneLine(kind.replace(/_/g, ' '), 30) };
+    const known = HIT_KINDS[kind] ?? { icon: 'search', words: oneLine(kind.replace(/_/g, ' '), 30) };
     const pieces = snippet.map(({ text, match }) => (match ? el('mark', { text: plain(text) }) : plain(text)));
     return localLink(sessionPath(this.#id, formatHit(seq, q)), { class: 'hit', title: `${known.words}, at ${clock(tMs)}` },
       icon(known.icon), el('span', { class: 'hit-words' }, ...pieces), el('span', { class: 'hit-time', text: clock(tMs) }));
@@ -156,9 +165,9 @@ export class SessionRow {
   }
 }
 
-/** Runs of white space as one space: a snippet is a line. @param {string} text */
+/** A snippet is a line, without the marks of emphasis and code. @param {string} text */
 function plain(text) {
-  return safeText(text.replace(/\s+/g, ' '));
+  return safeText(text.replace(/\*\*|`/g, '').replace(/\s+/g, ' '));
 }
 
 /**

@@ -2,6 +2,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
 import orjson
 import pytest
@@ -115,14 +116,20 @@ def folder_of(cache: Path, name: str, size: int, age_seconds: float) -> Path:
     return folder
 
 
+def index_name(number: int) -> str:
+    """The name of an index's folder."""
+    return f"{UUID(int=number)}.messages.0123abcd"
+
+
 def test_oldest_indexes_go_first(cache: Path) -> None:
     """Over the limit the indexes that were made longest ago are deleted, and no more of them than need be."""
     for age in (3, 1, 2):
-        folder_of(cache, f"index-{age}", 100, age)
+        folder_of(cache, index_name(age), 100, age)
     (cache / "some.epoch").write_bytes(b"{}")
+    (cache / "catalogue").mkdir()
     prune(cache, 200)
 
-    assert {path.name for path in cache.iterdir()} == {"index-1", "index-2", "some.epoch"}
+    assert {path.name for path in cache.iterdir()} == {index_name(1), index_name(2), "some.epoch", "catalogue"}
 
 
 def test_abandoned_folders_go(cache: Path) -> None:
@@ -144,8 +151,8 @@ def test_cache_that_is_not_there_needs_no_pruning(tmp_path: Path) -> None:
 
 def test_folder_that_goes_away_meanwhile_is_passed_over(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process that prunes at the same time is no error."""
-    folder_of(cache, "index-1", 100, 1)
-    gone = folder_of(cache, "index-2", 100, 2)
+    one = folder_of(cache, index_name(1), 100, 1)
+    gone = folder_of(cache, index_name(2), 100, 2)
     iterdir = Path.iterdir
 
     def vanish(path: Path) -> object:
@@ -156,4 +163,4 @@ def test_folder_that_goes_away_meanwhile_is_passed_over(cache: Path, monkeypatch
     monkeypatch.setattr(Path, "iterdir", vanish)
     prune(cache, 0)
 
-    assert not (cache / "index-1").exists()
+    assert not one.exists()

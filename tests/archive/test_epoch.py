@@ -160,7 +160,7 @@ def test_whole_file_that_changes_has_another_epoch(root: Path, cache: Path) -> N
 def test_damaged_note_is_as_good_as_none(source: SessionSource, cache: Path, note: bytes) -> None:
     """A note that cannot be read is made again."""
     first = remembered(source, cache)
-    (cache / f"{source.scroll_id}.epoch").write_bytes(note)
+    (cache / f"{source.scroll_id}.messages.epoch").write_bytes(note)
 
     assert remembered(source, cache) == first
 
@@ -180,4 +180,4 @@ def test_note_leaves_nothing_beside_it(source: SessionSource, cache: Path) -> No
     """The note is written aside and moved into its place."""
     remembered(source, cache)
 
-    assert [path.name for path in cache.iterdir()] == [f"{source.scroll_id}.epoch"]
+    assert [path.name for path in cache.iterdir()] == [f"{source.scroll_id}.messages.epoch"]

@@ -22,11 +22,11 @@ from archives import (
     scripted_source,
     write_session,
 )
-from scrollcast.archive import index_builder
+from scrollcast.archive import event_writer
 from scrollcast.archive.cache import Fingerprint, index_place, load_index
+from scrollcast.archive.event_writer import FIRST_PUBLISH_EVENTS
 from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.index import SessionIndex
-from scrollcast.archive.event_writer import FIRST_PUBLISH_EVENTS
 from scrollcast.archive.index_builder import MAX_REPORTED_LINES, IndexBuilder
 from scrollcast.errors import ArchiveError
 from scrollcast.model import BadRecord, MarkerKind, Record, Session
@@ -215,7 +215,7 @@ async def test_full_disk_is_an_archive_error(tmp_path: Path, cache: Path, monkey
     def write(_fd: int, _data: bytes) -> NoReturn:
         raise OSError(28, "no space left on device")
 
-    monkeypatch.setattr(index_builder, "_write_fully", write)
+    monkeypatch.setattr(event_writer, "_write_fully", write)
     index = built(scripted_source(tmp_path, ScriptedReader(*records(1))), cache)
 
     with pytest.raises(ArchiveError, match="read or cached"):

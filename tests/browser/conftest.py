@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
-from browser.sessions import write_archive
+from browser.sessions import rest, write_archive
 from browser.viewing import PATIENCE_MS, Server, Viewer, tab
 
 FIXTURES: Final = Path(__file__).parents[2] / "archive_fixtures"
@@ -42,6 +42,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("archive")
     write_archive(root)
     shutil.copytree(FIXTURES / "demo", root / "demo")
+    rest(root)
     return root
 
 

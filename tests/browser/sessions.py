@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -34,6 +35,14 @@ def write_archive(root: Path) -> None:
     write_session(root, gapped(), scroll_id=GAPPED, title="Gapped")
     broken = write_session(root, [message("m0")], scroll_id=BROKEN, title="Broken")
     (broken / "session.json").write_text('{"title": "Broken", oh')
+    (root / "telemetry.jsonl").write_text('{"type":"span","ms":3}\n{"type":"metric","value":1}\n')
+
+
+def rest(root: Path) -> None:
+    """Let every file be an hour older, so that no session counts as being written."""
+    for path in root.rglob("*"):
+        at = path.stat().st_mtime - 3600
+        os.utime(path, (at, at))
 
 
 def steady() -> list[JsonObject]:

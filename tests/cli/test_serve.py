@@ -3,25 +3,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 
-from archives import write_session
+from archives import write_document, write_session
 from scrollcast.cli.serve import bind, make_config
 from scrollcast.errors import SettingsError
 from scrollcast.settings import PORTS_TRIED
 from scrollcast.web.text_frames import TextFrameProtocol
-from serving import Child, run_command, talk, until
+from serving import PATIENCE_SECONDS, Child, run_command, talk, until
 
 
 @pytest.fixture
@@ -113,17 +116,74 @@ def test_stdout_is_the_address_and_nothing_else(archive: Path, tmp_path: Path) -
     assert (status, out, err) == (0, "", "")
 
 
-def test_without_a_path_it_serves_the_demo(tmp_path: Path) -> None:
-    """And says so, on stderr."""
-    with Child(tmp_path, "serve", "--port", "0") as child:
-        listed = get(child.address() + "api/sessions").json()
+def sessions_of(home: Path, *arguments: str | Path, **environment: str) -> tuple[list[str], str]:
+    """The titles of what it serves, and what it says."""
+    with Child(home, "serve", "--port", "0", *arguments, **environment) as child:
+        address = child.address()
+        listed: list[Any] = get(address + "api/sessions").json()["sessions"]
         status, _out, err, _ = child.stop()
+    assert status == 0
+    assert all(session["error"] is None for session in listed)
+    return sorted(session["title"] for session in listed), err
 
-    assert listed["total"] >= 1
-    assert all(session["error"] is None for session in listed["sessions"])
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A place of sessions in the home folder, with one that is called `Found`."""
+    folder = tmp_path / ".local" / "share" / "scrollcast" / "sessions"
+    write_document(folder, talk(3), scroll_id=UUID(int=7), title="Found")
+    return folder
+
+
+def test_where_there_is_nothing_it_serves_the_demo(tmp_path: Path) -> None:
+    """And says so, on stderr."""
+    titles, err = sessions_of(tmp_path)
+
+    assert titles
     assert "serves the demo" in err
     assert err.count("\n") == 1
-    assert status == 0
+
+
+def test_without_a_path_it_serves_the_places(tmp_path: Path, place: Path) -> None:
+    """Those of agents, and those of the variable."""
+    write_document(tmp_path / "more", talk(3), scroll_id=UUID(int=8), title="More")
+
+    assert sessions_of(tmp_path) == (["Found"], "")
+    assert sessions_of(tmp_path, SCROLLCAST_PATHS=str(tmp_path / "more")) == (["Found", "More"], "")
+
+
+def test_with_a_path_it_serves_only_that(tmp_path: Path, archive: Path, place: Path) -> None:
+    """Unless the places are asked for too."""
+    assert sessions_of(tmp_path, archive) == (["A session"], "")
+    assert sessions_of(tmp_path, archive, "--discover") == (["A session", "Found"], "")
+
+
+def test_what_it_keeps_it_serves_when_the_original_is_gone(tmp_path: Path, place: Path) -> None:
+    """From the copy."""
+    kept = tmp_path / ".local" / "share" / "scrollcast" / "kept"
+    with Child(tmp_path, "serve", "--port", "0", "--keep") as child:
+        child.address()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not list(kept.rglob("*.json")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        child.stop()
+    shutil.rmtree(place)
+
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o700
+    assert sessions_of(tmp_path) == (["Found"], "")
+
+
+@pytest.mark.parametrize("variables", [{}, {"SCROLLCAST_KEEP": "1"}], ids=str)
+def test_a_kept_folder_that_cannot_be_written_is_said(archive: Path, tmp_path: Path, variables: dict[str, str]) -> None:
+    """With the variable that names another one."""
+    (tmp_path / "file").write_text("")
+    flags = [] if variables else ["--keep"]
+    place = str(tmp_path / "file")
+
+    said = refused(run_command(tmp_path, "serve", archive, *flags, SCROLLCAST_KEPT_DIR=place, **variables))
+
+    assert place in said
+    assert "SCROLLCAST_KEPT_DIR" in said
 
 
 def test_a_taken_port_is_passed_over_and_said_so(archive: Path, tmp_path: Path, taken: int) -> None:

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { formatMoment, parseMoment, parseTime } from '../../static/deep-link.js';
+import { formatHit, formatMoment, parseMoment, parseTime } from '../../static/deep-link.js';
+
+const NOTHING = { tMs: null, speed: null, idle: null, seq: null, q: '', live: false };
 
 for (const [text, ms] of /** @type {[string, number | null][]} */ ([
   ['754', 754_000], ['0', 0], ['1.5', 1_500], ['12:34', 754_000], ['1:02:03', 3_723_000], ['90:00', 5_400_000],
@@ -11,13 +13,23 @@ for (const [text, ms] of /** @type {[string, number | null][]} */ ([
 }
 
 test('speed and idle come along', () => {
-  assert.deepEqual(parseMoment('#t=754&speed=4&idle=2'), { tMs: 754_000, speed: 4, idle: 2 });
-  assert.deepEqual(parseMoment('#speed=max&idle=off'), { tMs: null, speed: 'max', idle: 'off' });
+  assert.deepEqual(parseMoment('#t=754&speed=4&idle=2'), { ...NOTHING, tMs: 754_000, speed: 4, idle: 2 });
+  assert.deepEqual(parseMoment('#speed=max&idle=off'), { ...NOTHING, speed: 'max', idle: 'off' });
 });
 
 test('what cannot be is left out', () => {
-  assert.deepEqual(parseMoment('#t=x&speed=1000&idle=0'), { tMs: null, speed: null, idle: null });
-  assert.deepEqual(parseMoment(''), { tMs: null, speed: null, idle: null });
+  assert.deepEqual(parseMoment('#t=x&speed=1000&idle=0&seq=-1&seq=2'), NOTHING);
+  assert.deepEqual(parseMoment('#seq=1e3'), NOTHING);
+  assert.deepEqual(parseMoment(''), NOTHING);
+});
+
+test('a link to what was found names the event and the words', () => {
+  assert.equal(formatHit(412, 'high tide & #1'), '#seq=412&q=high+tide+%26+%231');
+  assert.deepEqual(parseMoment(formatHit(412, 'high tide & #1')), { ...NOTHING, seq: 412, q: 'high tide & #1' });
+});
+
+test('a link may lead to where the session is being written', () => {
+  assert.equal(parseMoment('#live').live, true);
 });
 
 test('a copied link leads back, to the second', () => {

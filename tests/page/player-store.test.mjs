@@ -25,21 +25,35 @@ const TIMELINE = {
 /** @type {{ start_seq: number, limit: number }[]} */ let asked;
 /** @type {(() => void)[]} */ let frames;
 /** @type {any} */ let api;
+/** What the list says of the session. @type {any} */ let listed;
+/** The sessions that the list says it has started. @type {any[]} */ const started = [];
+
+const HITS = [3, 3, 40].map((seq) => ({ seq, t_ms: seq * 1000, kind: 'text', snippet: [{ text: 'tide', match: true }] }));
+const LIVE = { session: { scroll_id: 's', title: 'A session', live: true }, range: { first_seq: 0, next_seq: 2, duration_ms: 1_000, live: true } };
 
 beforeEach(async () => {
   clock = new FakeClock();
   sockets = [];
   asked = [];
   frames = [];
+  listed = hello(0).session;
   api = {
-    session: async () => hello(0).session,
+    session: async (/** @type {string} */ id) => (id === 's' ? listed : { scroll_id: id, title: `Session ${id}` }),
+    sessions: async () => ({ sessions: started, next_cursor: null, total: 0 }),
+    hits: async () => ({ hits: HITS }),
     timeline: async () => TIMELINE,
     events: async (/** @type {string} */ _id, /** @type {{ start_seq: number, limit: number }} */ range) => {
       asked.push(range);
       return { events: Array.from({ length: range.limit }, (_, index) => event(range.start_seq + index)), next_seq: null };
     },
   };
-  store = new PlayerStore('s', WISH, {
+  open(WISH);
+  await settled();
+});
+
+/** @param {import('../../static/session-client.js').Wish} wish */
+function open(wish) {
+  store = new PlayerStore('s', wish, {
     api,
     now: clock.now,
     soon: (action) => frames.push(action),
@@ -53,8 +67,7 @@ beforeEach(async () => {
     }, delegate),
   });
   store.open();
-  await settled();
-});
+}
 
 const socket = () => /** @type {FakeSocket} */ (sockets.at(-1));
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -148,12 +161,28 @@ describe('state', () => {
     assert.deepEqual(store.getState().notices, []);
   });
 
-  test('an archive that was rewritten empties the log', async () => {
-    socket().says(hello(0), event(0), { type: 'notice', level: 'info', code: 'archive_rewritten', message: 'New.', epoch: 'e2' }, event(0, { gen: 1 }));
+  test('an archive that was rewritten empties the log, and playback goes back to about where it was', async () => {
+    const rewritten = { type: 'notice', level: 'info', code: 'archive_rewritten', message: 'New.', epoch: 'e2' };
+    socket().says(hello(0), ...[0, 1, 2].map((seq) => event(seq)), rewritten);
+    assert.deepEqual(last(), { type: 'control', request_id: 'r1', seek: { t_ms: 2_000 } });
+    assert.equal(store.getState().returning, true);
+    api.timeline = async () => ({ ...TIMELINE, epoch: 'e2', count: 40, duration_ms: 39_000 });
+    socket().says(event(0, { gen: 1 }), state(2, { gen: 2, request_id: 'r1' }), event(2, { gen: 2 }));
     await settled();
-    assert.equal(store.getState().epoch, 'e2');
-    assert.equal(store.getState().cursor, 1);
-    assert.equal(store.log.size, 1);
+    assert.deepEqual(store.getState().notices, []);
+    const { epoch, cursor, resets, returning, durationMs } = store.getState();
+    assert.deepEqual({ epoch, cursor, resets, returning }, { epoch: 'e2', cursor: 3, resets: 1, returning: false });
+    assert.ok(durationMs <= 99_000);
+    assert.equal(store.log.get(1), null);
+  });
+
+  test('a session that came back with another content is played on from about there', () => {
+    socket().says(hello(0), event(0), event(1));
+    socket().dies(1006);
+    clock.pass(10_000);
+    socket().says(hello(0, { epoch: 'e2', resume: 'reset' }));
+    assert.deepEqual(last().seek, { t_ms: 1_000 });
+    assert.equal(store.getState().resets, 1);
   });
 });
 
@@ -285,5 +314,119 @@ describe('history', () => {
     socket().says({ type: 'notice', level: 'info', code: 'archive_rewritten', message: 'New.', epoch: 'e2' });
     await settled();
     assert.equal(store.log.size, 0);
+  });
+});
+
+describe('live', () => {
+  beforeEach(async () => {
+    api.timeline = async () => ({ epoch: 'e1', count: 2, duration_ms: 1_000, markers: [], gaps: [] });
+    open(WISH);
+    socket().says(hello(2, { ...LIVE, state: { status: 'live', t_ms: 1_000 } }));
+    await settled();
+  });
+
+  const appended = (/** @type {number} */ seq, more = {}) => event(seq, { origin: { type: 'live' }, ...more });
+
+  test('what is appended makes the session longer, with its marks', () => {
+    const said = /** @type {any} */ (appended(2, { t_ms: 9_000 }));
+    said.event.message.role = 'user';
+    said.event.message.content = [{ type: 'text', text: 'Go **on**' }];
+    socket().says(said);
+    const { count, durationMs, timeline } = store.getState();
+    assert.deepEqual({ count, durationMs }, { count: 3, durationMs: 9_000 });
+    assert.deepEqual(timeline?.markers, [{ seq: 2, t_ms: 9_000, kind: 'turn', label: 'Go on' }]);
+    assert.deepEqual(timeline?.gaps, [{ start_ms: 1_000, end_ms: 9_000 }]);
+    assert.equal(store.isLive(), true);
+  });
+
+  test('there is no end, and pressing play or pause means what it says', () => {
+    assert.equal(store.atEnd(), false);
+    store.dispatch({ type: 'toggle' });
+    assert.deepEqual([last().play, last().seek], [false, undefined]);
+    socket().says(state(2, { status: 'paused', t_ms: 1_000 }));
+    assert.equal(store.atEnd(), false);
+    store.dispatch({ type: 'toggle' });
+    assert.deepEqual([last().play, last().seek], [true, undefined]);
+  });
+
+  test('the way to what is being written is to its end, wherever that is by now', () => {
+    socket().says(state(0, { gen: 1, t_ms: 0, status: 'paused' }));
+    store.dispatch({ type: 'go-live' });
+    assert.deepEqual([last().play, last().seek], [true, { t_ms: 1e12 }]);
+    assert.equal(store.position(), 1_000);
+    socket().says(state(2, { gen: 2, t_ms: 1_000, status: 'live', request_id: last().request_id }));
+    const { length } = socket().sent;
+    store.dispatch({ type: 'go-live' });
+    assert.equal(socket().sent.length, length);
+  });
+
+  test('one who was live is live again after a reset', () => {
+    socket().says({ type: 'notice', level: 'warning', code: 'archive_rewritten', message: 'New.', epoch: 'e2' });
+    assert.deepEqual(last().seek, { t_ms: 1e12 });
+  });
+
+  test('a session that nobody writes any more is at its end, until somebody does', async () => {
+    listed = { ...LIVE.session, live: false };
+    store.dispatch({ type: 'refresh' });
+    await settled();
+    assert.equal(store.atEnd(), true);
+    store.dispatch({ type: 'toggle' });
+    assert.deepEqual(last().seek, { t_ms: 0 });
+    socket().says(state(2, { status: 'live', t_ms: 1_000 }), appended(2));
+    assert.equal(store.atEnd(), false);
+    assert.equal(store.isLive(), true);
+  });
+
+  test('what comes behind the viewer\u2019s back makes the bar longer', async () => {
+    socket().says(state(0, { gen: 1, t_ms: 0 }));
+    listed = { ...LIVE.session, count: 50 };
+    api.timeline = async () => ({ epoch: 'e1', count: 50, duration_ms: 49_000, markers: [], gaps: [] });
+    store.dispatch({ type: 'refresh' });
+    await settled();
+    assert.deepEqual([store.getState().count, store.getState().durationMs], [50, 49_000]);
+  });
+});
+
+describe('relatives', () => {
+  test('sessions that this one started are known by the call that did, its parent by its title', async () => {
+    listed = { ...listed, parent_scroll_id: 'p' };
+    started.push({ scroll_id: 'c', parent_scroll_id: 's', parent_call_id: 'call-1' }, { scroll_id: 'x', parent_scroll_id: 'y', parent_call_id: 'call-2' });
+    open(WISH);
+    await settled();
+    started.length = 0;
+    assert.deepEqual([...store.getState().children.keys()], ['call-1']);
+    assert.equal(store.getState().parent?.title, 'Session p');
+  });
+});
+
+describe('what was looked for', () => {
+  beforeEach(async () => {
+    socket().says(hello(0), event(0), event(1));
+    store.dispatch({ type: 'find', q: 'tide' });
+    await settled();
+  });
+
+  test('is known by event', () => {
+    assert.deepEqual(store.getState().found?.items.map((each) => each.seq), [3, 40]);
+    store.dispatch({ type: 'find', q: '' });
+    assert.equal(store.getState().found, null);
+  });
+
+  test('is stepped through, each place shown and stopped at', () => {
+    store.dispatch({ type: 'next-hit' });
+    assert.deepEqual(socket().sent.slice(-2).map(({ seek, step, play }) => ({ seek, step, play })), [
+      { seek: { seq: 3 }, step: undefined, play: false }, { seek: undefined, step: { by: 1, unit: 'event' }, play: undefined },
+    ]);
+    assert.equal(store.position(), 3_000);
+    socket().says(state(41, { gen: 1, status: 'paused' }));
+    store.dispatch({ type: 'previous-hit' });
+    assert.deepEqual(socket().sent.at(-2).seek, { seq: 3 });
+  });
+
+  test('a link to an event shows it and stops there', () => {
+    open({ ...WISH, startSeq: 40, paused: true });
+    assert.equal(socket().asked('start_seq'), '40');
+    socket().says(hello(40, { state: { status: 'paused' } }));
+    assert.deepEqual(last().step, { by: 1, unit: 'event' });
   });
 });

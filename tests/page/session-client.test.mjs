@@ -13,6 +13,7 @@ const WISH = { startMs: 5_000, mode: /** @type {const} */ ('realtime'), speed: 2
 /** What reached the store: event numbers, and `<7` for "go on from 7". @type {(number | string)[]} */ let log;
 /** @type {any[]} */ let connections;
 /** @type {any[]} */ let messages;
+/** Another client, which begins at an event. @type {(startSeq: number) => SessionClient} */ let linked;
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -29,13 +30,19 @@ beforeEach(() => {
       return socket;
     },
   };
-  client = new SessionClient('s', WISH, ports, {
-    onConnection: (connection) => connections.push(connection),
-    onHello: (_hello, fresh) => fresh && log.push('fresh'),
-    onEvents: (envelopes) => log.push(...envelopes.map((each) => each.seq)),
-    onRewind: (seq) => log.push(`<${seq}`),
-    onMessage: (message) => messages.push(message),
-  });
+  const delegate = {
+    onConnection: (/** @type {any} */ connection) => connections.push(connection),
+    onHello: (/** @type {any} */ _hello, /** @type {boolean} */ fresh) => fresh && log.push('fresh'),
+    onEvents: (/** @type {any[]} */ envelopes) => log.push(...envelopes.map((each) => each.seq)),
+    onRewind: (/** @type {number} */ seq) => log.push(`<${seq}`),
+    onMessage: (/** @type {any} */ message) => messages.push(message),
+  };
+  linked = (startSeq) => {
+    const other = new SessionClient('s', { ...WISH, startSeq }, ports, delegate);
+    other.connect();
+    return other;
+  };
+  client = new SessionClient('s', WISH, ports, delegate);
   client.connect();
 });
 
@@ -46,8 +53,24 @@ describe('connecting', () => {
   test('asks for what was wished', () => {
     assert.equal(socket().url.pathname, '/ws/sessions/s');
     assert.equal(socket().protocol, 'scrollcast.v1');
-    const expected = { mode: 'realtime', speed: '2', idle: '5', start_ms: '5000', paused: 'false', hold: 'true', start_seq: null, epoch: null };
+    const expected = { mode: 'realtime', speed: '2', idle: '5', start_ms: '5000', paused: 'false', hold: 'true', follow: 'true', start_seq: null, epoch: null };
     for (const [name, value] of Object.entries(expected)) assert.equal(socket().asked(name), value, name);
+  });
+
+  test('a wished event is asked for by its number', () => {
+    const client = linked(412);
+    assert.deepEqual([socket().asked('start_seq'), socket().asked('start_ms'), socket().asked('epoch')], ['412', null, null]);
+    socket().says(hello(412));
+    client.stop();
+  });
+
+  test('a link to an event that is no longer there leads to the session', () => {
+    linked(412);
+    socket().says({ type: 'error', code: 'position_out_of_range', message: 'Beyond the end.', retryable: false });
+    socket().dies(4501);
+    assert.deepEqual([socket().asked('start_seq'), socket().asked('start_ms')], [null, '5000']);
+    socket().says(hello(5));
+    assert.deepEqual(connections.at(-1), { status: 'open' });
   });
 
   test('is open after the hello, not before', () => {

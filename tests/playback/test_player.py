@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from scrollcast.playback.commands import Control, Mode, Seek, SeekEvent, SeekSeq, SeekTime, Step
-from scrollcast.playback.player import Changed, Deliver, Output, Player, Rewind, Skipped, Snapshot, Status
+from scrollcast.playback.player import CaughtUp, Changed, Deliver, Output, Player, Rewind, Skipped, Snapshot, Status
 from scrollcast.playback.timeline import Timeline, Unit
 
 T0: Final = 1000.0
@@ -18,6 +18,7 @@ T0: Final = 1000.0
 HOUR: Final = 3_600_000
 
 ENDED: Final = Changed(Status.ENDED)
+LIVE: Final = Changed(Status.LIVE)
 
 PLAY: Final = Control(play=True)
 PAUSE: Final = Control(play=False)
@@ -484,9 +485,10 @@ def test_fast_mode_has_no_moving_position() -> None:
 )
 @pytest.mark.parametrize("status", Status)
 def test_a_seek_in_every_status(seek: Seek, cursor: int, t_ms: int, status: Status) -> None:
-    """It puts the cursor there in a new generation; what had ended plays again, and the rest stays as it was."""
+    """It puts the cursor there in a new generation; what had ended or was live plays, and the rest stays as it was."""
     player = realtime(0, 1000, 9000, 9000, 10_000, paused=status is Status.PAUSED)
-    player.advance(T0 + 99 if status is Status.ENDED else T0)
+    player.follow = status is Status.LIVE
+    player.advance(T0 + 99 if status in (Status.ENDED, Status.LIVE) else T0)
     assert player.status is status
     outputs = player.handle(Control(seek=seek), T0 + 99)[-1:]
 
@@ -1119,3 +1121,157 @@ def test_a_timeline_is_not_the_player_s_to_change() -> None:
 
     assert timeline.idle is None
     assert second.snapshot(T0).idle is None
+
+
+# --------------------------------------------------------------------------------------------------------- following
+
+
+def following(*times: int, mode: Mode = Mode.REALTIME, speed: float = 1.0) -> Player:
+    """A player that follows a session and has caught up with what these times are."""
+    player = Player(Timeline(times, len(times)), T0, mode=mode, speed=speed, follow=True)
+    player.handle(Control(seek=SeekTime(HOUR)), T0)
+    assert player.advance(T0) == [LIVE, CaughtUp(len(times))]
+    return player
+
+
+def write(player: Player, *times: int) -> None:
+    """Let the session grow by events at these times."""
+    known = [*player.timeline.times, *times]
+    player.grow(Timeline(known, len(known)))
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("speed", [0.1, 100.0])
+def test_live_events_come_at_once(mode: Mode, speed: float) -> None:
+    """Once live, what is written is due when it is known, whatever the mode, the speed and its recorded times."""
+    player = following(0, 1000, mode=mode, speed=speed)
+    before = player.deadline
+    write(player, 60_000, 5 * HOUR)
+
+    assert before is None
+    assert player.deadline == -math.inf
+    assert player.advance(T0 + 1) == [Deliver(2, 4)]
+    assert player.deadline is None
+    assert state(player, T0 + 2) == (Status.LIVE, 4, 5 * HOUR, 1)
+
+
+def test_a_replay_becomes_live_where_the_archive_ends() -> None:
+    """What was written while it played is played too, at its pace; `caught_up` comes behind the last of it."""
+    player = Player(Timeline((0, 1000), 2), T0, mode=Mode.REALTIME, follow=True)
+    player.advance(T0)
+    write(player, 3000)
+
+    assert exhaust(player) == [(1.0, Deliver(1, 2)), (3.0, Deliver(2, 3)), (3.0, LIVE), (3.0, CaughtUp(3))]
+
+
+def test_an_empty_session_is_live_at_once() -> None:
+    """There is nothing to catch up with."""
+    player = Player(Timeline.of(), T0, follow=True)
+    caught_up = player.advance(T0)
+    write(player, 0, 10)
+
+    assert caught_up == [LIVE, CaughtUp(0)]
+    assert player.advance(T0) == [Deliver(0, 2)]
+
+
+def test_what_is_still_being_read_is_not_the_end() -> None:
+    """Live is who has everything, not who waits for the rest to be read."""
+    player = Player(Timeline((0, 10), 2, complete=False), T0, follow=True)
+    first = player.advance(T0)
+    player.grow(Timeline((0, 10), 2))
+
+    assert first == [Deliver(0, 2)]
+    assert player.advance(T0) == [LIVE, CaughtUp(2)]
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_paused_at_live_then_play_is_live_again(mode: Mode) -> None:
+    """While paused nothing comes; then all that was missed, at once, and the next as it is written."""
+    player = following(0, mode=mode)
+    player.handle(PAUSE, T0 + 1)
+    write(player, 90_000, 200_000)
+    during = (player.advance(T0 + 2), player.deadline, player.status)
+    player.handle(PLAY, T0 + 3)
+
+    assert during == ([], None, Status.PAUSED)
+    assert player.status is Status.LIVE
+    assert player.advance(T0 + 3) == [Deliver(1, 3)]
+
+
+def test_a_step_at_live_pauses_and_play_catches_up() -> None:
+    """One event is stepped over, the others come when playback goes on."""
+    player = following(0)
+    player.handle(Control(step=Step(1, "event")), T0)
+    at_the_end = (player.status, player.stepping)
+    write(player, 10_000, 20_000)
+    player.handle(Control(step=Step(1, "event")), T0)
+    stepped = player.advance(T0)
+    player.handle(PLAY, T0)
+
+    assert at_the_end == (Status.PAUSED, False)
+    assert stepped == [Deliver(1, 2)]
+    assert (player.status, player.advance(T0)) == (Status.LIVE, [Deliver(2, 3)])
+
+
+@pytest.mark.parametrize("command", [Control(seek=SeekSeq(0)), Control(step=Step(-1, "event"))])
+def test_leaving_the_live_end_is_a_replay_again(command: Control) -> None:
+    """Whoever goes back from live, or from a pause there, is paced again up to the end."""
+    player = following(0, 2000)
+    player.handle(PAUSE, T0)
+    player.handle(command, T0)
+    player.handle(PLAY, T0)
+    came = exhaust(player)
+
+    assert came[-2:] == [(came[-1][0], LIVE), (came[-1][0], CaughtUp(2))]
+    assert came[-1][0] == pytest.approx(2.0 if command.seek else 0.0)
+
+
+def test_paused_before_the_end_is_not_paused_at_live() -> None:
+    """Who had not caught up when the pause began goes on at the pace of the recording."""
+    player = Player(Timeline((0, 1000), 2), T0, mode=Mode.REALTIME, follow=True)
+    player.advance(T0)
+    player.handle(PAUSE, T0)
+    write(player, 2000)
+    player.handle(PLAY, T0)
+
+    assert player.status is Status.PLAYING
+    assert arrivals(player) == [1.0, 2.0]
+
+
+def test_live_keeps_to_the_bound() -> None:
+    """A client's window holds live events too."""
+    player = following(0)
+    player.allow(2)
+    write(player, 10, 20, 30)
+    first = player.advance(T0)
+    waiting = player.deadline
+    player.allow(None)
+
+    assert (first, waiting) == ([Deliver(1, 2)], None)
+    assert player.advance(T0) == [Deliver(2, 4)]
+
+
+def test_a_rewritten_session_is_replayed_up_to_live() -> None:
+    """It begins anew in the next generation, and a pause stays one."""
+    player, paused = following(0, 10), following(0, 10)
+    paused.handle(PAUSE, T0)
+    outputs = [each.replace(Timeline.of(5, 6, 7), T0) for each in (player, paused)]
+    paused.handle(PLAY, T0)
+
+    assert outputs == [[Rewind(0, 2)], [Rewind(0, 2)]]
+    for each in (player, paused):
+        assert [output for _, output in exhaust(each)][-2:] == [LIVE, CaughtUp(3)]
+
+
+@pytest.mark.parametrize("where", [SeekSeq(2), SeekTime(40_000)])
+def test_events_that_are_unknown_for_a_while_keep_their_moment(where: Seek) -> None:
+    """A session that is read anew under its viewer is paced as if it had not been."""
+    times = (0, 20_000, 60_000, 70_000)
+    player, other = (Player(Timeline(times, 4), T0, mode=Mode.REALTIME, start=where, follow=True) for _ in range(2))
+    player.grow(Timeline(times, 2, complete=False))
+    waiting = player.deadline
+    player.grow(Timeline(times, 3, complete=False))
+    player.grow(Timeline(times, 4))
+
+    assert waiting is None
+    assert arrivals(player) == arrivals(other)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from scrollcast.playback.commands import UNCHANGED, Control, Mode, SeekSeq, SeekTime, Step
-from scrollcast.playback.player import Changed, Deliver, Output, Player, Rewind, Skipped, Status
+from scrollcast.playback.player import CaughtUp, Changed, Deliver, Output, Player, Rewind, Skipped, Status
 from scrollcast.playback.timeline import Timeline, Unit
 
 HOUR: Final = 3_600_000
@@ -59,6 +59,9 @@ class Reference:
     mode: Mode
     speed: Fraction
     status: Status
+    follow: bool = False
+    left_live: bool = False
+    """Whether it was paused while it was live, and not moved since."""
     idle: Fraction | None = None
     gen: int = 0
     cursor: int = 0
@@ -109,7 +112,8 @@ class Reference:
 
     def deadline(self) -> Fraction | float | None:
         """When something is to be done next: at once, at a time, or never."""
-        if self.step_stop is not None or (self.status is Status.PLAYING and self.mode is Mode.FAST):
+        is_fast = self.status is Status.LIVE or (self.status is Status.PLAYING and self.mode is Mode.FAST)
+        if self.step_stop is not None or is_fast:
             playing_out = self.status is Status.PLAYING and self.complete and self.cursor == self.count
             return -math.inf if self.cursor < self.stop or playing_out else None
         if self.status is not Status.PLAYING:
@@ -140,10 +144,10 @@ class Reference:
         if self.step_stop is not None:
             stop = max(self.cursor, min(self.stop, self.step_stop))
             return range(stop, stop + 1)
-        if self.status is not Status.PLAYING:
+        if self.status in (Status.PAUSED, Status.ENDED):
             return range(self.cursor, self.cursor + 1)
         stop = max(self.cursor, self.stop)
-        if self.mode is Mode.FAST:
+        if self.mode is Mode.FAST or self.status is Status.LIVE:
             return range(stop, stop + 1)
         least = self._first_not_due(stop, now - SLACK)
         return range(least, self._first_not_due(stop, now + SLACK) + 1)
@@ -154,7 +158,7 @@ class Reference:
     def advance(self, reached: int) -> list[Output]:
         """Deliver up to there; returns what the player must have said, to the letter."""
         outputs: list[Output] = []
-        is_paced = self.step_stop is None and self.mode is Mode.REALTIME
+        is_paced = self.step_stop is None and self.mode is Mode.REALTIME and self.status is Status.PLAYING
         start = self.cursor
         for seq in range(self.cursor, reached):
             if is_paced and self._is_reported(seq):
@@ -168,8 +172,9 @@ class Reference:
         if self.step_stop is not None:
             self.step_stop = None if self.cursor == self.step_stop else self.step_stop
         elif self.status is Status.PLAYING and self.complete and self.cursor == self.count:
-            self.status = Status.ENDED
-            outputs.append(Changed(Status.ENDED))
+            self.status = Status.LIVE if self.follow else Status.ENDED
+            outputs.append(Changed(self.status))
+            outputs += [CaughtUp(self.cursor)] if self.follow else []
         return outputs
 
     def _is_reported(self, seq: int) -> bool:
@@ -194,11 +199,18 @@ class Reference:
         if command.idle is not UNCHANGED:
             self.idle = None if command.idle is None else Fraction(command.idle)
         if command.play is not None and self.status is not Status.ENDED:
-            self.status = Status.PLAYING if command.play else Status.PAUSED
+            self._play_or_pause(command.play)
         if command.step is not None:
             outputs += self._step(command.step)
         self.set_clock(now)
         return outputs
+
+    def _play_or_pause(self, play: bool) -> None:
+        if not play:
+            self.left_live = self.left_live or self.status is Status.LIVE
+            self.status = Status.PAUSED
+        elif self.status is Status.PAUSED:
+            self.status = Status.LIVE if self.left_live else Status.PLAYING
 
     def _time(self, seq: int) -> int:
         return self.archive.times[min(seq, self.count - 1)] if self.count else 0
@@ -207,7 +219,8 @@ class Reference:
         self.cursor, self.held_ms, self.gen = cursor, Fraction(t_ms), self.gen + 1
         self.jumped_to = cursor if cursor < self.count and self._time(cursor) == t_ms else None
         self.allowed = None if self.allowed is None else cursor
-        self.status = Status.PLAYING if self.status is Status.ENDED else self.status
+        self.status = Status.PAUSED if self.status is Status.PAUSED else Status.PLAYING
+        self.left_live = False
         return Rewind(cursor, self.gen)
 
     def _step(self, step: Step) -> list[Output]:
@@ -220,7 +233,8 @@ class Reference:
                 target = seq + 1 if step.by > 0 else seq
                 break
         if step.by > 0:
-            self.status = self.status if self.status is Status.ENDED else Status.PAUSED
+            if self.status is not Status.ENDED:
+                self._play_or_pause(False)
             self.step_stop = target if target > self.cursor else None
             return []
         rewind = self._seek(target, self._time(target))
@@ -304,19 +318,20 @@ class PlayerMachine(RuleBasedStateMachine):
         paused=st.booleans(),
         start=seeks,
         from_start=st.booleans(),
+        follow=st.booleans(),
     )
     def begin(
         self, archive: Archive, known: int, complete: bool, now: float, mode: Mode, speed: float, paused: bool,
-        start: SeekSeq | SeekTime, from_start: bool,
+        start: SeekSeq | SeekTime, from_start: bool, follow: bool,
     ) -> None:  # fmt: skip
         """A replay of a session that is wholly known, or still being read."""
         count = len(archive.times) if complete else min(known, len(archive.times))
         seek = None if from_start else start
         timeline = archive.timeline(count, complete=complete)
         self.now = now
-        self.player = Player(timeline, now, mode=mode, speed=speed, paused=paused, start=seek)
+        self.player = Player(timeline, now, mode=mode, speed=speed, paused=paused, start=seek, follow=follow)
         status = Status.PAUSED if paused else Status.PLAYING
-        self.reference = Reference(archive, count, complete, Fraction(now), mode, Fraction(speed), status)
+        self.reference = Reference(archive, count, complete, Fraction(now), mode, Fraction(speed), status, follow)
         self.reference.apply(Control(seek=seek or SeekSeq(0)), Fraction(now))
         self.reference.gen = 0
         self.position, self.gen = self.reference.cursor, 0
@@ -430,22 +445,51 @@ class PlayerMachine(RuleBasedStateMachine):
         reference.complete = complete and reference.count == len(reference.archive.times)
         self.player.grow(reference.archive.timeline(reference.count, complete=reference.complete))
 
-    @precondition(lambda self: self.reference.complete and self.player.cursor == self.reference.count)
+    @precondition(lambda self: self.reference.follow and self.reference.complete)
+    @rule(gaps=st.lists(gaps_ms, min_size=1, max_size=3), turns=st.booleans(), tick=st.booleans())
+    def write(self, gaps: list[int], turns: bool, tick: bool) -> None:
+        """The session that is followed is written on."""
+        archive = self.reference.archive
+        for gap in gaps:
+            archive.times.append((archive.times or [0])[-1] + gap)
+            archive.turns.append(turns)
+            archive.tools.append(not turns)
+        self.reference.count = len(archive.times)
+        self.player.grow(archive.timeline(len(archive.times), complete=True))
+        if tick:
+            self.tick(self.now)
+
+    @precondition(lambda self: self.reference.follow)
+    @rule(kept=st.integers(0, 5))
+    def read_anew(self, kept: int) -> None:
+        """The session is read anew: for a while less of it is known, but all that was delivered."""
+        reference = self.reference
+        reference.count = min(reference.count, reference.cursor + kept)
+        reference.complete = False
+        self.player.grow(reference.archive.timeline(reference.count, complete=False))
+        self.latest_ms = 0
+
+    @precondition(lambda self: self.player.follow or self.is_played_out)
     @rule(archive=archives())
     def replace(self, archive: Archive) -> None:
-        """The session was rewritten after it was played."""
+        """The session was rewritten after it was played, or while it is followed."""
         outputs = self.player.replace(archive.timeline(len(archive.times), complete=True), self.now)
         expected = self.reference.replace(archive, Fraction(self.now))
         self.fold(outputs)
 
         assert outputs == expected
 
+    @property
+    def is_played_out(self) -> bool:
+        """Whether the cursor is at the end."""
+        return self.reference.complete and self.player.cursor == self.reference.count
+
     # ---------------------------------------------------------------------------------------------------- checking
 
     def check_advance(self, outputs: list[Output]) -> None:
         """What the clock brought is what the reference has due, said in the same words."""
         reachable = self.reference.reachable(Fraction(self.now))
-        stood = self.reference.status is not Status.PLAYING and self.reference.step_stop is None
+        stood = self.reference.status in (Status.PAUSED, Status.ENDED) and self.reference.step_stop is None
         reached = self.position
         for output in outputs:
             reached = output.stop if isinstance(output, Deliver) else reached
@@ -470,7 +514,7 @@ class PlayerMachine(RuleBasedStateMachine):
                     self.latest_ms = math.floor(self.reference.held_ms)
                 case Skipped(from_ms, to_ms):
                     assert to_ms - from_ms >= 3000
-                case Changed():
+                case Changed() | CaughtUp():
                     assert self.position == self.reference.count
 
     @invariant()
@@ -505,7 +549,7 @@ class PlayerMachine(RuleBasedStateMachine):
         """Between two seeks the recorded time only grows, and stays within the session."""
         t_ms = self.player.snapshot(self.now).t_ms
 
-        assert self.latest_ms <= t_ms <= (self.reference.archive.times[: self.reference.count] or [0])[-1]
+        assert self.latest_ms <= t_ms <= (self.reference.archive.times or [0])[-1]
         self.latest_ms = t_ms
 
 

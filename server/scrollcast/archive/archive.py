@@ -10,8 +10,9 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -56,6 +57,12 @@ ANEW_SECONDS: Final = 0.5
 """A session that can only be read anew when something is added is read so at most this often, and so seldom that it
 costs a quarter of one core."""
 
+OPENED_CHECK_BYTES: Final = 256 << 10
+"""So much of a large file that has grown is compared with what was read, when somebody opens it."""
+
+PATIENCE_SECONDS: Final = 1.0
+"""Who opens a session waits so long for one who reads on in it; then it is taken as it was read by then."""
+
 CACHE_LIMIT_BYTES: Final = 8 << 30
 """How much the cache may hold before the oldest indexes go; about what a year of one person's sessions takes."""
 
@@ -78,14 +85,20 @@ class _Opened:
     """An index that is open, and what it takes to let it grow."""
 
     source: SessionSource
-    fingerprint: Fingerprint
-    index: SessionIndex
+    fingerprint: Fingerprint  # of the files when somebody last asked for it
     builder: IndexBuilder
-    followers: int = 0
+    previous: SessionIndex | None  # the last whole index of an earlier state
+    is_read: bool = False  # whether a thread is on its way to read it from its beginning
     changed_at: float = field(default_factory=time.monotonic)
     rested: float = 0.0  # what `grow` was last told of how long it has been at rest
     anew_at: float = 0.0  # when it may be read anew
-    stale: bool = False
+    stale: bool = False  # whether it changed and could not be looked at then
+    noted: Fingerprint | None = None  # of the files when they were last looked at
+
+    @property
+    def index(self) -> SessionIndex:
+        """The index as it is now."""
+        return self.builder.index
 
     @property
     def paths(self) -> frozenset[str]:
@@ -122,7 +135,8 @@ class Archive:
         self._followed: dict[_Key, int] = {}
         self._watcher: Watcher | None = None
         self._watcher_lock = threading.Lock()
-        self._followed_lock = threading.Lock()
+        self._opened_lock = threading.Lock()  # for `_opened` and `_followed`
+        self._closed = False
         self._search_lock = threading.Lock()
         self._watched: dict[_Key, tuple[float, bool]] = {}
         self._threads = ThreadPoolExecutor(BUILDERS, thread_name_prefix="scrollcast-index")
@@ -145,16 +159,22 @@ class Archive:
         """Stop reading. Streams that still play get an `ArchiveError`."""
         if self._upkeep:
             self._upkeep.stop()
+        with self._opened_lock:
+            open_builders = [opened.builder for opened in self._opened.values()]
+        for builder in (*self._builders, *open_builders):
+            builder.stop()
+        with self._watcher_lock:
+            self._closed = True
         if self._watcher:
             self._watcher.stop()
-        for builder in tuple(self._builders):
-            builder.stop()
         self._threads.shutdown(wait=True, cancel_futures=True)
         for builder in tuple(self._builders):  # those whose turn never came
             builder.index.fail(ArchiveError("the server is stopping"))
-        for opened in self._opened.values():
-            opened.builder.close()
-        self._opened.clear()
+        for builder in open_builders:
+            builder.remember()
+            builder.close()
+        with self._opened_lock:
+            self._opened.clear()
         if self._search:
             self._search.close()
         self.catalogue.close()
@@ -190,7 +210,7 @@ class Archive:
 
         `found` is called, in that thread, when everything was looked through for the first time.
         """
-        self._upkeep = Upkeep(self.catalogue, self.search_index, self._keeper, found, self.prune_cache)
+        self._upkeep = Upkeep(self.catalogue, self.search_index, self._keeper, found, self._tidy)
         self.watch()
         self._upkeep.start()
 
@@ -248,8 +268,10 @@ class Archive:
         with self._lock(key):
             fingerprint = Fingerprint.of(entry.source)
             opened = self._opened.get(key)
-            if opened and self._is_current(opened, fingerprint):
-                self._opened.move_to_end(key)
+            if opened and self._is_current(key, opened, fingerprint):
+                with self._opened_lock:
+                    if key in self._opened:
+                        self._opened.move_to_end(key)
                 return opened.index
             session = self.catalogue.update(entry.source).session
             if session.error is not None:
@@ -268,17 +290,29 @@ class Archive:
             self.catalogue.refresh()  # it may have come since
             return self.catalogue.entry(scroll_id)
 
-    def _is_current(self, opened: _Opened, fingerprint: Fingerprint) -> bool:
+    def _is_current(self, key: _Key, opened: _Opened, fingerprint: Fingerprint) -> bool:
         """Whether an open index is of the files as they are now, if need be after it has grown."""
-        if opened.index.failure is not None or opened.index.superseded:
+        index, builder = opened.index, opened.builder
+        if index.failure is not None or index.superseded:
             return False
         if opened.fingerprint == fingerprint:
             return True
-        opened.builder.grow()
-        if opened.builder.can_grow:
-            opened.fingerprint = fingerprint
-            return True
-        return False
+        if fingerprint.lacks_any_of(opened.fingerprint):
+            return False
+        if not index.complete:  # what is appended while it is being read is read too
+            return opened.source.reader.grows_by_lines(opened.source)
+        session = self.catalogue.update(opened.source).session
+        if not builder.can_grow or not _is_written_alike(index.session, session):
+            return False
+        # A session that nobody follows is taken as it lies there, as if it were read for the first time.
+        is_followed = key in self._followed
+        rest = fingerprint.age() if is_followed else LINE_REST_SECONDS
+        builder.grow(rest, spare_bytes=OPENED_CHECK_BYTES, patience=PATIENCE_SECONDS)
+        if not builder.can_grow or (not is_followed and builder.holds_back()):
+            return False
+        opened.fingerprint, builder.index.session = fingerprint, session
+        self._learn(opened.source, fingerprint, builder.index)
+        return True
 
     def _open(
         self, source: SessionSource, session: Session, fingerprint: Fingerprint, before: _Opened | None, *, meta: bool
@@ -286,40 +320,44 @@ class Archive:
         known = load_index(session, fingerprint, self._cache, meta=meta)
         if known is not None:
             self._learn(source, fingerprint, known)
-        previous = before.index if before and before.index.complete else None
+        previous = None
+        if before is not None:
+            previous = before.index if before.index.complete else before.previous
         if known is None and previous is None:
             previous = load_older(session, fingerprint, self._cache, meta=meta)
         builder = IndexBuilder(
             source, session, fingerprint, self._cache, meta=meta, previous=previous, finished=known
         )  # fmt: skip
-        opened = _Opened(source, fingerprint, builder.index, builder)
+        opened = _Opened(source, fingerprint, builder, previous)
         if known is None:
             self._start(opened, builder.run)
         return opened
 
     def _keep(self, key: _Key, opened: _Opened) -> None:
-        before = self._opened.get(key)
+        with self._opened_lock:
+            before = self._opened.get(key)
+            self._opened[key] = opened
+            self._opened.move_to_end(key)
+            self._let_go()
+        self._watched[key] = (time.monotonic(), False)
         if before is not None and before is not opened:
             before.builder.close()
-        opened.followers = self._followed.get(key, 0)
-        self._opened[key] = opened
-        self._opened.move_to_end(key)
-        self._watched[key] = (time.monotonic(), False)
-        self._let_go()
+            before.index.supersede()  # whoever follows it comes along
 
     def _let_go(self) -> None:
-        """Close what was not asked for in a long time."""
-        idle = [opened for opened in self._opened.values() if not opened.followers]
+        """Close what was not asked for in a long time. To be called with `_opened_lock`."""
+        idle = [opened for key, opened in self._opened.items() if key not in self._followed]
         for opened in idle[:-KEPT_GROWING]:
             if opened.index.complete:
                 opened.builder.close()
         for key in list(self._opened)[: -KEPT_INDEXES or None]:
-            if not self._opened[key].followers:
+            if key not in self._followed:
                 self._opened.pop(key).builder.close()
 
     def _start(self, opened: _Opened, read: Callable[[], None]) -> None:
         """Read a session, or read it again, in a thread."""
         builder = opened.builder
+        opened.is_read = True
         self._builders.add(builder)
 
         def run() -> None:
@@ -329,16 +367,18 @@ class Archive:
                 if opened.index.complete:
                     self._learn(opened.source, opened.fingerprint, opened.index)
                     builder.grow()  # what came while it was being read
-                if opened.fingerprint.age() > FORGET_SECONDS and not opened.followers:
+                if opened.fingerprint.age() > FORGET_SECONDS and _key_of(opened) not in self._followed:
                     builder.close()
             finally:
                 opened.anew_at = time.monotonic() + max(ANEW_SECONDS, 3 * (time.monotonic() - started))
+                opened.is_read = False
                 self._builders.discard(builder)
 
         try:
             self._threads.submit(run)
         except RuntimeError:
             self._builders.discard(builder)
+            opened.is_read = False
             raise ArchiveError("the server is stopping") from None
 
     def _learn(self, source: SessionSource, fingerprint: Fingerprint, index: SessionIndex) -> None:
@@ -354,7 +394,7 @@ class Archive:
         """
         key = (index.session.scroll_id, index.meta)
         opened = self._opened.get(key)
-        if opened is not None and opened.index is not index:
+        if opened is not None and opened.index is not index and opened.index.failure is None:
             return opened.index.epoch != index.epoch
         looked, rewritten = self._watched.get(key, (-math.inf, False))
         now = time.monotonic()
@@ -367,14 +407,24 @@ class Archive:
     def _is_rewritten(self, key: _Key, index: SessionIndex) -> bool:
         try:
             source = self.catalogue.entry(key[0]).source
-            now = Fingerprint.of(source)
             with self._lock(key):
                 opened = self._opened.get(key)
-                if opened and opened.index is index and self._is_current(opened, now):
+                is_it = opened is not None and opened.index is index
+                if opened and is_it and self._is_current(key, opened, Fingerprint.of(source)):
                     return False
-            return epoch_of(source, self._cache, meta=index.meta) != index.epoch
+                if opened and is_it and not index.superseded and time.monotonic() < opened.anew_at:
+                    return False  # asked again soon
+                return self._newest_epoch(source, index) != index.epoch
         except (ArchiveError, SessionNotFound):
             return False  # it is gone; what was read of it can still be played
+
+    def _newest_epoch(self, source: SessionSource, index: SessionIndex) -> str:
+        try:
+            return self._open_index(source.scroll_id, index.meta).epoch
+        except ArchiveError:  # it is broken by now, which may be its being written
+            if not source.reader.grows_by_lines(source):
+                raise
+            return epoch_of(source, self._cache, meta=index.meta)
 
     # ---------------------------------------------------------------------------------------------------- following
 
@@ -396,12 +446,32 @@ class Archive:
         self._count_follower((scroll_id if isinstance(scroll_id, UUID) else UUID(scroll_id), meta), -1)
 
     def _count_follower(self, key: _Key, change: int) -> None:
-        with self._followed_lock:
+        with self._opened_lock:
             self._followed[key] = self._followed.get(key, 0) + change
-            if opened := self._opened.get(key):
-                opened.followers = self._followed[key]
-            if not self._followed[key]:
-                del self._followed[key]
+            if self._followed[key]:
+                return
+            del self._followed[key]
+            opened = self._opened.get(key)
+        if opened and opened.index.complete and (opened.noted or opened.fingerprint).age() > FORGET_SECONDS:
+            opened.builder.close()
+
+    @asynccontextmanager
+    async def following(self, scroll_id: UUID | str, *, meta: bool = False) -> AsyncIterator[None]:
+        """`follow` as long as the block lasts; cancelling it leaves nothing behind. Raises as that."""
+        begun = asyncio.ensure_future(asyncio.to_thread(self.follow, scroll_id, meta=meta))
+        try:
+            await asyncio.shield(begun)
+        except asyncio.CancelledError:
+            begun.add_done_callback(lambda done: self._take_back(done, scroll_id, meta))
+            raise
+        try:
+            yield
+        finally:
+            self.unfollow(scroll_id, meta=meta)
+
+    def _take_back(self, begun: asyncio.Future[None], scroll_id: UUID | str, meta: bool) -> None:
+        if not begun.cancelled() and begun.exception() is None:
+            self.unfollow(scroll_id, meta=meta)
 
     async def let_grow(self, index: SessionIndex) -> None:
         """Begin to read on where an index that is followed ends; returns as soon as that is on its way."""
@@ -410,54 +480,91 @@ class Archive:
     def _let_grow(self, key: _Key) -> None:
         with self._lock(key):
             opened = self._opened.get(key)
-            if opened is None:
+            if opened is None or not opened.index.complete:
                 return
-            opened.followers = self._followed.get(key, 0)
-            if opened.fingerprint.age() >= RECORD_REST_SECONDS and opened.index.complete:
+            if opened.fingerprint.age() >= RECORD_REST_SECONDS:
                 opened.index.show_all()
-            grows = opened.source.reader.grows_by_lines(opened.source)
-            if grows and opened.index.complete and not opened.builder.can_grow:
-                self._start(opened, opened.builder.catch_up)
+            if opened.builder.can_grow:
+                opened.builder.grow()
+            else:
+                self._catch_up(opened)
+
+    def _catch_up(self, opened: _Opened) -> None:
+        """Read a session again, so that it can grow, unless that is on its way or of no use."""
+        is_whole = opened.builder.is_whole or not opened.source.reader.grows_by_lines(opened.source)
+        if not opened.is_read and not is_whole:
+            self._start(opened, opened.builder.catch_up)
 
     def watch(self) -> None:
         """Begin to be told of changed files, if that was not begun yet."""
         with self._watcher_lock:
+            if self._closed:
+                raise ArchiveError("the server is stopping")
             if self._watcher is None:
                 self._watcher = Watcher(self._paths, self.note_changes, self.note_rest)
                 self._watcher.start()
+
+    def _tidy(self) -> None:
+        """Keep the cache within its bound, and watch places that have come since."""
+        self.prune_cache()
+        with self._watcher_lock:
+            watcher = self._watcher
+            if self._closed or watcher is None or watcher.covers(self._paths):
+                return
+            self._watcher = None
+        watcher.stop()
+        self.watch()
 
     def note_changes(self, paths: Collection[Path]) -> None:
         """Read on in the sessions that are followed and to whose files these paths belong. Blocks."""
         if self._upkeep:
             self._upkeep.note_changes(paths)
         names = {str(place) for path in paths for place in (path, *path.parents[:_DEEPEST_FILE])}
-        for key, opened in tuple(self._opened.items()):
-            if opened.followers and not names.isdisjoint(opened.paths):
-                self._advance(key, opened)
+        for opened in self._followed_ones():
+            if not names.isdisjoint(opened.paths):
+                self._advance(opened)
 
-    def _advance(self, key: _Key, opened: _Opened) -> None:
+    def _followed_ones(self) -> list[_Opened]:
+        with self._opened_lock:
+            return [self._opened[key] for key in self._followed if key in self._opened]
+
+    def _advance(self, opened: _Opened) -> None:
+        index, builder = opened.index, opened.builder
         opened.changed_at, opened.rested, opened.stale = time.monotonic(), 0.0, False
-        if not opened.index.complete or opened.index.superseded:
-            opened.stale = True  # whoever reads it looks again when it is done
-        elif opened.builder.can_grow:
-            opened.builder.grow()
-        elif opened.source.reader.grows_by_lines(opened.source):
-            opened.stale = True  # it is being caught up with
-        elif time.monotonic() >= opened.anew_at:
-            if Fingerprint.of(opened.source) != opened.fingerprint:
-                opened.index.supersede()
-        else:
+        if opened.is_read or not index.complete or index.superseded:
+            opened.stale = True  # looked at again when that is done
+        elif builder.can_grow:
+            builder.grow()
+        elif time.monotonic() < opened.anew_at:
             opened.stale = True
+        elif builder.is_whole or not opened.source.reader.grows_by_lines(opened.source):
+            now = Fingerprint.of(opened.source)
+            opened.stale = now.lacks_any_of(opened.fingerprint)  # one that is gone may be about to be replaced
+            if now != opened.fingerprint and not opened.stale:
+                index.supersede()
+        else:
+            self._catch_up(opened)
 
     def note_rest(self) -> None:
-        """Look after the sessions that are followed and to which nothing was added for a while. Blocks."""
-        for key, opened in tuple(self._opened.items()):
-            if not opened.followers:
-                continue
-            if opened.stale:
-                self._advance(key, opened)
+        """Look after the sessions that are followed, whether or not anything was told of them. Blocks."""
+        for opened in self._followed_ones():
+            now = Fingerprint.of(opened.source)
+            # Also where no notification comes: a folder that was made anew, a link, a disk of another machine.
+            if opened.stale or now != (opened.noted or opened.fingerprint):
+                self._advance(opened)
+            opened.noted = now
             rest = time.monotonic() - opened.changed_at
             reached = max((step for step in (LINE_REST_SECONDS, RECORD_REST_SECONDS) if step <= rest), default=0.0)
-            if reached > opened.rested:
+            if reached > opened.rested and opened.builder.grow(reached):
                 opened.rested = reached
-                opened.builder.grow(reached)
+
+
+def _key_of(opened: _Opened) -> _Key:
+    return opened.source.scroll_id, opened.index.meta
+
+
+def _is_written_alike(one: Session, other: Session) -> bool:
+    """Whether what goes into the events of a session from its facts is the same in two states of it."""
+    if other.error is not None or one.timing != other.timing or one.created_at != other.created_at:
+        return False
+    return (one.connector_uid, one.native_session_id) == (other.connector_uid, other.native_session_id)

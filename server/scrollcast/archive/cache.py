@@ -42,6 +42,11 @@ class Fingerprint:
         paths = source.reader.files(source)
         return cls(source.reader.name, tuple((str(path), stamp(path)) for path in paths))
 
+    def lacks_any_of(self, other: Fingerprint) -> bool:
+        """Whether a file is gone that was there in another state."""
+        there = {path for path, known in self.files if known is not None}
+        return any(known is not None and path not in there for path, known in other.files)
+
     def age(self) -> float:
         """The seconds since the newest of the files was written."""
         newest = max((known.mtime_ns for _, known in self.files if known is not None), default=0)

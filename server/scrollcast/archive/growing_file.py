@@ -49,7 +49,7 @@ class GrowingFile:
         found = os.fstat(self._fd)
         self._identity = (found.st_dev, found.st_ino)
         self._position = 0
-        self._read_at = found.st_mtime_ns  # the file's time when it was last read to its end
+        self._read_at: int | None = None  # the file's time when it was last read to its end
         self._splitter = LineSplitter()
         self._anchor = b""
         self._blocks = array("I")
@@ -77,6 +77,7 @@ class GrowingFile:
             written_at = os.fstat(self._fd).st_mtime_ns
             chunk = os.pread(self._fd, CHUNK_BYTES, self._position)
             if not chunk:
+                self._credit = 0 if self._read_at is None else self._credit  # the first time nothing was appended
                 self._read_at = written_at
                 return
             self._note(chunk)

@@ -368,7 +368,7 @@ class SessionIndex:
         fork.attach(os.dup(self._events_fd))
         fork.count = count
         kept = bytearray(b",".join(map(orjson.dumps, markers)))
-        fork._take_tail(tables, kept, tail_fd)  # noqa: SLF001
+        fork._take_tail(tables, kept, tail_fd)
         fork.complete = True
         return fork, tables, kept
 
@@ -385,8 +385,8 @@ class SessionIndex:
 
     def _wake(self) -> None:
         with self._lock:
-            waiters, self._waiters = self._waiters, []
-        for loop, future in waiters:
+            waiters, self._waiters = self._waiters, {}
+        for future, loop in waiters.items():
             with suppress(RuntimeError):  # its loop was closed: nobody waits any more
                 loop.call_soon_threadsafe(_resolve, future)
 
@@ -408,7 +408,8 @@ def _read_fully(fd: int, buffer: memoryview, offset: int) -> None:
 def _copy(typecode: TableType, table: Sequence[int]) -> array[int]:
     copied = array(typecode)
     if len(table):
-        copied.frombytes(table)  # type: ignore[arg-type]  # an array, or a memoryview of one
+        with memoryview(table) as view:  # type: ignore[arg-type]  # an array, or already a view of one
+            copied.frombytes(view.cast("B"))
     return copied
 
 

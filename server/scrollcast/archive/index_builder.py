@@ -75,11 +75,13 @@ class IndexBuilder:
         self._asked = False  # whether somebody wanted to read on since it was last done
         self._closed = False
         self._revised = False
+        self._is_whole = False
         self._intake: Intake | None = None
         self._writer: EventWriter | None = None
         self._encoder = EventEncoder(session)
         self._forget_bad()
         self._previous: SessionIndex | None = None
+        self._remembered = -1  # how many events there were when the epoch was noted last
         self.index = finished or self._new_index(previous)
 
     def _new_index(self, previous: SessionIndex | None) -> SessionIndex:
@@ -95,8 +97,13 @@ class IndexBuilder:
         intake = self._intake  # another thread may let go of it
         return intake is not None and intake.can_grow and not self.index.superseded
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the session turned out to be one that can only be read whole."""
+        return self._is_whole
+
     def stop(self) -> None:
-        """Let `run` return soon, with the index unfinished."""
+        """Let whoever reads return soon, with the index unfinished."""
         self._stopped.set()
 
     def close(self) -> None:
@@ -112,6 +119,11 @@ class IndexBuilder:
         self._lock.release()
         if self._closed and self._intake is not None:  # closed in between
             self.close()
+
+    def _open_intake(self) -> Intake:
+        intake = open_intake(self._source, self._session, meta=self._meta)
+        self._is_whole = not intake.can_grow
+        return intake
 
     def _drop_intake(self) -> None:
         intake, self._intake = self._intake, None
@@ -147,7 +159,7 @@ class IndexBuilder:
     def _read(self, folder: Path) -> None:
         folder.mkdir(mode=0o700)
         is_at_rest = self._fingerprint.age() >= RECORD_REST_SECONDS
-        intake = self._intake = open_intake(self._source, self._session, meta=self._meta)
+        intake = self._intake = self._open_intake()
         self._writer = EventWriter.create(folder, self.index, self._verify)
         try:
             self.index.settle(sys.maxsize)
@@ -210,6 +222,7 @@ class IndexBuilder:
             folder.rename(place)
             folder = place
         self.index.adopt(folder, header)
+
     # ------------------------------------------------------------------------------------------- the bad records
 
     def _forget_bad(self) -> None:
@@ -263,7 +276,7 @@ class IndexBuilder:
             self._release()
 
     def _read_again(self) -> None:
-        intake = open_intake(self._source, self._session, meta=self._meta)
+        intake = self._open_intake()
         try:
             self._forget_bad()
             if intake.can_grow and self._append(intake.pull(tail=True), 0) < self.index.settled:
@@ -313,6 +326,22 @@ class IndexBuilder:
         if rest_seconds >= RECORD_REST_SECONDS:
             self._append(intake.pending(), self.index.settled, settles=False)
             self.index.show_all()
+            self._remember()
+
+    def remember(self) -> None:
+        """Note what the epoch stands for after the session has grown, unless somebody reads it. For the very end."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._remember()
+            finally:
+                self._release()
+
+    def _remember(self) -> None:
+        if self._writer is None or self._remembered == self._writer.count or self.index.superseded:
+            return
+        with suppress(ArchiveError, OSError):  # the cache, or the session, is gone
+            remember_epoch(self._source, self.index.epoch, self._cache, meta=self._meta)
+            self._remembered = self._writer.count
 
     def _try(self, step: Callable[[], None]) -> None:
         """Read on; what fails on the way has lost its place, so that the session is to be read anew."""

@@ -22,7 +22,7 @@ from typing import Final
 from uuid import UUID
 
 from scrollcast.archive.formats import SessionSource
-from scrollcast.archive.formats._opencode_database import SQLITE_MAGIC
+from scrollcast.archive.formats.opencode.database import SQLITE_MAGIC
 from scrollcast.archive.kept_bytes import NO_ROOM, append, continues, copy_whole, make_folders, making, put_in_place
 from scrollcast.archive.kept_database import (
     copy_database,

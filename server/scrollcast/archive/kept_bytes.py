@@ -79,6 +79,7 @@ def _is_same(fd: int, other: int, place: int, size: int) -> bool:
 def append(fd: int, target: Path, start: int) -> int:
     """Write what an open file holds from `start` on behind its copy, with its time; gives the number of bytes."""
     state = os.fstat(fd)
+    _place_for(target).unlink(missing_ok=True)  # of an attempt that was broken off
     _make_room(target.parent, state.st_size - start)
     copied = os.open(target, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
@@ -131,13 +132,17 @@ def make_folders(folder: Path) -> None:
 @contextmanager
 def making(target: Path) -> Iterator[Path]:
     """Where a copy is made that is to be `target`; nothing is left there afterwards."""
-    place = target.with_name(target.name + MAKING_SUFFIX)
+    place = _place_for(target)
     place.unlink(missing_ok=True)
     _make_room(target.parent, 0)
     try:
         yield place
     finally:
         place.unlink(missing_ok=True)
+
+
+def _place_for(target: Path) -> Path:
+    return target.with_name(target.name + MAKING_SUFFIX)
 
 
 def put_in_place(place: Path, target: Path) -> None:

@@ -20,7 +20,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from scrollcast.archive.formats._opencode_database import SQLITE_MAGIC, address_of, wal_of
+from scrollcast.archive.formats.opencode.database import SQLITE_MAGIC, address_of, wal_of
 from scrollcast.archive.kept_bytes import NO_ROOM
 from scrollcast.archive.storage import confine, stamp
 from scrollcast.errors import ArchiveError

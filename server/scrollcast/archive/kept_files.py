@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from scrollcast.archive.formats import SessionSource
-from scrollcast.archive.formats._claude_code_family import subagents_folder
-from scrollcast.archive.formats._opencode_stores import Tree, tree_of
+from scrollcast.archive.formats.claude_code.family import subagents_folder
+from scrollcast.archive.formats.opencode.stores import Tree, tree_of
 from scrollcast.errors import ArchiveError
 
 __all__ = ["files_to_keep"]
@@ -82,14 +82,8 @@ def _opencode(source: SessionSource) -> Iterator[Path]:
         yield from _files_of(source)
         return
     yield source.path
-    try:
-        tree = Tree(source)
-        messages = tree.messages_folder()
-    except ArchiveError:
-        return
-    for path in _files_in(messages):
-        yield path
-        yield from tree.part_paths(path.stem)
+    with suppress(ArchiveError):  # the session's own file is damaged
+        yield from Tree(source).files()
 
 
 _OWN_FILES: Final[dict[str, Callable[[SessionSource], Iterator[Path]]]] = {

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from scrollcast.archive.catalogue import Catalogue, Indexable
 from scrollcast.archive.database import FileLock
+from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.indexing import jobs_for, read_reply
 from scrollcast.archive.kept import Keeper
 from scrollcast.archive.search import SearchIndex
@@ -33,6 +34,8 @@ LATEST_SECONDS: Final = 60.0
 SAFETY_SECONDS: Final = 600.0
 """How often everything is looked through again, should the system have told less than there was."""
 
+JUST_NOW_SECONDS: Final = 5.0
+
 FEW: Final = 32
 """So many sessions do not need a second helper."""
 
@@ -43,7 +46,7 @@ class Upkeep:
     """Works in a thread of its own from `start` to `stop`.
 
     `search` gives the search index for the catalogue as it is. `found` is called when everything was looked through for
-    the first time, and `tidy` after that.
+    the first time, and `tidy` whenever that was done.
     """
 
     def __init__(
@@ -90,7 +93,6 @@ class Upkeep:
     def _run(self) -> None:
         self._carefully(self._catalogue.refresh)
         self._found()
-        self._carefully(self._tidy)
         self._carefully(self._look_through)
         next_safety = time.monotonic() + SAFETY_SECONDS
         while not self._stopping.is_set():
@@ -119,19 +121,22 @@ class Upkeep:
 
     def _look_through(self) -> None:
         """Find everything, keep what is to be kept, and make searchable what is not."""
-        self._catalogue.refresh()
-        behind = self._behind()
-        self._keep(session.source.scroll_id for session in behind)
-        self._index(behind)
+        self._catalogue.refresh(older_than=JUST_NOW_SECONDS)
+        self._tidy()
+        if self._keeper is not None:
+            for session in self._catalogue.indexable():
+                self._keep_one(self._keeper, session.source)
+                self._carefully(self._look_at_changes)
+        self._index(self._behind())
 
     def _look_at_changes(self) -> None:
+        if self._keeper is not None:
+            self._keeper.catch_up()
         paths = {self._changed.pop() for _ in range(len(self._changed))}
         if not paths and not self._due:
             return
         touched = self._catalogue.note_changes(paths)
         self._keep(touched)
-        if self._keeper is not None:
-            self._keeper.catch_up()
         now = time.monotonic()
         for scroll_id in touched:
             _, since = self._due.get(scroll_id, (0.0, now))
@@ -142,7 +147,13 @@ class Upkeep:
             return
         for scroll_id in scroll_ids:
             with suppress(SessionNotFound):
-                self._keeper.keep(self._catalogue.entry(scroll_id).source)
+                self._keep_one(self._keeper, self._catalogue.entry(scroll_id).source)
+
+    def _keep_one(self, keeper: Keeper, source: SessionSource) -> None:
+        try:
+            keeper.keep(source)
+        except ArchiveError as problem:  # the others are to be kept all the same
+            log.warning("%s could not be kept: %s", source.path, problem)
 
     # ------------------------------------------------------------------------------------------------------- search
 
@@ -176,5 +187,6 @@ class Upkeep:
                         self._catalogue.learn(
                             figures.scroll_id, figures.key, figures.count, figures.duration_ms, figures.has_errors
                         )
+                    self._carefully(self._look_at_changes)
                     if self._stopping.is_set():
                         return

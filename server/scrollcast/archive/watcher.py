@@ -38,8 +38,8 @@ class Watcher:
     def __init__(
         self, paths: Sequence[Path], on_change: Callable[[Collection[Path]], None], on_tick: Callable[[], None]
     ) -> None:
-        folders = [path for path in paths if path.is_dir()]
-        files = [path.parent for path in paths if path.is_file()]
+        folders, files = _places(paths)
+        self._covered = {*folders, *files}
         self._on_change = on_change
         self._on_tick = on_tick
         self._stopping = threading.Event()
@@ -48,6 +48,11 @@ class Watcher:
             for places, recursive in ((folders, True), (files, False))
             if places
         ]
+
+    def covers(self, paths: Sequence[Path]) -> bool:
+        """Whether all of these paths that are there now are watched."""
+        folders, files = _places(paths)
+        return self._covered.issuperset((*folders, *files))
 
     def start(self) -> None:
         """Begin to watch."""
@@ -95,3 +100,8 @@ class Watcher:
             ignore_permission_denied=True,
             raise_interrupt=False,
         )
+
+
+def _places(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The folders to watch with all below them, and those to watch for a file in them."""
+    return [path for path in paths if path.is_dir()], [path.parent for path in paths if path.is_file()]

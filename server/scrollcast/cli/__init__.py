@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from scrollcast._version import __version__
-from scrollcast.cli import serve
-from scrollcast.errors import SettingsError
+from scrollcast.cli import doctor, keep, listing, serve
+from scrollcast.errors import ArchiveError, SettingsError
 
 __all__ = ["main", "run"]
 
 EXIT_STATUS = """\
 exit status:
   0  it did what was asked; also when stopped with Ctrl+C
-  1  it could not go on, for a reason given on stderr
+  1  it could not go on, or not with everything, for a reason given
   2  a flag, a path or a value is wrong; stderr says which
 """
 
@@ -38,7 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"scrollcast {__version__}")
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    serve.add_parser(verbs, epilog=EXIT_STATUS)
+    for verb in (serve, listing, keep, doctor):
+        verb.add_parser(verbs, epilog=EXIT_STATUS)
     return parser
 
 
@@ -50,6 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingsError as problem:
         print(f"scrollcast: {problem}", file=sys.stderr)
         return 2
+    except ArchiveError as problem:
+        print(f"scrollcast: {problem} {problem.detail}".rstrip(), file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read what was printed has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 0
     assert isinstance(status, int)

@@ -194,7 +194,7 @@ def _marks(session: Session) -> list[str]:
     marks = {
         "gone": session.source_gone,
         "unreadable": session.error is not None and not session.source_gone,
-        "live": session.live,
+        "live": session.live and session.error is None,
         "errors": session.has_errors,
     }
     return [name for name, holds in marks.items() if holds]

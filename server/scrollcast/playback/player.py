@@ -151,11 +151,13 @@ class Player:
         self._allowed = stop
 
     def grow(self, timeline: Timeline) -> None:
-        """Go on with a timeline that has the same events and more."""
-        waiting = self.cursor == self.timeline.count < timeline.count
+        """Go on with a timeline that has the same events and more; for a while fewer, but all that were delivered."""
+        if timeline.count <= self.cursor < self.timeline.count:
+            self._due_offset -= self.timeline.left(self.cursor, self._recorded)  # added again when the event is back
+        waiting = self.cursor >= self.timeline.count
         self.timeline = timeline.with_idle(self.timeline.idle)
-        if waiting:
-            self._due_offset += self.timeline.length(self.cursor)
+        if waiting and self.cursor < timeline.count:
+            self._due_offset += self.timeline.left(self.cursor, self._recorded)
 
     def replace(self, timeline: Timeline, now: float) -> list[Output]:
         """Start over with a timeline of other events: from its beginning, in the next generation."""

@@ -219,6 +219,8 @@ class _Replay:
                 await self._deliver(output)
 
     def _grow(self) -> None:
+        if self._seen.complete:  # what comes later was not asked for
+            return
         self._index.check()
         openness = self._index.openness
         if openness != self._seen:

@@ -6,14 +6,14 @@ import asyncio
 import math
 import sys
 from collections.abc import Awaitable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import Final, Protocol, TypeVar, assert_never
 from uuid import uuid4
 
 from scrollcast.archive.archive import Archive
 from scrollcast.archive.index import EventBlock, Openness, SessionIndex
-from scrollcast.errors import BadCommand, PositionOutOfRange, SessionNotFound, TooManyBadCommands
+from scrollcast.errors import ArchiveError, BadCommand, PositionOutOfRange, SessionNotFound, TooManyBadCommands
 from scrollcast.playback.commands import Control, SeekEvent, SeekSeq, SeekTime
 from scrollcast.playback.player import CaughtUp, Changed, Deliver, Output, Player, Rewind, Skipped, Status
 from scrollcast.playback.timeline import Timeline
@@ -44,6 +44,12 @@ WATCH_SECONDS: Final = 2.0
 
 LARGE_EVENT_BYTES: Final = 256 << 10
 """From this size on an event is cut for its preview in a thread."""
+
+REOPEN_SECONDS: Final = 0.25
+"""However often a session is replaced under its viewer, it is opened anew at most so often."""
+
+REOPEN_PATIENCE_SECONDS: Final = 10.0
+"""A session that was replaced may be missing or half-written for so long, before a replay that follows it ends."""
 
 _T = TypeVar("_T")
 
@@ -92,6 +98,9 @@ class SessionStream:
         self._close_at = math.inf  # set by an end, unset by a seek away from it
         self._live_from = sys.maxsize  # the first event that was written after the client had caught up
         self._told_skipped = 0  # of how many bad records the client knows
+        self._growing: asyncio.Future[None] | None = None  # done when the index is further than was seen
+        self._reopen_at = -math.inf  # when the session may be opened anew
+        self._give_up_at = math.inf  # when an error of the archive ends a replay that follows it
         # The reply to a step forward comes when its last event has been sent, or when something else cuts it short.
         self._owed_reply: tuple[bool, str | None] | None = None
 
@@ -107,17 +116,15 @@ class SessionStream:
         self._heartbeat_at = self._started + wire.HEARTBEAT_SECONDS
         self._watch_at = self._started + WATCH_SECONDS
         self._receiving = self._loop.create_task(self._receive())
-        follows = False
+        following = self._archive.following(self._scroll_id, meta=self._parameters.meta)
         try:
-            if self._parameters.follow:
-                await asyncio.to_thread(self._archive.follow, self._scroll_id, meta=self._parameters.meta)
-                follows = True
-            await self._open()
-            while not self._finished:
-                await self._turn()
+            async with following if self._parameters.follow else nullcontext():
+                await self._open()
+                while not self._finished:
+                    await self._turn()
         finally:
-            if follows:
-                self._archive.unfollow(self._scroll_id, meta=self._parameters.meta)
+            if self._growing is not None:
+                self._growing.cancel()
             self._receiving.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await self._receiving
@@ -133,7 +140,8 @@ class SessionStream:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._index.finish(), SETTLE_SECONDS)
         resume, start = await self._resolve_start()
-        self._seen, self._epoch = self._index.openness, self._index.epoch
+        self._see(self._index)
+        self._epoch = self._index.epoch
         now = self._loop.time()
         # Who resumes has what lies before, even if it might still change.
         reached = min(start.seq, self._index.count) if isinstance(start, SeekSeq) else 0
@@ -157,6 +165,13 @@ class SessionStream:
         if self._parameters.follow:
             await self._archive.let_grow(index)
         return index
+
+    def _see(self, index: SessionIndex) -> None:
+        """Play from this index, as far as it has come; that it was superseded since is still to be noticed."""
+        if self._growing is not None:
+            self._growing.cancel()
+            self._growing = None
+        self._index, self._seen = index, replace(index.openness, superseded=False)
 
     async def _resolve_start(self) -> tuple[wire.Resume, SeekTime | SeekSeq]:
         """Whether this is a resume, and where playback begins."""
@@ -255,7 +270,9 @@ class SessionStream:
             return
         waiting: set[asyncio.Future[object]] = {self._receiving}  # type: ignore[arg-type]
         if self._parameters.follow or not self._seen.complete:
-            waiting.add(self._index.changed(self._seen))  # type: ignore[arg-type]
+            if self._growing is None or self._growing.done():
+                self._growing = self._index.changed(self._seen)
+            waiting.add(self._growing)  # type: ignore[arg-type]
         await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
 
     def _player_deadline(self) -> float | None:
@@ -280,21 +297,29 @@ class SessionStream:
         """Let the player know of events that were read since; one that does not follow plays what there was."""
         if self._seen.complete and not self._parameters.follow:
             return
-        self._index.check()
+        if self._index.failure is not None:
+            self._bear(self._index.failure)
         before, now = self._seen, self._index.openness
-        if now == before:
+        if self._index.failure is None and now == before:
             return
-        self._seen = now
-        if now.superseded:
+        if self._index.failure is not None or now.superseded:
             await self._change_index()
-        elif self._index.epoch != self._epoch:
-            await self._start_over()
         else:
-            self._player.grow(self._timeline(None, self._player.cursor))
-        if now.complete:
+            self._seen = now
+            await self._go_on(self._player.cursor)
+        self._allow()
+        if self._seen.complete:
+            self._give_up_at = math.inf
             if not before.complete:
                 await self._send_complete()
             await self._send_skipped_records()
+
+    async def _go_on(self, at_least: int) -> None:
+        """Play on with what is known by now, where that holds the `at_least` first events as they were sent."""
+        if self._index.epoch == self._epoch and self._index.count >= at_least:
+            self._player.grow(self._timeline(None, at_least))
+        else:
+            await self._start_over()
 
     async def _is_live(self) -> bool:
         try:
@@ -311,13 +336,31 @@ class SessionStream:
     async def _change_index(self) -> None:
         """Go on with the index of the session as it is now: where it was, if that holds the events that were sent."""
         cursor = self._player.cursor
-        index = await self._patiently(self._open_index())
-        await self._patiently(index.reach(cursor - 1))
-        self._index, self._seen = index, index.openness
-        if index.epoch == self._epoch and index.count >= cursor:
-            self._player.grow(self._timeline(None, cursor))
-        else:
-            await self._start_over()
+        self._see(await self._patiently(self._reopen(cursor)))
+        await self._go_on(cursor)
+
+    async def _reopen(self, cursor: int) -> SessionIndex:
+        """The new index, as soon as it has as many events as were sent, or all.
+
+        A session that is being replaced may be missing or half-written for a moment.
+        """
+        while True:
+            await asyncio.sleep(self._reopen_at - self._loop.time())
+            self._reopen_at = self._loop.time() + REOPEN_SECONDS
+            try:
+                index = await self._open_index()
+                await index.reach(max(0, cursor - 1))
+            except ArchiveError as problem:
+                self._bear(problem)
+            else:
+                return index
+
+    def _bear(self, problem: ArchiveError) -> None:
+        """Raise what went wrong, unless the session is followed and it has not been so for long."""
+        now = self._loop.time()
+        self._give_up_at = min(self._give_up_at, now + REOPEN_PATIENCE_SECONDS)
+        if not self._parameters.follow or now >= self._give_up_at:
+            raise problem
 
     async def _start_over(self) -> None:
         """Play what the archive was rewritten to, from its beginning."""
@@ -351,8 +394,7 @@ class SessionStream:
         self._watch_at = now + WATCH_SECONDS
         if self._parameters.follow or not self._seen.complete or not await self._archive.was_rewritten(self._index):
             return
-        self._index = await self._open_index()
-        self._seen = self._index.openness
+        self._see(await self._open_index())
         await self._start_over()
 
     # -------------------------------------------------------------------------------------------------- commands

@@ -34,7 +34,10 @@ def create_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        archive = await asyncio.to_thread(Archive, settings.paths, settings.cache)
+        kept = settings.kept if settings.keep else None
+        archive = await asyncio.to_thread(
+            Archive, settings.roots, settings.cache, optional=bool(settings.places), kept=kept
+        )
         app.state.archive = archive
         loop = asyncio.get_running_loop()
 

@@ -6,8 +6,9 @@ from typing import Any, TypeAlias
 import pytest
 
 from archives import sniffed
-from scrollcast.archive.formats import SessionSource, _acp_session
+from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.formats.acp import AcpReader
+from scrollcast.archive.formats.acp import session as acp_session
 from scrollcast.archive.formats.readers import owner
 from scrollcast.archive.storage import read_lines
 from scrollcast.model import BadRecord, Record, derive_scroll_id, parse_part
@@ -343,7 +344,7 @@ def test_open_call_is_pending(write: Write) -> None:
 
 def test_what_is_held_is_bounded(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind a call that never ends so much waits and no more; its result is still its own when it comes."""
-    monkeypatch.setattr(_acp_session, "MAX_HELD", 4)
+    monkeypatch.setattr(acp_session, "MAX_HELD", 4)
     rows = [row for number in range(20) for row in (said(f"{number}"), update("plan", entries=[]), asked("next"))]
     source = write(call("1"), *rows, change("1", status="completed", content=shown("late")))
     decoder = READER.decoder(source, meta=False)

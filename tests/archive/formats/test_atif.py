@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archives import sniffed
-from scrollcast.archive.formats import SessionSource, atif
-from scrollcast.archive.formats._atif_steps import record_count, records_of
+from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.formats.atif import AtifReader
+from scrollcast.archive.formats.atif import reader as atif
+from scrollcast.archive.formats.atif.steps import record_count, records_of
 from scrollcast.errors import ArchiveError
 from scrollcast.model import BadRecord, MarkerKind, Record, derive_scroll_id, parse_part
 

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scrollcast.archive.formats import SessionSource, SniffedFile
-from scrollcast.archive.formats._claude_code_conversation import Conversation
 from scrollcast.archive.formats.claude_code import ClaudeCodeReader
+from scrollcast.archive.formats.claude_code.conversation import Conversation
 from scrollcast.archive.storage import read_head
 from scrollcast.errors import ArchiveError
 from scrollcast.model import BadRecord, MarkerKind, Record, derive_scroll_id, parse_part

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scrollcast.archive.formats import Decoder, Revised, SessionSource
-from scrollcast.archive.formats import _claude_code_tree as tree_module
 from scrollcast.archive.formats.claude_code import ClaudeCodeReader
+from scrollcast.archive.formats.claude_code import tree as tree_module
 from scrollcast.archive.formats.readers import sniff
 from scrollcast.archive.storage import Line
 from scrollcast.model import MarkerKind, Record, derive_scroll_id

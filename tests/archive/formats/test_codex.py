@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scrollcast.archive.formats import Item, Revised, SessionSource, decode
-from scrollcast.archive.formats._codex_rollout import Rollout
 from scrollcast.archive.formats.codex import CodexReader
+from scrollcast.archive.formats.codex.rollout import Rollout
 from scrollcast.archive.formats.readers import owner, sniff
 from scrollcast.archive.storage import Line, read_lines
 from scrollcast.model import BadRecord, MarkerKind, Record, derive_scroll_id, parse_part

@@ -377,7 +377,7 @@ def test_text_without_results_and_blank_lines(text: Write) -> None:
 
 def test_long_text_is_cut_into_messages(text: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of one endless message is given piece by piece."""
-    monkeypatch.setattr("scrollcast.archive.formats._cursor_transcripts._MAX_BLOCK_CHARACTERS", 10)
+    monkeypatch.setattr("scrollcast.archive.formats.cursor.transcripts._MAX_BLOCK_CHARACTERS", 10)
     assert outline(records_of(text("assistant:\n" + "abcdef\n" * 5))) == [
         ("assistant", "abcdef\nabcdef"), ("assistant", "abcdef\nabcdef"), ("assistant", "abcdef"),
     ]  # fmt: skip

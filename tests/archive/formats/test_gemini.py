@@ -333,7 +333,7 @@ def test_prefixes_give_prefixes(path: Path, tmp_path: Path) -> None:
 
 def test_large_log_gives_late_results_where_they_come(log: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a log too large to be read beforehand nothing is taken back; a result that comes late is not lost."""
-    monkeypatch.setattr("scrollcast.archive.formats.gemini._MAX_AHEAD_BYTES", 0)
+    monkeypatch.setattr("scrollcast.archive.formats.gemini.reader._MAX_AHEAD_BYTES", 0)
     rows = [said("g1", "gemini", "", toolCalls=[CALLED]), said("i1", "info", "…"), said("i2", "info", "…")]
     source = log(*rows, said("g1", "gemini", "", toolCalls=[DONE]))
     given, revised, held = feed(source, HEADER, *rows, said("g1", "gemini", "", toolCalls=[DONE]))

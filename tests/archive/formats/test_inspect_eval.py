@@ -12,8 +12,10 @@ from typing import Any, TypeAlias
 import pytest
 
 from archives import sniffed
-from scrollcast.archive.formats import SessionSource, _inspect_eval_zip, inspect_eval
+from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.formats.inspect_eval import InspectReader
+from scrollcast.archive.formats.inspect_eval import members as zip_members
+from scrollcast.archive.formats.inspect_eval import reader as inspect_reader
 from scrollcast.archive.timestamps import parse_instant
 from scrollcast.errors import ArchiveError
 from scrollcast.model import BadRecord, MarkerKind, Record, derive_scroll_id, parse_part
@@ -306,7 +308,7 @@ def test_checksum_is_checked(root: Path) -> None:
 @pytest.mark.parametrize("packed", ["deflate", "zstd"])
 def test_bomb_is_not_unpacked(root: Path, monkeypatch: pytest.MonkeyPatch, packed: str) -> None:
     """A member that is larger than the limit is refused while little of it is in memory, whatever its header says."""
-    monkeypatch.setattr(_inspect_eval_zip, "MAX_WHOLE_FILE_BYTES", 1 << 20)
+    monkeypatch.setattr(zip_members, "MAX_WHOLE_FILE_BYTES", 1 << 20)
     bomb = b" " * (64 << 20)
     members = {"header.json": json.dumps(header()).encode(), "samples/1_epoch_1.json": bomb}
     path = archive(root, members) if packed == "deflate" else zstd_archive(root / "log.eval", members)
@@ -325,7 +327,7 @@ def test_bomb_is_not_unpacked(root: Path, monkeypatch: pytest.MonkeyPatch, packe
 
 def test_directory_that_is_too_large(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory that would take too much memory is refused before it is read."""
-    monkeypatch.setattr(_inspect_eval_zip, "_MAX_DIRECTORY_BYTES", 40)
+    monkeypatch.setattr(zip_members, "_MAX_DIRECTORY_BYTES", 40)
 
     with pytest.raises(ArchiveError, match="too many parts"):
         sources(archive(root, {"header.json": header()}))
@@ -333,7 +335,7 @@ def test_directory_that_is_too_large(root: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_large_sample_is_summed_up_by_the_log(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a sample that is not small, the log's own summary is taken; where there is none, a guess by its size."""
-    monkeypatch.setattr(inspect_eval, "_EXACT_SAMPLE_BYTES", 10)
+    monkeypatch.setattr(inspect_reader, "_EXACT_SAMPLE_BYTES", 10)
     known = {"id": 1, "epoch": 1, "message_count": 40, "started_at": at(0), "completed_at": at(50), "uuid": "u"}
     members = {"header.json": header(), "samples/1_epoch_1.json": sample(), "samples/2_epoch_1.json": sample(id=2)}
     path = archive(root, {**members, "_journal/summaries/1.json": [known]})
@@ -530,7 +532,7 @@ def test_attachments_are_put_back(root: Path, table: JsonObject, prefix: str) ->
 
 def test_attachment_referred_to_without_end(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """References over the limit stay, so that a small log does not become a large one."""
-    monkeypatch.setattr("scrollcast.archive.formats._inspect_eval_messages.MAX_WHOLE_FILE_BYTES", 1000)
+    monkeypatch.setattr("scrollcast.archive.formats.inspect_eval.messages.MAX_WHOLE_FILE_BYTES", 1000)
     message = {"role": "user", "content": ["attachment://ab"] * 5}
 
     assert len("".join(texts(only_message(root, message, attachments={"ab": "x" * 400})))) == 800 + 3 * 15

@@ -16,8 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scrollcast.archive.formats import Revised, SessionSource, SniffedFile
-from scrollcast.archive.formats import _opencode_database as database
-from scrollcast.archive.formats.opencode import OpenCodeReader
+from scrollcast.archive.formats.opencode import OpenCodeReader, database
 from scrollcast.archive.formats.readers import owner, sniff
 from scrollcast.archive.storage import read_lines
 from scrollcast.archive.timestamps import parse_instant

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PureWindowsPath
 from typing import Final
 
 from scrollcast.archive.formats import Item
 from scrollcast.archive.timestamps import Instant, format_instant, parse_instant
 from scrollcast.model import BadRecord, Timing
 
-__all__ = ["Extent", "trim_title"]
+__all__ = ["Extent", "project_of", "trim_title"]
 
 _MAX_TITLE_CHARACTERS: Final = 120
 _QUOTES: Final = frozenset(('""', "''", "“”", "``"))
@@ -72,6 +73,11 @@ class Extent:
     def timing(self) -> Timing:
         """Made up where no record has a time."""
         return "recorded" if self.first is not None or not self.count else "synthetic"
+
+
+def project_of(folder: str) -> str | None:
+    """The project that is worked on in a folder: its last name, whichever kind of slashes it is written with."""
+    return PureWindowsPath(folder).name or None
 
 
 def trim_title(text: str | None) -> str:

@@ -1,0 +1,106 @@
+"""What a decoded JSON value is taken for, where anything may stand in a field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from scrollcast.archive.storage import decode_json, read_whole
+from scrollcast.errors import ArchiveError
+
+__all__ = [
+    "JsonObject",
+    "decode_object",
+    "dicts",
+    "json_size",
+    "listed",
+    "mapping",
+    "read_object",
+    "smallest_fields",
+    "text_of",
+]
+
+JsonObject: TypeAlias = dict[str, Any]
+
+_WITHOUT_MEASURE: Final = 1 << 62
+"""The size of a value that is nested more deeply than the encoder goes."""
+
+
+def decode_object(data: bytes | None) -> JsonObject | None:
+    """The JSON object that some bytes are; `None` for any other value, for what is no JSON, and for no bytes."""
+    try:
+        value = None if data is None else decode_json(data)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def read_object(path: Path, root: Path, what: str = "the session's file") -> JsonObject:
+    """The object that a whole file is.
+
+    Raises:
+        ArchiveError: it cannot be read, is too large, or is none; `what` names it in the sentence.
+    """
+    try:
+        value = decode_json(read_whole(path, root))
+    except ValueError as problem:
+        raise ArchiveError(f"{what} is not valid JSON", str(problem)) from problem
+    if not isinstance(value, dict):
+        raise ArchiveError(f"{what} is no JSON object")
+    return value
+
+
+def mapping(value: object) -> JsonObject:
+    """The value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def dicts(value: object) -> list[JsonObject]:
+    """The objects in a list; none where it is no list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def listed(value: object) -> list[Any]:
+    """A list as it is, one thing as a list of it; nothing, as `null` or as an empty text, as an empty list."""
+    match value:
+        case list():
+            return value
+        case None | "":
+            return []
+        case _:
+            return [value]
+
+
+def text_of(value: object) -> str:
+    """The value if it is text, else no text."""
+    return value if isinstance(value, str) else ""
+
+
+# --------------------------------------------------------------------------------------------------------- size
+
+
+def json_size(value: object, limit: int = _WITHOUT_MEASURE) -> int:
+    """How many bytes a value has as JSON; of a text of more than `limit` characters only these are counted."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return 8
+    if isinstance(value, str) and len(value) > limit:
+        return len(value)
+    try:
+        return len(orjson.dumps(value))
+    except TypeError:
+        return _WITHOUT_MEASURE
+
+
+def smallest_fields(fields: Mapping[str, Any], limit: int) -> JsonObject:
+    """The fields of an object that fit into `limit` bytes as JSON, the smallest chosen first, in their own order."""
+    sizes = {name: json_size(value, limit) for name, value in fields.items()}
+    kept, total = set(), 2
+    for name in sorted(sizes, key=sizes.__getitem__):
+        total += sizes[name] + len(name) + 4
+        if total > limit:
+            break
+        kept.add(name)
+    return {name: value for name, value in fields.items() if name in kept}

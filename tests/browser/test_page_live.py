@@ -1,0 +1,207 @@
+"""Watching a session while it is written."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, expect
+
+from archives import write_session
+from browser.growing import FIRST_COUNT, GROWING, Growing, said
+from browser.viewing import Server, Viewer, tab
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
+
+LISTED_MS: Final = 30_000
+"""For what the catalogue has to find and the list to take in."""
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def growing(tmp_path: Path) -> Growing:
+    """The session, in an archive of its own."""
+    return Growing.begin(tmp_path / "archive")
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def live(browser: Browser, growing: Growing, tmp_path: Path) -> AsyncIterator[Viewer]:
+    """A tab on a server of that archive."""
+    home = tmp_path / "home"
+    home.mkdir()
+    server = Server(home, growing.file.parents[1])
+    await asyncio.to_thread(server.start)
+    try:
+        async with tab(browser, server.url) as viewer:
+            yield viewer
+    finally:
+        server.kill()
+
+
+def live_button(viewer: Viewer) -> Locator:
+    """The one that says whether one is live, or leads there."""
+    return viewer.page.locator(".live-button")
+
+
+async def go_live(viewer: Viewer, moment: str = "#live") -> None:
+    """Open the session where it is being written."""
+    await viewer.watch(GROWING, moment)
+    await expect(live_button(viewer)).to_have_text("Live")
+
+
+async def scroll_up(viewer: Viewer) -> float:
+    """Read further up; where the conversation then stands."""
+    await viewer.settled()
+    await viewer.page.locator(".scroller").hover()
+    await viewer.page.mouse.wheel(0, -500)
+    await expect(viewer.page.locator(".pill:not(.news)")).to_be_visible()
+    await viewer.page.wait_for_timeout(100)
+    return await top(viewer)
+
+
+async def top(viewer: Viewer) -> float:
+    """How far the conversation is scrolled down."""
+    place: float = await viewer.page.locator(".scroller").evaluate("(node) => node.scrollTop")
+    return place
+
+
+async def test_what_is_written_appears(live: Viewer, growing: Growing) -> None:
+    """One after the other, whole and in order, with their turns and on a longer bar, without any doing."""
+    await go_live(live)
+    await expect(live.said(f"word {FIRST_COUNT - 1}")).to_be_in_viewport()
+    growing.say("first news")
+    await expect(live.said("first news")).to_be_in_viewport()
+    growing.say("second news", "third news")
+    await expect(live.said("third news")).to_be_in_viewport()
+    assert (await live.seqs())[-3:] == [FIRST_COUNT, FIRST_COUNT + 1, FIRST_COUNT + 2]
+    await expect(live.page.get_by_role("navigation", name="Turns")).to_contain_text("first news")
+    await expect(live.page.get_by_role("slider")).to_have_attribute("aria-valuemax", str(2 * (FIRST_COUNT + 2)))
+    await expect(live.page.locator(".end-card")).to_have_count(0)
+
+
+async def test_who_reads_further_up_is_told_how_much_is_new(live: Viewer, growing: Growing) -> None:
+    """Nothing moves; one click leads down, and following goes on."""
+    await go_live(live)
+    before = await scroll_up(live)
+    for number in range(3):
+        growing.say(f"news {number}")
+        await expect(live.page.get_by_role("button", name=f"{number + 1} new")).to_be_visible()
+    assert await top(live) == pytest.approx(before, abs=2)
+    await live.page.get_by_role("button", name="3 new").click()
+    await expect(live.said("news 2")).to_be_in_viewport()
+    growing.say("and on")
+    await expect(live.said("and on")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("way", ["button", "key", "bar"])
+async def test_who_is_behind_can_go_live(live: Viewer, growing: Growing, way: str) -> None:
+    """Where it is by then, although the page has not been told of what came meanwhile."""
+    await live.watch(GROWING)
+    await expect(live_button(live)).to_have_text("Go to live")
+    growing.say("news")
+    if way == "button":
+        await live_button(live).click()
+    elif way == "key":
+        await live.stop()
+        await live.page.keyboard.press("End")
+    else:
+        box = await live.page.get_by_role("slider").bounding_box()
+        assert box is not None
+        await live.page.mouse.click(box["x"] + box["width"] - 0.5, box["y"] + box["height"] / 2)
+    await expect(live_button(live)).to_have_text("Live")
+    await expect(live.said("news")).to_be_in_viewport()
+    growing.say("more news")
+    await expect(live.said("more news")).to_be_in_viewport()
+
+
+async def test_paused_while_live_nothing_comes_and_nothing_is_lost(live: Viewer, growing: Growing) -> None:
+    """Play catches up at once."""
+    await go_live(live)
+    await live.stop()
+    growing.say("meanwhile")
+    await live.page.wait_for_timeout(400)
+    await expect(live.said("meanwhile")).to_have_count(0)
+    await expect(live.page.locator(".end-card")).to_have_count(0)
+    await live.page.keyboard.press("k")
+    await expect(live.said("meanwhile")).to_be_in_viewport()
+
+
+async def test_a_session_that_is_rewritten_starts_over_and_is_live_again(live: Viewer, growing: Growing) -> None:
+    """In words, without a reload, and nothing of the old content stays."""
+    await go_live(live)
+    await live.page.evaluate("() => { window.sameTab = true }")
+    growing.become([said(number, f"other {number}") for number in range(40)])
+    await expect(live.page.locator(".toast")).to_contain_text("rewritten on disk")
+    await expect(live.said("other 39")).to_be_in_viewport()
+    await expect(live_button(live)).to_have_text("Live")
+    await expect(live.page.locator(".messages")).not_to_contain_text("word")
+    await expect(live.page.get_by_role("slider")).to_have_attribute("aria-valuemax", "78")
+    growing.say("and on")
+    await expect(live.said("and on")).to_be_in_viewport()
+    assert await live.page.evaluate("() => window.sameTab")
+
+
+async def test_who_was_in_the_middle_of_a_rewritten_session_is_about_there_again(
+    live: Viewer, growing: Growing
+) -> None:
+    """At the same recorded time of what has taken its place."""
+    await live.watch(GROWING, "#t=50")
+    await live.stop()
+    await expect(live.page.get_by_role("slider")).to_have_attribute("aria-valuenow", re.compile("^5[01]$"))
+    growing.become([said(number, f"other {number}") for number in range(40)])
+    await expect(live.page.locator(".toast")).to_contain_text("rewritten on disk")
+    await expect(live.said("other 24")).to_be_in_viewport()
+    assert await live.position() in (50, 51)
+
+
+async def test_a_finished_session_that_is_taken_up_again_goes_on(live: Viewer, growing: Growing) -> None:
+    """It ends, and is no longer at its end when somebody writes on."""
+    growing.rest()
+    await live.watch(GROWING)
+    await live.page.keyboard.press("End")
+    await expect(live.page.locator(".end-card")).to_be_visible(timeout=60_000)
+    growing.say("once more")
+    await expect(live.said("once more")).to_be_in_viewport()
+    await expect(live.page.locator(".end-card")).to_have_count(0)
+    await expect(live_button(live)).to_have_text("Live")
+
+
+async def test_the_list_says_what_is_live_and_leads_there(live: Viewer) -> None:
+    """The row's link goes to where the session is being written."""
+    await live.page.goto(f"{live.url}/")
+    row = live.page.get_by_role("listitem").filter(has_text="Growing")
+    await expect(row.locator(".badge.live")).to_be_visible()
+    await row.get_by_role("link", name="Growing").click()
+    await expect(live_button(live)).to_have_text("Live")
+
+
+async def test_the_list_takes_in_a_new_session_without_moving_what_one_points_at(
+    live: Viewer, growing: Growing
+) -> None:
+    """It is said that there is one; who is not pointing at anything sees it come by itself."""
+    root = growing.file.parents[1]
+    await live.page.goto(f"{live.url}/")
+    link = live.page.get_by_role("link", name="Growing")
+    await link.focus()
+    before = await link.bounding_box()
+    write_session(root, [said(100)], scroll_id=another(1), title="Newcomer")
+    news = live.page.get_by_role("button", name="1 new session")
+    await expect(news).to_be_visible(timeout=LISTED_MS)
+    assert await link.evaluate("(node) => node === document.activeElement")
+    assert await link.bounding_box() == before
+    await news.click()
+    await expect(live.page.locator(".row-title")).to_have_text(["Newcomer", "Growing"])
+    await live.page.mouse.move(5, 5)
+    await live.page.evaluate("() => document.activeElement?.blur()")
+    write_session(root, [said(200)], scroll_id=another(2), title="Latecomer")
+    await expect(live.page.locator(".row-title")).to_have_text(["Latecomer", "Newcomer", "Growing"], timeout=LISTED_MS)
+
+
+def another(number: int) -> UUID:
+    """The id of another session."""
+    return UUID(int=GROWING.int + number)
