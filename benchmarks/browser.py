@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -152,9 +151,7 @@ async def _go_to_live(page: Page) -> None:
     try:
         await page.locator(".play").wait_for(timeout=PATIENCE_MS)
         await page.keyboard.press("End")
-        button = page.get_by_role("button", name=re.compile("live", re.IGNORECASE))
-        if await button.count() and await button.first.is_enabled():
-            await button.first.click()
+        await page.locator(".live-button.is-there").wait_for(timeout=PATIENCE_MS)
         await page.locator(".messages [data-seq]").last.wait_for(timeout=PATIENCE_MS)
     except Error as problem:
         raise Broken(f"the page did not come to the end of the session: {problem.message[:300]}") from problem

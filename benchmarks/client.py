@@ -310,10 +310,11 @@ class Follower(_Opening, asyncio.Protocol):
         Raises:
             Broken: something else came instead, or nothing for so long.
         """
-        try:
-            await asyncio.wait_for(self.live.wait(), seconds)
-        except TimeoutError:
-            raise Broken(f"a follower was not live after {seconds:.0f} s: {self.problem or 'nothing came'}") from None
+        waiting = asyncio.ensure_future(self.live.wait())
+        await asyncio.wait((waiting, self.closed), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if not self.live.is_set():
+            raise Broken(f"a follower was not live within {seconds:.0f} s: {self.problem or 'nothing came'}")
 
 
 class Asker:

@@ -36,7 +36,7 @@ SESSIONS_AT_ONCE: Final = 50
 LINES_A_SESSION: Final = 2.0
 """How many lines a second each of them gets: 100 a second in all."""
 
-LIVE_SECONDS: Final = 240.0
+LIVE_SECONDS: Final = 120.0
 """How long a large session may take to be read for the first time."""
 
 LATE_SECONDS: Final = 10.0

@@ -29,7 +29,7 @@ const MAX_REFRESHED = 500;
 const AUTO_PAGES = 9;
 
 /** How far below the window the next page is asked for. */
-const AHEAD = '900px';
+const AHEAD_PX = 900;
 
 /** So often the list is brought up to date: while the catalogue is being built, and else. */
 const BUILDING_MS = 2_000;
@@ -60,7 +60,6 @@ export class Catalogue {
   /** @type {string | null} */
   #cursor = null;
   #building = false;
-  #isNear = false;
   #autoLeft = AUTO_PAGES;
   #counted = '';
   #loaded = false;
@@ -86,10 +85,7 @@ export class Catalogue {
         el('div', { class: 'list-head' }, el('h1', { class: 'list-title', text: 'Sessions' }), this.#total),
         this.#bar.node, this.#progress.node, this.#stale,
         el('div', { class: 'list-box' }, this.#news, this.#list), this.#status, this.#more, this.#unrecognised.node));
-    this.#nearing = new IntersectionObserver(([entry]) => {
-      this.#isNear = entry?.isIntersecting ?? false;
-      this.#autoLoad();
-    }, { rootMargin: AHEAD });
+    this.#nearing = new IntersectionObserver(() => this.#autoLoad(), { rootMargin: `${AHEAD_PX}px` });
     this.#nearing.observe(this.#more);
     void this.#reload();
   }
@@ -144,7 +140,9 @@ export class Catalogue {
   }
 
   #autoLoad() {
-    if (!this.#isNear || this.#autoLeft <= 0 || this.#asking || this.#cursor === null) return;
+    if (this.#autoLeft <= 0 || this.#asking || this.#cursor === null) return;
+    const near = this.node.isConnected && this.#more.getBoundingClientRect().top < innerHeight + AHEAD_PX;
+    if (!near) return;
     this.#autoLeft -= 1;
     void this.#loadMore();
   }

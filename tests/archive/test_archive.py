@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from archives import SCROLL_ID, JsonObject, join_lines, message, meta_event, write_session
+from archives import SCROLL_ID, JsonObject, join_lines, message, meta_event, write_document, write_session
 from scrollcast.archive import archive as archive_module
 from scrollcast.archive.archive import Archive
 from scrollcast.archive.index import SessionIndex
@@ -274,6 +274,320 @@ async def test_session_that_is_gone_was_not_rewritten(
     assert not deleted
     assert (await index.read(0, 3)).start == 0
     assert not await archive.was_rewritten(index)
+
+
+@pytest.mark.parametrize(("last", "is_other"), [("m2", False), ("M2", True)])
+async def test_a_document_was_rewritten_when_its_events_are_others(
+    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, last: str, is_other: bool
+) -> None:
+    """One that was written anew with more in it was not; it takes reading it to know."""
+    monkeypatch.setattr(archive_module, "WATCH_SECONDS", 0)
+    monkeypatch.setattr(archive_module, "ANEW_SECONDS", 0)
+    write_document(root, THREE)
+    with Archive.open(root, cache=cache) as archive:
+        index = await finished(archive)
+        write_document(root, [*THREE[:2], message(last, 2), message("m3", 3)])
+        await archive.was_rewritten(index)
+        await finished(archive)
+        rewritten = await archive.was_rewritten(index)
+
+    assert rewritten is is_other
+
+
+# --------------------------------------------------------------------------------------------------------- following
+
+
+@pytest.fixture
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is told by the system: a test tells what changed."""
+    monkeypatch.setattr(Archive, "watch", lambda _archive: None)
+    monkeypatch.setattr(archive_module, "ANEW_SECONDS", 0)
+
+
+async def followed(archive: Archive, *, meta: bool = False) -> SessionIndex:
+    """The whole index of the session, which grows from now on."""
+    archive.follow(SCROLL_ID, meta=meta)
+    index = await finished(archive, meta=meta)
+    await archive.let_grow(index)
+    return index
+
+
+@pytest.mark.usefixtures("unwatched")
+async def test_a_followed_session_grows_when_its_file_is_told_of(archive: Archive, messages: Path) -> None:
+    """Another file's change is none of its own, and one that nobody follows stays as it is."""
+    index = await followed(archive)
+    append(messages, message("m3", 3))
+    archive.note_changes([messages.with_name("other.jsonl")])
+    before = index.count
+    archive.note_changes([messages])
+    after = index.count
+    archive.unfollow(SCROLL_ID)
+    append(messages, message("m4", 4))
+    archive.note_changes([messages])
+
+    assert (before, after, index.count) == (3, 4, 4)
+
+
+@pytest.mark.usefixtures("unwatched")
+async def test_what_nobody_tells_of_is_noticed_all_the_same(archive: Archive, messages: Path) -> None:
+    """A look now and then: some disks tell of nothing, and a folder that is made anew is not watched at once."""
+    index = await followed(archive)
+    append(messages, message("m3", 3))
+    archive.note_rest()
+
+    assert index.count == 4
+
+
+@pytest.mark.usefixtures("unwatched")
+async def test_an_index_from_the_cache_is_caught_up_with(archive: Archive, root: Path, cache: Path) -> None:
+    """What changes meanwhile is looked at afterwards."""
+    await finished(archive)
+    messages = root / str(SCROLL_ID) / "messages.jsonl"
+    with Archive.open(root, cache=cache) as reopened:
+        index = await followed(reopened)
+        append(messages, message("m3", 3))
+        reopened.note_changes([messages])
+        async with asyncio.timeout(5):
+            while index.count < 4:
+                await index.changed(index.openness)
+
+    assert index.count == 4
+
+
+@pytest.mark.usefixtures("unwatched")
+async def test_a_rewritten_session_is_superseded_for_its_followers(archive: Archive, messages: Path) -> None:
+    """The next index is of another epoch, and grows in its place."""
+    index = await followed(archive)
+    messages.write_bytes(_changed(messages.read_bytes()) + join_lines([message("m3", 3)]))
+    archive.note_changes([messages])
+    newer = await finished(archive)
+    append(messages, message("m4", 4))
+    archive.note_changes([messages])
+
+    assert index.superseded
+    assert newer.epoch != index.epoch
+    assert (index.count, newer.count) == (4, 5)
+
+
+@pytest.mark.usefixtures("unwatched")
+async def test_who_opens_a_session_anew_takes_its_followers_along(archive: Archive, root: Path) -> None:
+    """An index that another one takes the place of is no longer added to."""
+    index = await followed(archive)
+    path = root / str(SCROLL_ID) / "session.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "native_session_id": "native-22"}))
+    newer = await finished(archive)
+
+    assert newer is not index
+    assert index.superseded
+    assert newer.epoch != index.epoch
+
+
+@pytest.mark.usefixtures("unwatched")
+async def test_another_title_is_no_other_session(archive: Archive, root: Path) -> None:
+    """Tools note the time of each message in the metadata: its events are the same ones."""
+    index = await followed(archive)
+    path = root / str(SCROLL_ID) / "session.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "title": "Another title"}))
+    again = await finished(archive)
+
+    assert again is index
+    assert again.session.title == "Another title"
+
+
+@pytest.mark.usefixtures("unwatched")
+async def test_a_document_is_read_anew_when_it_was_written(root: Path, cache: Path) -> None:
+    """The epoch stays, and while it is missing nothing is done."""
+    path = write_document(root, THREE)
+    with Archive.open(root, cache=cache) as archive:
+        index = await followed(archive)
+        path.unlink()
+        archive.note_changes([path])
+        missing = index.superseded
+        write_document(root, [*THREE, message("m3", 3)])
+        archive.note_rest()
+        newer = await finished(archive)
+
+    assert (missing, index.superseded) == (False, True)
+    assert (newer.count, newer.epoch) == (4, index.epoch)
+
+
+@pytest.mark.usefixtures("unwatched")
+async def test_a_document_that_is_half_written_does_not_lose_its_epoch(root: Path, cache: Path) -> None:
+    """What is compared is the last state that could be read."""
+    path = write_document(root, THREE)
+    with Archive.open(root, cache=cache) as archive:
+        index = await followed(archive)
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-9])
+        archive.note_changes([path])
+        with pytest.raises(ArchiveError):
+            await finished(archive)
+        path.write_bytes(whole)
+        again = await finished(archive)
+
+    assert (again.epoch, again.count) == (index.epoch, 3)
+
+
+@pytest.mark.usefixtures("unwatched")
+@pytest.mark.parametrize("follows", [False, True])
+async def test_an_unended_line_is_given_to_who_opens_a_session_that_nobody_follows(
+    archive: Archive, messages: Path, follows: bool
+) -> None:
+    """Who follows it waits for its end; a replay that ends has what a first reading gives."""
+    index = await (followed(archive) if follows else finished(archive))
+    append(messages, message("m3", 3))
+    with messages.open("ab") as file:
+        file.write(join_lines([message("m4", 4)])[:-1])
+    again = await finished(archive)
+
+    assert again is index
+    assert again.count == (4 if follows else 5)
+
+
+@pytest.mark.usefixtures("unwatched")
+@pytest.mark.parametrize("follows", [False, True])
+async def test_a_session_that_is_gone_is_not_opened(archive: Archive, messages: Path, follows: bool) -> None:
+    """Though it could be played from memory; who follows it is not disturbed."""
+    index = await (followed(archive) if follows else finished(archive))
+    messages.unlink()
+    archive.note_changes([messages])
+    with pytest.raises(ArchiveError, match="missing"):
+        await finished(archive)
+
+    assert not index.superseded
+
+
+@pytest.mark.usefixtures("unwatched")
+async def test_files_are_let_go_when_nobody_follows_an_old_session(
+    archive: Archive, root: Path, open_files: Callable[[Path], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A young one is expected to grow; it is held open with a few others, and can be followed again."""
+    await followed(archive)
+    archive.unfollow(SCROLL_ID)
+    young = open_files(root)
+    monkeypatch.setattr(archive_module, "FORGET_SECONDS", -1.0)
+    index = await followed(archive)
+    during = open_files(root)
+    archive.unfollow(SCROLL_ID)
+    after = open_files(root)
+    again = await followed(archive)
+
+    assert (young, during, after) == (1, 1, 0)
+    assert again is index
+
+
+async def test_files_of_many_sessions_are_not_all_held(
+    root: Path, cache: Path, open_files: Callable[[Path], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many are opened one after the other."""
+    monkeypatch.setattr(archive_module, "KEPT_GROWING", 2)
+    ids = [UUID(int=number) for number in range(1, 7)]
+    for scroll_id in ids:
+        write_session(root, THREE, scroll_id=scroll_id)
+    with Archive.open(root, cache=cache) as archive:
+        for scroll_id in ids:
+            await (await archive.open_index(scroll_id)).finish()
+        held = open_files(root)
+
+    assert held <= 3
+    assert open_files(root) == 0
+
+
+@pytest.mark.usefixtures("unwatched")
+async def test_cancelled_following_leaves_nothing(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that goes while the watching begins is not counted for ever."""
+    begun, go_on = threading.Event(), threading.Event()
+    changes: list[int] = []
+    count_follower = Archive._count_follower
+
+    def count(archive: Archive, key: Any, change: int) -> None:
+        changes.append(change)
+        count_follower(archive, key, change)
+
+    monkeypatch.setattr(Archive, "_count_follower", count)
+
+    def wait(_archive: Archive) -> None:
+        begun.set()
+        assert go_on.wait(10)
+
+    monkeypatch.setattr(Archive, "watch", wait)
+
+    async def follow() -> None:
+        async with archive.following(SCROLL_ID):
+            raise AssertionError("it was cancelled before")
+
+    following = asyncio.create_task(follow())
+    await asyncio.to_thread(begun.wait, 10)
+    following.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await following
+    go_on.set()
+    async with asyncio.timeout(5):
+        while len(changes) < 2:  # noqa: ASYNC110  # nothing tells when it is over
+            await asyncio.sleep(0.001)
+
+    assert changes == [1, -1]
+    assert archive._followed == {}
+
+
+async def test_following_an_unknown_session(archive: Archive) -> None:
+    """There is nothing to follow."""
+    with pytest.raises(SessionNotFound):
+        async with archive.following(UUID(int=9)):
+            pass
+
+    assert archive._followed == {}
+
+
+async def test_closed_archive_watches_no_more(archive: Archive) -> None:
+    """Who comes too late to follow is told."""
+    archive.close()
+
+    with pytest.raises(ArchiveError, match="stopping"):
+        archive.follow(SCROLL_ID)
+
+
+@pytest.mark.usefixtures("unwatched")
+async def test_sessions_are_opened_while_others_change(
+    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads that open, follow and look after sessions do not get into each other's way."""
+    monkeypatch.setattr(archive_module, "KEPT_INDEXES", 3)
+    monkeypatch.setattr(archive_module, "KEPT_GROWING", 1)
+    ids = [UUID(int=number) for number in range(1, 13)]
+    files = [write_session(root, THREE, scroll_id=scroll_id) / "messages.jsonl" for scroll_id in ids]
+    problems: list[Exception] = []
+    stop = threading.Event()
+
+    def tell(archive: Archive) -> None:
+        while not stop.is_set():
+            try:
+                archive.note_changes(files)
+                archive.note_rest()
+            except Exception as problem:
+                problems.append(problem)
+
+    async def watch(archive: Archive, scroll_id: UUID, path: Path) -> int:
+        async with archive.following(scroll_id):
+            index = await archive.open_index(scroll_id)
+            await archive.let_grow(index)
+            for number in range(3, 6):
+                await asyncio.to_thread(append, path, message(f"m{number}", number))
+            await index.reach(2)
+            while index.count < 6:
+                await index.changed(index.openness)
+            return index.count
+
+    with Archive.open(root, cache=cache) as archive:
+        telling = threading.Thread(target=tell, args=(archive,))
+        telling.start()
+        async with asyncio.timeout(20):
+            counts = await asyncio.gather(*map(watch, [archive] * 12, ids, files))
+        stop.set()
+        telling.join()
+
+    assert problems == []
+    assert counts == [6] * 12
 
 
 # ----------------------------------------------------------------------------------------------------------- closing

@@ -7,7 +7,7 @@ import pytest
 
 from archives import Line, join_lines, message, native_source, write_document, write_session
 from scrollcast.archive import epoch as epoch_module
-from scrollcast.archive.epoch import epoch_of, remember_epoch
+from scrollcast.archive.epoch import epoch_after, epoch_of, remember_epoch
 from scrollcast.archive.formats import SessionSource
 
 MESSAGES: list[Line] = [message("m0"), message("m1", 1), message("m2", 2)]
@@ -145,12 +145,26 @@ def test_epoch_never_comes_back(source: SessionSource, messages: Path, cache: Pa
 
 
 def test_whole_file_that_changes_has_another_epoch(root: Path, cache: Path) -> None:
-    """A session of one JSON document is rewritten whenever it changes."""
+    """A session of one JSON document is rewritten whenever it changes; all readers agree on what it is then."""
+    source = native_source(write_document(root, MESSAGES))
+    first = remembered(source, cache)
+    unchanged = epoch_of(source, cache)
+    write_document(root, [*MESSAGES, message("m3", 3)])
+    changed = epoch_of(source, cache)
+
+    assert unchanged == first
+    assert changed != first
+    assert epoch_of(source, cache) == changed == remembered(source, cache) == epoch_of(source, cache)
+
+
+def test_whole_file_whose_events_are_known_keeps_its_epoch(root: Path, cache: Path) -> None:
+    """Whoever has the events as they were can tell by them, and says so."""
     source = native_source(write_document(root, MESSAGES))
     first = remembered(source, cache)
     write_document(root, [*MESSAGES, message("m3", 3)])
 
-    assert remembered(source, cache) != first
+    assert epoch_of(source, cache, comparable=True) == first
+    assert epoch_after(first, b"m3") != first
 
 
 @pytest.mark.parametrize(

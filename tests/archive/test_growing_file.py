@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scrollcast.archive import growing_file
 from scrollcast.archive.growing_file import ANCHOR_BYTES, BLOCK_BYTES, FREE_CHECK_BYTES, GrowingFile
 from scrollcast.archive.storage import read_lines
 from scrollcast.errors import ArchiveError
@@ -99,9 +98,7 @@ def test_a_half_written_line_waits_for_its_end(file: GrowingFile, path: Path) ->
 
 @settings(deadline=None)
 @given(pieces=st.lists(st.binary(max_size=12).map(lambda data: data.replace(b"x", b"\n")), max_size=12))
-def test_however_it_is_written_it_reads_the_same(
-    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]
-) -> None:
+def test_however_it_is_written_it_reads_the_same(tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]) -> None:
     """The lines that came one after the other, and the tail, are those of the file read at once."""
     path = tmp_path_factory.getbasetemp() / "pieces"
     path.write_bytes(b"")
@@ -230,7 +227,7 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         read.append(len(data))
         return data
 
-    monkeypatch.setattr(growing_file.os, "pread", counted)
+    monkeypatch.setattr(os, "pread", counted)
     return read
 
 

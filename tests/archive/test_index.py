@@ -3,7 +3,9 @@
 import asyncio
 import os
 import sys
+import threading
 from array import array
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -180,3 +182,83 @@ async def test_failure_does_not_take_away_what_is_there() -> None:
         await index.reach(2)
     with pytest.raises(ArchiveError, match="broken"):
         await index.find("m0")
+
+
+async def test_who_waits_no_longer_is_forgotten() -> None:
+    """A viewer of an index that never changes again leaves nothing behind in it."""
+    index = SessionIndex(Session(SCROLL_ID), "epoch")
+    for _ in range(3):
+        index.changed(index.openness).cancel()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(index.reach(0), 0.01)
+    await asyncio.sleep(0)
+
+    assert index._waiters == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda index: index.publish(3),
+        lambda index: index.settle(2),
+        lambda index: index.show_all(),
+        lambda index: index.note_bad([7], 1, truncated=False),
+        lambda index: index.supersede(),
+    ],
+    ids=["published", "settled", "shown", "bad records", "superseded"],
+)
+async def test_every_change_wakes(change: Callable[[SessionIndex], None]) -> None:
+    """Whatever a viewer would do something about."""
+    index = SessionIndex(Session(SCROLL_ID), "epoch")
+    index.settle(1)
+    index.publish(2)
+    seen = index.openness
+    waiting = index.changed(seen)
+    change(index)
+    await asyncio.wait_for(waiting, 1)
+
+    assert index.openness != seen
+
+
+# ------------------------------------------------------------------------------------------------ what may still change
+
+
+def test_events_are_shown_when_they_are_settled_and_there() -> None:
+    """What may still change is there for a replay that ends, and not for those who follow, until nobody writes."""
+    index = SessionIndex(Session(SCROLL_ID), "epoch")
+    seen = []
+    steps: list[Callable[[], None]] = [
+        lambda: index.publish(2),
+        lambda: index.settle(3),
+        lambda: index.publish(5),
+        index.show_all,
+        lambda: index.settle(4),
+    ]
+    for step in steps:
+        step()
+        seen.append((index.count, index.shown, index.firm))
+
+    assert seen == [(2, 0, 0), (2, 2, 2), (5, 3, 3), (5, 5, 5), (5, 5, 5)]
+
+
+def test_what_is_shown_is_there() -> None:
+    """Who asks in the middle of a change never sees more shown than there is."""
+    index = SessionIndex(Session(SCROLL_ID), "epoch")
+    index.settle(sys.maxsize)
+    stop = threading.Event()
+    wrong: list[Openness] = []
+
+    def look() -> None:
+        while not stop.is_set():
+            openness = index.openness
+            if openness.shown > openness.count:
+                wrong.append(openness)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for count in range(20_000):
+        index.publish(count)
+    stop.set()
+    looking.join()
+
+    assert wrong == []

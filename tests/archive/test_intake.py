@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import growing
 from archives import (
     SCROLL_ID,
     JsonObject,
@@ -21,12 +21,12 @@ from archives import (
     write_document,
     write_session,
 )
+from growing import LineReader, growing_source
 from scrollcast.archive.encoding import TimedRecord
-from scrollcast.archive.formats import Item, Revised, SessionSource
+from scrollcast.archive.formats import Revised, SessionSource
 from scrollcast.archive.intake import Intake, TimedItem, open_intake
-from scrollcast.archive.storage import Line
 from scrollcast.errors import ArchiveError
-from scrollcast.model import BadRecord, Record, Session
+from scrollcast.model import BadRecord, Session
 
 SESSION = Session(SCROLL_ID, created_at="2026-03-02T08:59:00Z")
 
@@ -265,34 +265,13 @@ def test_either_file_tells(
 # -------------------------------------------------------------------------------------------------- what is held back
 
 
-class _Holding(ScriptedReader):
-    """A reader that holds each record back until the next line comes."""
-
-    def decoder(self, source: SessionSource, *, meta: bool) -> Any:
-        return _HoldingDecoder()
-
-
-class _HoldingDecoder:
-    def __init__(self) -> None:
-        self._held: list[Item] = []
-
-    def feed(self, line: Line) -> list[Item]:
-        given, self._held = self._held, [Record((line.data or b"").decode(), "2026-03-02T09:00:00Z", "user")]
-        return given
-
-    def pending(self) -> list[Item]:
-        return self._held
-
-
 def test_what_is_held_back_can_be_asked_for(tmp_path: Path) -> None:
     """As often as wanted: it changes nothing, and comes out of the next line."""
-    source = scripted_source(tmp_path, _Holding())
-    source.path.write_bytes(b"a\nb\n")
+    source = growing_source(tmp_path, LineReader(held=1), "a", "b")
     intake = open_intake(source, SESSION, meta=False)
     first = pull(intake)
     held = [named(intake.pending()) for _ in range(2)]
-    with source.path.open("ab") as file:
-        file.write(b"c\n")
+    growing.append(source, "c")
 
     assert (first, held) == (["a"], [["b"], ["b"]])
     assert (pull(intake), named(intake.pending())) == (["b"], ["c"])

@@ -38,10 +38,11 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="package")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sessions of `sessions.py` and the demo."""
+    """The sessions of `sessions.py`, the demo, and fixtures of two tools."""
     root = tmp_path_factory.mktemp("archive")
     write_archive(root)
-    shutil.copytree(FIXTURES / "demo", root / "demo")
+    for name in ("demo", "claude_code", "cursor"):
+        shutil.copytree(FIXTURES / name, root / name)
     rest(root)
     return root
 

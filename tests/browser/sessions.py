@@ -19,6 +19,12 @@ TORN: Final = UUID("0b5e55ed-0000-4000-8000-0000000000a6")
 GAPPED: Final = UUID("0b5e55ed-0000-4000-8000-0000000000a7")
 UNKNOWN: Final = UUID("0b5e55ed-0000-4000-8000-0000000000ff")
 
+PARENT: Final = UUID("3e97bde5-70a9-50c4-a34f-6d1ef4ac266b")
+"""Of the Claude Code fixtures: it has a call that started the next one."""
+CHILD: Final = UUID("fe1bc768-0b70-5a8e-8956-b468237caba8")
+TIMELESS: Final = UUID("a76deb2b-bdd6-513a-8af4-de328042f458")
+"""Of the Cursor fixtures: recorded without timestamps."""
+
 STEADY_COUNT: Final = 120
 STEADY_GAP_SECONDS: Final = 0.1
 BIG_COUNT: Final = 4_000

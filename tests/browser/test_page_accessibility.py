@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 from playwright.async_api import Browser, expect
 
-from browser.sessions import DEMO, EMPTY, STEADY, UNKNOWN
+from browser.sessions import CHILD, DEMO, EMPTY, STEADY, TIMELESS, UNKNOWN
 from browser.viewing import Server, Viewer, tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
@@ -33,12 +33,29 @@ async def violations(viewer: Viewer, inside: str | None = None) -> list[str]:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_axe_finds_nothing(browser: Browser, server: Server, theme: Literal["light", "dark"]) -> None:
-    """On the list, on the demo while it plays and at its end, in the help, and where there is nothing to play."""
+    """On the list and in a search, in what was found, on the demo while it plays and at its end, in the help, and where
+    there is nothing to play."""
     async with tab(browser, server.url, color_scheme=theme, reduced_motion="reduce") as viewer:
         found = {}
         await viewer.page.goto(f"{viewer.url}/")
         await expect(viewer.page.get_by_role("link", name="Metronome")).to_be_visible()
         found["list"] = await violations(viewer)
+        await viewer.page.locator(".unrecognised summary").click()
+        await viewer.page.get_by_role("searchbox").fill("message")
+        await expect(viewer.page.locator(".hit").first).to_be_visible()
+        found["search"] = await violations(viewer)
+        await viewer.watch(STEADY, "#seq=12&q=message")
+        await expect(viewer.page.locator(".find-strip")).to_contain_text("13 of 120")
+        await viewer.settled()
+        found["place found"] = await violations(viewer)
+        await viewer.watch(TIMELESS)
+        await expect(viewer.page.locator(".badge.synthetic")).to_be_visible()
+        await viewer.settled()
+        found["no timestamps"] = await violations(viewer)
+        await viewer.watch(CHILD)
+        await expect(viewer.page.locator(".badge.parent")).to_be_visible()
+        await viewer.settled()
+        found["child"] = await violations(viewer)
 
         await viewer.watch(DEMO, "#t=30")
         await viewer.settled()
@@ -93,6 +110,22 @@ async def test_a_phone_has_room_for_thumbs(browser: Browser, server: Server) -> 
         await viewer.page.get_by_role("button", name="Turns").tap()
         await viewer.page.get_by_role("navigation", name="Turns").get_by_role("button").first.tap()
         await expect(viewer.page.get_by_role("navigation", name="Turns")).to_be_hidden()
+
+
+async def test_the_list_has_room_for_thumbs(browser: Browser, server: Server) -> None:
+    """At 390 px its tools are large enough and folded away to begin with, and what was found does not stick out."""
+    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    async with tab(browser, server.url, **phone) as viewer:
+        await viewer.page.goto(f"{viewer.url}/?q=message")
+        await expect(viewer.page.locator(".hit").first).to_be_visible()
+        assert await viewer.overflow() == 0
+        await expect(viewer.page.get_by_label("Agent", exact=True)).to_be_hidden()
+        await viewer.page.get_by_role("button", name="Filters").tap()
+        await expect(viewer.page.get_by_label("Agent", exact=True)).to_be_visible()
+        for control in await viewer.page.locator(".list-tools :is(input, select, button):visible, .hit").all():
+            box = await control.bounding_box()
+            assert box is None or box["height"] >= THUMB_PX, await control.evaluate("(node) => node.outerHTML")
+        assert await viewer.overflow() == 0
 
 
 async def test_reduced_motion_is_kept_to(browser: Browser, server: Server) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 import pytest
@@ -15,6 +15,7 @@ from playwright.async_api import Browser, Locator, expect
 
 from archives import write_session
 from browser.growing import FIRST_COUNT, GROWING, Growing, said
+from browser.test_page_accessibility import violations
 from browser.viewing import Server, Viewer, tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
@@ -169,6 +170,34 @@ async def test_a_finished_session_that_is_taken_up_again_goes_on(live: Viewer, g
     await expect(live.said("once more")).to_be_in_viewport()
     await expect(live.page.locator(".end-card")).to_have_count(0)
     await expect(live_button(live)).to_have_text("Live")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_nothing_live(live: Viewer, theme: Literal["light", "dark"]) -> None:
+    """On the list, where one is live, behind, and told of news."""
+    await live.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    found = {}
+    await live.page.goto(f"{live.url}/")
+    await expect(live.page.locator(".badge.live")).to_be_visible()
+    found["list"] = await violations(live)
+    await go_live(live)
+    await live.settled()
+    found["live"] = await violations(live)
+    await scroll_up(live)
+    found["news"] = await violations(live)
+    await live.page.keyboard.press("Home")
+    await expect(live_button(live)).to_have_text("Go to live")
+    await live.settled()
+    found["behind"] = await violations(live)
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+async def test_the_live_dot_stands_still_for_who_wants_no_motion(live: Viewer) -> None:
+    """It says what it says by its colour and its word."""
+    await live.page.emulate_media(reduced_motion="reduce")
+    await go_live(live)
+    lasts = await live.page.locator(".live-button .live-dot").evaluate("(node) => getComputedStyle(node).animationDuration")
+    assert float(lasts.removesuffix("s")) < 0.01
 
 
 async def test_the_list_says_what_is_live_and_leads_there(live: Viewer) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from archives import SCROLL_ID, JsonObject, at, message, metadata, write_session
 from scrollcast.archive import archive as archive_module
 from scrollcast.archive import index_builder, watcher
 from scrollcast.model import derive_scroll_id
-from serving import Client, Serving, serving, until
+from serving import Client, serving, until
 
 ROUNDS: Final = int(os.environ.get("SCROLLCAST_TORTURE_ROUNDS", "1"))
 STEPS: Final = 40
@@ -291,9 +291,9 @@ def is_up_to_date(client: Client, events: list[JsonObject]) -> bool:
 
 
 @pytest.fixture(params=range(ROUNDS))
-def seed(request: pytest.FixtureRequest) -> Iterator[int]:
+def seed(request: pytest.FixtureRequest) -> int:
     """What the chances of a round are made of."""
-    yield int(request.param)
+    return int(request.param)
 
 
 @pytest.mark.parametrize("kind", ["native", "claude-code", "document"])
@@ -350,7 +350,9 @@ async def settled(client: Client, events: list[JsonObject]) -> None:
         await until(lambda: is_up_to_date(client, events), 8)
     except TimeoutError:
         first = client.log.next_seq - len(client.log.events)
-        wrong = [at for at, (one, other) in enumerate(zip(client.log.events, events[first:], strict=False)) if one != other]
+        wrong = [
+            at for at, (one, other) in enumerate(zip(client.log.events, events[first:], strict=False)) if one != other
+        ]
         raise AssertionError(
             f"{client.log.next_seq} of {len(events)} events, from {first} on, wrong ones: {wrong[:5]}; "
             f"the last messages: {[str(message)[:300] for message in client.log.messages[-4:]]}"

@@ -528,7 +528,7 @@ async def test_a_session_plays_while_it_is_still_being_read(root: Path, cache: P
     assert client.hello["range"]["next_seq"] <= 16
     notice = client.log.of("notice")[0]
     assert notice["code"] == "index_complete"
-    assert notice["range"] == {"first_seq": 0, "next_seq": EVENTS, "duration_ms": (EVENTS - 1) * 10, "live": True}
+    assert notice["range"] == {"first_seq": 0, "next_seq": EVENTS, "duration_ms": (EVENTS - 1) * 10, "live": False}
     assert client.log.ids() == ids(EVENTS)
     assert client.close_code == 1000
 

@@ -378,6 +378,9 @@ def test_a_session_as_json(session: Session) -> None:
         "duration_ms": 123_456,
         "timing": "recorded",
         "live": False,
+        "parent_call_id": None,
+        "has_errors": False,
+        "source_gone": False,
         "error": None,
         "metadata": {"branch": "main", "tags": ["a"]},
     }
@@ -395,6 +398,7 @@ def test_hello(session: Session, resume: Resume) -> None:
             count=812,
             duration_ms=123_456,
             complete=True,
+            live=False,
             snapshot=SNAPSHOT,
         )
     )
@@ -426,6 +430,7 @@ def test_hello_of_a_session_that_is_still_being_read(session: Session) -> None:
             count=3,
             duration_ms=50,
             complete=False,
+            live=False,
             snapshot=SNAPSHOT,
         )
     )

@@ -531,11 +531,11 @@ class Archive:
     def _advance(self, opened: _Opened) -> None:
         index, builder = opened.index, opened.builder
         opened.changed_at, opened.rested, opened.stale = time.monotonic(), 0.0, False
-        if opened.is_read or not index.complete or index.superseded:
+        if not index.complete or index.superseded:
             opened.stale = True  # looked at again when that is done
         elif builder.can_grow:
             builder.grow()
-        elif time.monotonic() < opened.anew_at:
+        elif opened.is_read or time.monotonic() < opened.anew_at:
             opened.stale = True
         elif builder.is_whole or not opened.source.reader.grows_by_lines(opened.source):
             now = Fingerprint.of(opened.source)

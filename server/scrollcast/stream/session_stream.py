@@ -218,6 +218,7 @@ class SessionStream:
                 count=count,
                 duration_ms=self._player.timeline.duration_ms,
                 complete=complete,
+                live=self._parameters.follow and session.live,
                 snapshot=self._player.snapshot(self._loop.time()),
             )
         )
@@ -330,7 +331,7 @@ class SessionStream:
     async def _send_complete(self) -> None:
         index = self._index
         span = {"first_seq": 0, "next_seq": index.count, "duration_ms": index.duration_ms}
-        span["live"] = await self._is_live()
+        span["live"] = self._parameters.follow and await self._is_live()
         await self._send(wire.encode_notice("info", "index_complete", "the whole session was read", range=span))
 
     async def _change_index(self) -> None:

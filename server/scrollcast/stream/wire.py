@@ -227,10 +227,10 @@ def session_json(session: Session) -> dict[str, Any]:
 
 def encode_hello(
     *, replay_id: UUID, epoch: str, resume: Resume, session: Session, count: int, duration_ms: int, complete: bool,
-    snapshot: Snapshot,
+    live: bool, snapshot: Snapshot,
 ) -> bytes:  # fmt: skip
     """`hello`: the first message of a replay."""
-    span: dict[str, Any] = {"first_seq": 0, "next_seq": count, "duration_ms": duration_ms, "live": session.live}
+    span: dict[str, Any] = {"first_seq": 0, "next_seq": count, "duration_ms": duration_ms, "live": live}
     if not complete:
         span["complete"] = False
     return orjson.dumps(

@@ -58,8 +58,10 @@ async def sessions(request: Request) -> Response:
     page, shown = found.page, [session_json(session) for session in found.page.sessions]
     for session, hits in zip(shown, found.hits or (), strict=found.hits is not None):
         session["hits"] = [_hit_json(hit) for hit in hits]
-    answer = {"sessions": shown, "next_cursor": page.next_cursor, "total": page.total}
-    return _json({**answer, "progress": found.progress})
+    answer: dict[str, Any] = {"sessions": shown, "next_cursor": page.next_cursor, "total": page.total}
+    if not found.progress.complete:
+        answer["progress"] = found.progress
+    return _json(answer)
 
 
 def _hit_json(hit: Hit) -> dict[str, Any]:

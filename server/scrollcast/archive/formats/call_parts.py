@@ -162,7 +162,7 @@ def image_part(uri: str, mime_type: object = None) -> Part:
     return {"type": "image", "mime_type": known, "uri": uri}
 
 
-def source_image(source: object) -> Part | None:
+def source_image(source: Any) -> Part | None:
     """The image that the `source` of an Anthropic content block holds or names; `None` where it is no image."""
     match source:
         case {"type": "base64", "data": str(data)}:

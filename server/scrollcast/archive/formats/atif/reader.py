@@ -7,18 +7,22 @@ of RFC 0001 of harbor-framework/harbor, `rfcs/0001-trajectory-format.md`.
 
 from __future__ import annotations
 
+import os
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final
 from uuid import UUID
 
 from scrollcast.archive.formats import FormatReader, Item, SessionSource, SniffedFile
 from scrollcast.archive.formats.atif.steps import content_parts, has_failed, record_count, records_of, results_of
-from scrollcast.archive.formats.facts import Extent, trim_title
-from scrollcast.archive.formats.json_values import JsonObject, dicts, mapping, text_of
+from scrollcast.archive.formats.facts import Extent, project_of, trim_title
+from scrollcast.archive.formats.json_values import JsonObject, decode_object, dicts, mapping, read_object, text_of
 from scrollcast.archive.storage import FileStamp, decode_json, read_whole, stamp
 from scrollcast.archive.timestamps import parse_instant
 from scrollcast.errors import ArchiveError
@@ -33,6 +37,12 @@ _MAX_DEPTH: Final = 8
 
 _KEPT_OUTLINES: Final = 16
 """Documents whose summaries are remembered: a document is decoded once for all sessions in it."""
+
+_MAX_EMBEDDED: Final = 1000
+"""So many trajectories of one document are listed."""
+
+_MAX_LOOKS: Final = 4
+"""So many `schema_version` are looked at for the one at the top level, which mostly is the first."""
 
 _MAX_SIBLINGS: Final = 32
 _MAX_SIBLING_BYTES: Final = 32 << 20
@@ -56,7 +66,8 @@ class AtifReader(FormatReader):
         head = file.head.lstrip()
         if head[:1] != b"{":
             return False
-        return any(_is_top_level(head, found.start()) for found in _VERSION.finditer(head))
+        found = islice(_VERSION.finditer(head), _MAX_LOOKS)
+        return any(_is_top_level(head, version.start()) for version in found)
 
     def locate(self, file: SniffedFile, root: Path) -> Iterable[SessionSource]:
         """The trajectory, and each one embedded in it."""
@@ -119,24 +130,20 @@ class _Parent:
 
 
 def _document(path: Path, root: Path) -> JsonObject:
-    try:
-        document = decode_json(read_whole(path, root))
-    except ValueError as problem:
-        raise ArchiveError("the trajectory is not valid JSON", str(problem)) from problem
-    if not isinstance(document, dict):
-        raise ArchiveError("the trajectory is no JSON object")
-    return document
+    return read_object(path, root, "the trajectory")
 
 
 def _trajectories(document: JsonObject) -> Iterator[tuple[str, JsonObject, str]]:
     """Each trajectory of a document with its member, numbers from the top down, and its parent's member."""
     yield "", document, ""
-    waiting = [("", document, 0)]
+    waiting, listed = deque([("", document, 0)]), 0
     while waiting:
-        parent, trajectory, depth = waiting.pop(0)
+        parent, trajectory, depth = waiting.popleft()
         if depth >= _MAX_DEPTH:
             continue
-        for number, embedded in enumerate(dicts(trajectory.get("subagent_trajectories"))):
+        some = dicts(trajectory.get("subagent_trajectories"))[: _MAX_EMBEDDED - listed]
+        listed += len(some)
+        for number, embedded in enumerate(some):
             member = f"{parent}/{number}"
             yield member, embedded, parent
             waiting.append((member, embedded, depth + 1))
@@ -217,12 +224,12 @@ def _with_parent(session: Session, source: SessionSource, names: frozenset[str])
 def _siblings(path: Path) -> list[Path]:
     """The files that may be the parent: `name.json` of `name.rest.json` first, and all where there are few."""
     named = path.with_name(path.name.partition(".")[0] + ".json")
-    try:
-        beside = sorted(each for each in path.parent.glob("*.json") if each not in (path, named))
-    except OSError:
-        beside = []
+    beside: list[str] = []
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        names = islice((entry.name for entry in entries if entry.name.endswith(".json")), _MAX_SIBLINGS + 2)
+        beside = sorted({*names} - {path.name, named.name})
     few = beside if len(beside) <= _MAX_SIBLINGS else []
-    return ([named] if named != path else []) + few
+    return [*([named] if named != path else []), *(path.with_name(name) for name in few)]
 
 
 @lru_cache(maxsize=_MAX_SIBLINGS * 4)
@@ -232,14 +239,12 @@ def _referred_by(path: Path, root: Path, as_of: FileStamp | None) -> _Parent | N
         return None
     try:
         data = read_whole(path, root, _MAX_SIBLING_BYTES)
-        if b"subagent_trajectory_ref" not in data or not _VERSION.search(data):
-            return None
-        document = decode_json(data)
-    except (ArchiveError, ValueError):
+    except ArchiveError:
         return None
-    if not isinstance(document, dict):
+    if b"subagent_trajectory_ref" not in data or not _VERSION.search(data):
         return None
-    return _Parent(_native_id(document, path, None, ""), _call_ids(document))
+    document = decode_object(data)
+    return None if document is None else _Parent(_native_id(document, path, None, ""), _call_ids(document))
 
 
 # -------------------------------------------------------------------------------------------------------- summary
@@ -254,7 +259,7 @@ def _session(trajectory: JsonObject, native_id: str, parent: _Parent | None) -> 
         title=trim_title(extent.prompt) or trim_title(text_of(trajectory.get("notes"))),
         agent=_AGENTS.get(text_of(agent.get("name")), text_of(agent.get("name"))) or None,
         model=text_of(agent.get("model_name")) or extent.model or None,
-        project=PurePosixPath(cwd.replace("\\", "/")).name or None,
+        project=project_of(cwd),
         kind=_NAME,
         native_session_id=native_id,
         parent_scroll_id=_parent_scroll_id(parent),

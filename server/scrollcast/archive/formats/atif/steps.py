@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import compress
 from typing import Any, Final
 
 from scrollcast.archive.formats import Item
-from scrollcast.archive.formats.call_parts import call_parts, image_part, json_text, text_part
+from scrollcast.archive.formats.call_parts import call_parts, image_part, read_content, text_part
 from scrollcast.archive.formats.json_values import JsonObject, dicts, mapping, text_of
 from scrollcast.model import BadRecord, MarkerKind, Part, Record
 
@@ -88,11 +89,11 @@ class _Step:
             yield self._record(content, self._results)
             return
         calls = {part["call_id"] for part in content if part["type"] == "tool_call"}
-        own = [result for result in self._results if text_of(result.get("source_call_id")) in calls]
+        own = [text_of(result.get("source_call_id")) in calls for result in self._results]
         if content or not self._results:
-            yield self._record(content, own)
-        for number, result in enumerate(self._results, 1):
-            yield self._result(result, f"{self._id}-result-{number}", starts=result not in own)
+            yield self._record(content, [*compress(self._results, own)])
+        for number, (result, is_own) in enumerate(zip(self._results, own, strict=True), 1):
+            yield self._result(result, f"{self._id}-result-{number}", starts=not is_own)
 
     def _thought(self) -> list[Part]:
         text = text_of(self._step.get("reasoning_content"))
@@ -168,15 +169,7 @@ def _usage(metrics: object) -> JsonObject:
 
 def content_parts(content: object) -> list[Part]:
     """A message or an output: text, or, from v1.6 on, a list of texts and images."""
-    match content:
-        case None | "":
-            return []
-        case str():
-            return [text_part(content)]
-        case list():
-            return [part for item in content for part in _parts_of(item)]
-        case _:
-            return [text_part(json_text(content))]
+    return read_content(content, _parts_of)
 
 
 def _parts_of(item: Any) -> list[Part]:

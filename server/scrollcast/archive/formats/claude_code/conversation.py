@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from scrollcast.archive.formats.claude_code.family import Ancestry
-from scrollcast.archive.formats.claude_code.parts import CallLedger, Row, Spill, blocks_of, text_of
+from scrollcast.archive.formats.claude_code.parts import CallLedger, Spill
 from scrollcast.archive.formats.claude_code.rows import (
     Draft,
     is_sidechain,
@@ -28,6 +28,7 @@ from scrollcast.archive.formats.claude_code.rows import (
     read_user,
 )
 from scrollcast.archive.formats.claude_code.tree import Tree
+from scrollcast.archive.formats.json_values import JsonObject, listed, text_of
 from scrollcast.model import Record
 
 __all__ = ["Conversation", "Setting"]
@@ -69,12 +70,12 @@ class _ApiMessage:
                 rest = self._rest_of_text("thinking", place, text)
                 return block if rest is text else rest and {"type": "thinking", "thinking": rest}
             case {"type": "tool_use", "id": str(call_id)} if call_id:
-                return block if self._is_new(("tool_use", call_id)) else None
+                return block if self._is_new(("tool_use", hash(call_id))) else None
             case _:
                 return block if self._is_new((place, _fingerprint(block))) else None
 
     def _rest_of_text(self, kind: str, place: int, text: str) -> str | None:
-        if not self._is_new((kind, text)):
+        if not self._is_new((kind, hash(text))):  # the texts themselves would be all that the file holds
             return None
         before = self._growing.get((kind, place), "")
         self._growing[kind, place] = text
@@ -95,7 +96,7 @@ def _fingerprint(value: object, otherwise: int = 0) -> int:
         return otherwise
 
 
-def _content_of(row: Row) -> object:
+def _content_of(row: JsonObject) -> object:
     """What a row says, without its place in the tree: two copies of a row are equal in this."""
     message = row.get("message")
     if isinstance(message, dict):
@@ -114,10 +115,10 @@ class _UsageLedger:
     """
 
     def __init__(self) -> None:
-        self._counted: OrderedDict[int, Row] = OrderedDict()
+        self._counted: OrderedDict[int, JsonObject] = OrderedDict()
         self._settled: set[int] = set()
 
-    def added(self, key: int | None, usage: Row) -> Row:
+    def added(self, key: int | None, usage: JsonObject) -> JsonObject:
         """What a row's usage adds to that of the earlier rows of its message; all of it for a `key` of `None`."""
         if key is None:
             return _added(usage, {})
@@ -130,9 +131,9 @@ class _UsageLedger:
         return _added(usage, counted)
 
 
-def _added(usage: Row, counted: Row, depth: int = 0) -> Row:
+def _added(usage: JsonObject, counted: JsonObject, depth: int = 0) -> JsonObject:
     """What `usage` has over `counted`, which takes it in: numbers by what they grew, anything else where it is new."""
-    added: Row = {}
+    added: JsonObject = {}
     for name, value in usage.items():
         before, kind = counted.get(name), type(value)
         more: Any
@@ -192,7 +193,7 @@ class Conversation:
         """Whether a row of this id was seen."""
         return hash(uuid) in self._ids
 
-    def feed(self, number: int, row: Row, size: int) -> Record | None:
+    def feed(self, number: int, row: JsonObject, size: int) -> Record | None:
         """The record that a row becomes; `None` for one that repeats an earlier row, or is not asked for."""
         uuid = row.get("uuid")
         record_id = self._own_row_id(row, uuid, number) if isinstance(uuid, str) and uuid else None
@@ -211,7 +212,7 @@ class Conversation:
             self._calls.clear()
         return self._record(record_id, row, draft)
 
-    def _draft(self, number: int, row: Row, size: int, message: Row | None) -> Draft | None:
+    def _draft(self, number: int, row: JsonObject, size: int, message: JsonObject | None) -> Draft | None:
         if message is not None and row.get("type") == "user":
             return read_user(row, message["content"], size, self._calls, self._setting.spill)
         draft = read_other(row, self._calls)
@@ -219,7 +220,7 @@ class Conversation:
             return None
         return draft
 
-    def _is_second_copy(self, number: int, row: Row, draft: Draft) -> bool:
+    def _is_second_copy(self, number: int, row: JsonObject, draft: Draft) -> bool:
         """Whether a queued prompt was given already: the queue's row and the attachment may both hold it."""
         text = next((part["text"] for part in draft.parts if part["type"] == "text"), "")
         kind = str(row.get("type"))
@@ -231,10 +232,12 @@ class Conversation:
 
     # -- the model's answers
 
-    def _feed_agent(self, number: int, row: Row, size: int, message: Row, record_id: str | None) -> Record | None:
+    def _feed_agent(
+        self, number: int, row: JsonObject, size: int, message: JsonObject, record_id: str | None
+    ) -> Record | None:
         key = _message_key(row, message)
         api_message = None if key is None else self._api_message(key)
-        blocks = fresh = blocks_of(message["content"])
+        blocks = fresh = listed(message["content"])
         if api_message is not None:
             api_message.rows += 1
             fresh = api_message.fresh(blocks)
@@ -260,7 +263,7 @@ class Conversation:
             self._messages.popitem(last=False)
         return found
 
-    def _add_facts(self, metadata: Row, message: Row, key: int | None) -> None:
+    def _add_facts(self, metadata: JsonObject, message: JsonObject, key: int | None) -> None:
         """Which model answered, and at what cost. A row that is not shown leaves its cost to the next one that is."""
         if isinstance(model := message.get("model"), str) and model and not is_synthetic(message):
             metadata["model"] = model
@@ -271,11 +274,11 @@ class Conversation:
 
     # -- records
 
-    def _record(self, record_id: str, row: Row, draft: Draft) -> Record:
+    def _record(self, record_id: str, row: JsonObject, draft: Draft) -> Record:
         self._add_labels(draft.metadata, row)
         return Record(record_id, _timestamp(row), draft.role, draft.parts, draft.metadata, markers=draft.markers)
 
-    def _add_labels(self, metadata: Row, row: Row) -> None:
+    def _add_labels(self, metadata: JsonObject, row: JsonObject) -> None:
         tree = self._setting.tree
         # Where all rows are a subagent's the file is its own session, and none of them stands beside the others.
         if is_sidechain(row) and not self._setting.is_child and (tree is None or tree.has_main):
@@ -287,7 +290,7 @@ class Conversation:
         if self._is_inherited(row):
             metadata["inherited"] = True
 
-    def _is_inherited(self, row: Row) -> bool:
+    def _is_inherited(self, row: JsonObject) -> bool:
         """Whether a row was copied from another session when this one was resumed or forked from it."""
         own_id, ancestry = self._setting.own_id, self._setting.ancestry
         if own_id and text_of(row.get("sessionId")) not in ("", own_id):
@@ -296,14 +299,14 @@ class Conversation:
             return True
         return ancestry is not None and ancestry.has(row.get("uuid"))
 
-    def _hidden(self, record_id: str, row: Row, size: int) -> Record | None:
+    def _hidden(self, record_id: str, row: JsonObject, size: int) -> Record | None:
         if not self._meta:
             return None
         return Record(record_id, _timestamp(row), kind=meta_kind(row), payload=meta_payload(row, size))
 
     # -- ids
 
-    def _own_row_id(self, row: Row, uuid: str, number: int) -> str:
+    def _own_row_id(self, row: JsonObject, uuid: str, number: int) -> str:
         """The row's uuid, made unique where another row has it too; `""` for a row that was given before."""
         content = _fingerprint([row.get("type"), _content_of(row)], otherwise=number)
         key = hash(uuid)
@@ -325,13 +328,13 @@ class Conversation:
         return wanted
 
 
-def _message_key(row: Row, message: Row) -> int | None:
+def _message_key(row: JsonObject, message: JsonObject) -> int | None:
     """What tells one API message from another; `None` for one without an id."""
     api_id = text_of(message.get("id"))
     return hash((api_id, text_of(row.get("requestId")))) if api_id else None
 
 
-def _timestamp(row: Row) -> object:
+def _timestamp(row: JsonObject) -> object:
     found = row.get("timestamp")
     if found is None and isinstance(snapshot := row.get("snapshot"), dict):
         return snapshot.get("timestamp")

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from scrollcast.archive.formats import SessionSource
-from scrollcast.archive.formats.claude_code.lines import decode_row
-from scrollcast.archive.formats.claude_code.parts import Row, text_of
+from scrollcast.archive.formats.json_values import JsonObject, decode_object, text_of
 from scrollcast.archive.storage import decode_json, open_confined, read_head, read_whole
 from scrollcast.errors import ArchiveError
 
@@ -75,7 +74,7 @@ def native_id(path: Path, lines: Iterable[bytes]) -> str:
 
 def _first_session_id(lines: Iterable[bytes]) -> str:
     for line in lines:
-        row = decode_row(line) or {}
+        row = decode_object(line) or {}
         for name in ("sessionId", "session_id"):
             if found := text_of(row.get(name)):
                 return found
@@ -99,7 +98,7 @@ def _forked_from(source: SessionSource, lines: list[bytes]) -> str:
         return ""
     ancestry = Ancestry(source)
     for line in lines:
-        row = decode_row(line) or {}
+        row = decode_object(line) or {}
         if isinstance(origin := row.get("forkedFrom"), dict) and (found := text_of(origin.get("sessionId"))):
             return found
         ancestry.add(row)
@@ -111,7 +110,7 @@ def _forked_from(source: SessionSource, lines: list[bytes]) -> str:
 # ------------------------------------------------------------------------------------------------------ subagents
 
 
-def sidecar(source: SessionSource) -> Row:
+def sidecar(source: SessionSource) -> JsonObject:
     """What stands in the `agent-….meta.json` beside a subagent's file, empty where nothing does."""
     try:
         value = decode_json(read_whole(source.path.with_suffix(".meta.json"), source.root, _MAX_SIDECAR_BYTES))
@@ -149,7 +148,7 @@ def _call_naming(path: Path, root: Path, name: str) -> str | None:
 _CALL_IN_REPORT: Final = re.compile(r'(?:"tool_use_id"\s*:\s*"|<tool-use-id>)([^"<]+)')
 
 
-def _stated_call(row: Row, agent_id: str) -> str | None:
+def _stated_call(row: JsonObject, agent_id: str) -> str | None:
     """The call that a row gives as this agent's."""
     match row:
         case {"toolUseResult": {"agentId": str(found)}} if found == agent_id:
@@ -163,7 +162,7 @@ def _stated_call(row: Row, agent_id: str) -> str | None:
             return None
 
 
-def _only_result(row: Row) -> str | None:
+def _only_result(row: JsonObject) -> str | None:
     """The call that the only tool result of a row answers."""
     message = row.get("message")
     content = message.get("content") if isinstance(message, dict) else None
@@ -174,7 +173,7 @@ def _only_result(row: Row) -> str | None:
             return None
 
 
-def _rows_with(path: Path, root: Path, needle: bytes) -> Iterator[Row]:
+def _rows_with(path: Path, root: Path, needle: bytes) -> Iterator[JsonObject]:
     """The first rows of a file that hold these bytes; of a large one those near its beginning."""
     looks = 0
     for chunk in _whole_line_chunks(path, root, _MAX_SEARCHED_BYTES):
@@ -183,7 +182,7 @@ def _rows_with(path: Path, root: Path, needle: bytes) -> Iterator[Row]:
             start = chunk.rfind(b"\n", 0, position) + 1
             end = chunk.find(b"\n", position)
             end = len(chunk) if end < 0 else end
-            if end - start <= _MAX_LINK_ROW_BYTES and (row := decode_row(chunk[start:end])) is not None:
+            if end - start <= _MAX_LINK_ROW_BYTES and (row := decode_object(chunk[start:end])) is not None:
                 yield row
             if (looks := looks + 1) == _MAX_LOOKS:
                 return
@@ -228,7 +227,7 @@ class Ancestry:
         self._is_background = False
         self._copied: frozenset[int] | None = None
 
-    def add(self, row: Row) -> bool:
+    def add(self, row: JsonObject) -> bool:
         """Take the next row; whether it tells of earlier ones that they were copied."""
         if self._is_background:
             return False

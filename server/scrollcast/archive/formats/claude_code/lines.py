@@ -5,29 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from scrollcast.archive.formats.claude_code.parts import Row
+from scrollcast.archive.formats.json_values import JsonObject, decode_object
 from scrollcast.archive.storage import Line, decode_json
 from scrollcast.model import BadRecord
 
-__all__ = ["NumberedRow", "decode_row", "read_line"]
+__all__ = ["NumberedRow", "read_line"]
 
-NumberedRow: TypeAlias = tuple[int, Row, int]
+NumberedRow: TypeAlias = tuple[int, JsonObject, int]
 """A row with its 1-based number in the file and its size in bytes."""
 
 _MAX_SALVAGE_BYTES: Final = 16 << 20
-"""How many bytes are decoded in search of a whole row at the end of one bad line."""
+_MAX_SALVAGE_ROUNDS: Final = 24
+"""How many bytes are decoded in search of a whole row at the end of one bad line, and how many times its length."""
 
 # What tells a row from a block inside one.
 _ROW_SIGNS: Final = frozenset(("uuid", "sessionId", "session_id", "timestamp", "message", "messageId", "leafUuid"))
-
-
-def decode_row(data: bytes) -> Row | None:
-    """The row that a line is, or `None` where it is no JSON object."""
-    try:
-        row = decode_json(data)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) else None
 
 
 def read_line(line: Line) -> Sequence[NumberedRow | BadRecord]:
@@ -48,7 +40,7 @@ def _mend_line(line: Line, data: bytes) -> Sequence[NumberedRow | BadRecord]:
         return ()
     if b"\0" in data:
         data = data.replace(b"\0", b"")
-        if (row := decode_row(data)) is not None:
+        if (row := decode_object(data)) is not None:
             return ((line.number, row, len(data)),)
     salvaged = _salvage(data)
     if salvaged is not None:
@@ -56,11 +48,11 @@ def _mend_line(line: Line, data: bytes) -> Sequence[NumberedRow | BadRecord]:
     return (BadRecord(line.number, half_written=not line.ended),)
 
 
-def _salvage(data: bytes) -> Row | None:
+def _salvage(data: bytes) -> JsonObject | None:
     """The row glued to the end of a truncated one: the first `{"` from which everything parses as a row."""
-    position, budget = data.find(b'{"', 1), _MAX_SALVAGE_BYTES
+    position, budget = data.find(b'{"', 1), min(_MAX_SALVAGE_BYTES, _MAX_SALVAGE_ROUNDS * len(data))
     while position > 0 and budget > 0:
-        row = decode_row(data[position:])
+        row = decode_object(data[position:])
         if row is not None and isinstance(row.get("type"), str) and not _ROW_SIGNS.isdisjoint(row):
             return row
         budget -= len(data) - position

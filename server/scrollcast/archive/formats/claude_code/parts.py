@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import mimetypes
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
-import orjson
-
+from scrollcast.archive.formats.call_parts import first_line, plan_part, read_content, source_image, text_part
+from scrollcast.archive.formats.json_values import JsonObject, mapping, smallest_fields, text_of
 from scrollcast.archive.formats.tool_kinds import tool_kind
 from scrollcast.model import MarkerKind, Part
 
 __all__ = [
     "CallLedger",
-    "Row",
     "Spill",
     "block_parts",
-    "blocks_of",
     "call_labels",
     "finish_single_result",
-    "first_line",
-    "json_size",
     "result_part",
     "structured_result",
     "subagent_label",
-    "text_of",
-    "text_part",
 ]
-
-Row: TypeAlias = dict[str, Any]
 
 Spill: TypeAlias = Callable[[str], str | None]
 """Gives the text of a spilled tool output by the path that the log names, or `None` where it may not be read."""
@@ -38,7 +29,6 @@ MAX_RESULT_BYTES: Final = 16 << 10
 """The structured result of a tool is kept beside its text up to this size as JSON (16 KiB): a patch fits, a whole
 file does not."""
 
-_MAX_TITLE_CHARACTERS: Final = 160
 _MAX_PENDING_CALLS: Final = 256
 _MAX_TASKS: Final = 500
 
@@ -114,28 +104,6 @@ class TaskList:
             task["content"] = subject
 
 
-def blocks_of(content: object) -> list[Any]:
-    """The content blocks of a message; text alone is one block, nothing is none."""
-    match content:
-        case list():
-            return content
-        case None | "":
-            return []
-        case _:
-            return [content]
-
-
-def text_part(text: str) -> Part:
-    return {"type": "text", "text": text}
-
-
-def _json_text(value: object) -> str:
-    try:
-        return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    except TypeError:  # nested more deeply than the encoder goes
-        return "(too deeply nested)"
-
-
 # -------------------------------------------------------------------------------------------------------- blocks
 
 
@@ -151,7 +119,7 @@ def block_parts(block: Any, calls: CallLedger) -> list[Part]:
         case {"type": "tool_use" | "server_tool_use" | "mcp_tool_use", "name": str(name)}:
             return _call_parts(block, name, calls)
         case {"type": "image", "source": dict(source)}:
-            return [_image_part(source) or {"type": "unknown", "raw": block}]
+            return [source_image(source) or {"type": "unknown", "raw": block}]
         case {"type": "document", "source": dict(source)}:
             return [_document_part(block, source)]
         case {"type": str(kind)} if kind.endswith("tool_result"):
@@ -160,17 +128,7 @@ def block_parts(block: Any, calls: CallLedger) -> list[Part]:
             return [{"type": "unknown", "raw": block}]
 
 
-def _image_part(source: Row) -> Part | None:
-    match source:
-        case {"type": "base64", "data": str(data)}:
-            return {"type": "image", "mime_type": text_of(source.get("media_type")) or "image/png", "data": data}
-        case {"type": "url", "url": str(uri)}:
-            return {"type": "image", "mime_type": mimetypes.guess_type(uri[:2000])[0] or "image/*", "uri": uri}
-        case _:
-            return None
-
-
-def _document_part(block: Row, source: Row) -> Part:
+def _document_part(block: JsonObject, source: JsonObject) -> Part:
     """A document as a resource; the bytes of one that is no text stand in `blob`, as base64."""
     title = text_of(block.get("title"))
     part: Part = {"type": "resource", "uri": title or "document"}
@@ -190,10 +148,6 @@ def _document_part(block: Row, source: Row) -> Part:
     return part
 
 
-def text_of(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
 # --------------------------------------------------------------------------------------------------------- calls
 
 _SUBAGENT_TOOLS: Final = frozenset(("Task", "Agent", "Workflow"))
@@ -207,7 +161,7 @@ _TITLE_FIELDS: Final = (
 _PLAN_STATUSES: Final = frozenset(("pending", "in_progress", "completed"))
 
 
-def _call_parts(block: Row, name: str, calls: CallLedger) -> list[Part]:
+def _call_parts(block: JsonObject, name: str, calls: CallLedger) -> list[Part]:
     given = block.get("input")
     call_id = calls.open(block.get("id"))
     if name in _SUBAGENT_TOOLS:
@@ -220,12 +174,12 @@ def _call_parts(block: Row, name: str, calls: CallLedger) -> list[Part]:
         "title": _call_title(name, given),
         "input": {} if given is None else given,
     }
-    plan = _plan_part(given) if name == "TodoWrite" else calls.tasks.change(name, given)
+    plan = plan_part(given) if name == "TodoWrite" else calls.tasks.change(name, given)
     return [call] if plan is None else [call, plan]
 
 
 def _call_title(name: str, given: object) -> str:
-    fields = given if isinstance(given, dict) else {}
+    fields = mapping(given)
     fields = {"description": fields.get("description"), **fields} if name in _SUBAGENT_TOOLS else fields
     if isinstance(todos := fields.get("todos"), list):
         return f"{len(todos)} item{'' if len(todos) == 1 else 's'}"
@@ -233,35 +187,6 @@ def _call_title(name: str, given: object) -> str:
         if isinstance(value := fields.get(key), str) and (line := first_line(value)):
             return line
     return name
-
-
-def first_line(text: str) -> str:
-    # Cut first: an input may be of many MiB.
-    line = text[: _MAX_TITLE_CHARACTERS * 4].strip().partition("\n")[0].strip()
-    return line if len(line) <= _MAX_TITLE_CHARACTERS else line[: _MAX_TITLE_CHARACTERS - 1] + "…"
-
-
-def _plan_part(given: object) -> Part | None:
-    todos = given.get("todos") if isinstance(given, dict) else None
-    if not isinstance(todos, list):
-        return None
-    return {"type": "plan", "entries": [entry for todo in todos if (entry := _plan_entry(todo)) is not None]}
-
-
-def _plan_entry(todo: Any) -> dict[str, str | None] | None:
-    match todo:
-        case {"content": str(content)}:
-            status, priority = todo.get("status"), todo.get("priority")
-            known = isinstance(status, str) and status in _PLAN_STATUSES
-            return {
-                "content": content,
-                "status": status if known else "pending",
-                "priority": priority if isinstance(priority, str) else None,
-            }
-        case str() as content:
-            return {"content": content, "status": "pending", "priority": None}
-        case _:
-            return None
 
 
 def call_labels(parts: Iterable[Part]) -> tuple[tuple[MarkerKind, str], ...]:
@@ -275,7 +200,7 @@ def call_labels(parts: Iterable[Part]) -> tuple[tuple[MarkerKind, str], ...]:
 
 def subagent_label(given: object) -> str:
     """What a subagent is for, by the call that started it or by the result of that."""
-    fields = given if isinstance(given, dict) else {}
+    fields = mapping(given)
     return next((line for name in ("description", "prompt") if (line := first_line(text_of(fields.get(name))))), "")
 
 
@@ -286,7 +211,8 @@ _PERSISTED: Final = "<persisted-output>"
 _SAVED_TO: Final = re.compile(r"Full output saved to: ([^\n<]+)")
 
 
-def result_part(block: Row, call_id: str | None) -> Part:
+def result_part(block: JsonObject, call_id: str | None) -> Part:
+    """What a tool gave back; a text between error tags is that of a tool that failed."""
     output = _output_parts(block["content"] if "content" in block else block.get("output"))
     failed = block.get("is_error") is True
     for part in output:
@@ -297,31 +223,22 @@ def result_part(block: Row, call_id: str | None) -> Part:
 
 def _output_parts(content: Any) -> list[Part]:
     """What a tool gave back, in any of the shapes met: text, a list of blocks, an object, nothing."""
-    match content:
-        case None | "":
-            return []
-        case str():
-            return [text_part(content)]
-        case list():
-            return [_output_part(block) for block in content]
-        case {"type": "text" | "image" | "document"}:
-            return [_output_part(content)]
-        case _:
-            return [text_part(_json_text(content))]
+    is_block = isinstance(content, dict) and content.get("type") in ("text", "image", "document")
+    return read_content([content] if is_block else content, _output_part)
 
 
-def _output_part(block: Any) -> Part:
+def _output_part(block: Any) -> list[Part]:
     match block:
         case str():
-            return text_part(block)
+            return [text_part(block)]
         case {"type": "text", "text": str(text)}:
-            return text_part(text)
+            return [text_part(text)]
         case {"type": "image", "source": dict(source)}:
-            return _image_part(source) or {"type": "unknown", "raw": block}
+            return [source_image(source) or {"type": "unknown", "raw": block}]
         case {"type": "document", "source": dict(source)}:
-            return _document_part(block, source)
+            return [_document_part(block, source)]
         case _:
-            return {"type": "unknown", "raw": block}
+            return [{"type": "unknown", "raw": block}]
 
 
 def finish_single_result(part: Part, result: object, spill: Spill | None) -> None:
@@ -348,23 +265,4 @@ def structured_result(result: object, size: int) -> dict[str, Any] | None:
         return None
     if size <= MAX_RESULT_BYTES:
         return result
-    sizes = {name: json_size(value) for name, value in result.items()}
-    kept, total = set(), 2
-    for name in sorted(sizes, key=sizes.__getitem__):
-        total += sizes[name] + len(name) + 4
-        if total > MAX_RESULT_BYTES:
-            break
-        kept.add(name)
-    return {name: value for name, value in result.items() if name in kept} or None
-
-
-def json_size(value: object) -> int:
-    """The size of a value as JSON; without measure for one that cannot be encoded."""
-    if value is None or isinstance(value, (bool, int, float)):
-        return 8
-    if isinstance(value, str) and len(value) > MAX_RESULT_BYTES:
-        return len(value)
-    try:
-        return len(orjson.dumps(value))
-    except TypeError:
-        return 1 << 62
+    return smallest_fields(result, MAX_RESULT_BYTES) or None

@@ -18,11 +18,12 @@ from typing import Final
 from scrollcast.archive.formats import Decoder, FormatReader, Item, Revised, SessionSource, SniffedFile, decode
 from scrollcast.archive.formats.claude_code.conversation import Conversation, Setting
 from scrollcast.archive.formats.claude_code.family import UUID, Ancestry, is_subagent, native_id, subagents_folder
-from scrollcast.archive.formats.claude_code.lines import NumberedRow, decode_row, read_line
-from scrollcast.archive.formats.claude_code.parts import Row, Spill
+from scrollcast.archive.formats.claude_code.lines import NumberedRow, read_line
+from scrollcast.archive.formats.claude_code.parts import Spill
 from scrollcast.archive.formats.claude_code.rows import UNKNOWN_SIZE
 from scrollcast.archive.formats.claude_code.summary import NAME, skim, summarise_rows
 from scrollcast.archive.formats.claude_code.tree import MAX_TREE_BYTES, Tree
+from scrollcast.archive.formats.json_values import JsonObject, decode_object
 from scrollcast.archive.storage import Line, confine, decode_json, read_head, read_lines, read_whole, stamp
 from scrollcast.errors import ArchiveError
 from scrollcast.model import BadRecord, Session, derive_scroll_id
@@ -126,7 +127,7 @@ def _is_web_document(head: bytes) -> bool:
 def _has_claude_rows(file: SniffedFile) -> bool:
     stream_shape = own_rows = 0
     for line in file.lines:
-        row = decode_row(line)
+        row = decode_object(line)
         if row is None:
             continue
         verdict = _is_claude_row(row)
@@ -139,7 +140,7 @@ def _has_claude_rows(file: SniffedFile) -> bool:
     return file.size > len(file.head) and (own_rows > 0 or _starts_large_message(file.head))
 
 
-def _is_claude_row(row: Row) -> bool | None:
+def _is_claude_row(row: JsonObject) -> bool | None:
     """Whether a row is a Claude message, is another tool's, or does not tell."""
     message = row.get("message")
     match row.get("type"):
@@ -153,22 +154,30 @@ def _is_claude_row(row: Row) -> bool | None:
             return None
 
 
-def _is_stream_row(row: Row) -> bool:
+def _is_stream_row(row: JsonObject) -> bool:
     if not isinstance(row.get("session_id"), str) or "sessionId" in row:
         return False
     return row.get("type") == "result" or (row.get("type") == "system" and row.get("subtype") == "init")
 
 
-_LARGE_MESSAGE: Final = re.compile(
-    rb'"type":\s*"(?:user|assistant)".{0,4000}?"message":\s*\{.{0,4000}?"content":', re.DOTALL
+_LARGE_MESSAGE: Final = (
+    re.compile(rb'"type":\s*"(?:user|assistant)"'),
+    re.compile(rb'"message":\s*\{'),
+    re.compile(rb'"content":'),
 )
+"""What stands in the beginning of a message's row, in this order."""
 
 
 def _starts_large_message(head: bytes) -> bool:
     """Whether the last line of the head, cut off, begins as a message does (one with an image, say)."""
     rest = head[head.rfind(b"\n") + 1 :][: 8 << 10]
     signed = b'"sessionId"' in rest or b'"parentUuid"' in rest
-    return signed and b'"parts"' not in rest and _LARGE_MESSAGE.search(rest) is not None
+    position = 0
+    for sign in _LARGE_MESSAGE:
+        if (found := sign.search(rest, position)) is None:
+            return False
+        position = found.end()
+    return signed and b'"parts"' not in rest
 
 
 # --------------------------------------------------------------------------------------------------------- decoding
@@ -216,7 +225,7 @@ class _RowDecoder:
                 if not isinstance(item, BadRecord):
                     self._changes_earlier(item[1], item[2])
 
-    def _changes_earlier(self, row: Row, size: int) -> bool:
+    def _changes_earlier(self, row: JsonObject, size: int) -> bool:
         changed, inherits = self._tree.add(row, size), self._ancestry.add(row)
         # What was not foreseen would not be foreseen the next time either.
         return changed or (inherits and self._tree.is_known)

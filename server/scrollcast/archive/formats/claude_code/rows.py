@@ -10,22 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
+from scrollcast.archive.formats.call_parts import first_line, text_part
 from scrollcast.archive.formats.claude_code.parts import (
     CallLedger,
-    Row,
     Spill,
     block_parts,
-    blocks_of,
     call_labels,
     finish_single_result,
-    first_line,
-    json_size,
     result_part,
     structured_result,
     subagent_label,
-    text_of,
-    text_part,
 )
+from scrollcast.archive.formats.json_values import JsonObject, json_size, listed, text_of
 from scrollcast.model import MarkerKind, Part
 
 __all__ = [
@@ -60,13 +56,13 @@ class Draft:
     human: bool = False
 
 
-def message_of(row: Row) -> Row | None:
+def message_of(row: JsonObject) -> JsonObject | None:
     """The row's API message, if it is one: an object with `content`."""
     message = row.get("message")
     return message if isinstance(message, dict) and "content" in message else None
 
 
-def is_sidechain(row: Row) -> bool:
+def is_sidechain(row: JsonObject) -> bool:
     """Whether a row is a subagent's."""
     return row.get("isSidechain") is True or isinstance(row.get("parent_tool_use_id"), str)
 
@@ -159,13 +155,13 @@ class _Piece:
     wording: _Wording | None = None
 
 
-def is_prompt(row: Row, content: object) -> bool:
+def is_prompt(row: JsonObject, content: object) -> bool:
     """Whether a `user` row holds a person's own words."""
     pieces = _user_pieces(row, content, CallLedger())
     return any(piece.kind == "human" for piece in pieces) and not (_is_injected(row) or _starts_compacted(pieces))
 
 
-def read_user(row: Row, content: object, size: int, calls: CallLedger, spill: Spill | None) -> Draft | None:
+def read_user(row: JsonObject, content: object, size: int, calls: CallLedger, spill: Spill | None) -> Draft | None:
     """A `user` row: a person's prompt, tool results, or what the program injected; `None` for an empty one."""
     pieces = _user_pieces(row, content, calls)
     results = [piece.part for piece in pieces if piece.kind == "result"]
@@ -179,9 +175,9 @@ def read_user(row: Row, content: object, size: int, calls: CallLedger, spill: Sp
     return _injected_draft(row, pieces) if pieces else None
 
 
-def _user_pieces(row: Row, content: object, calls: CallLedger) -> list[_Piece]:
+def _user_pieces(row: JsonObject, content: object, calls: CallLedger) -> list[_Piece]:
     pieces: list[_Piece] = []
-    for block in blocks_of(content):
+    for block in listed(content):
         match block:
             case str(text) | {"type": "text", "text": str(text)}:
                 if text.strip():
@@ -203,7 +199,7 @@ def _text_piece(text: str) -> _Piece:
     return _Piece("human", text_part(wording.text), text, wording)
 
 
-def _is_injected(row: Row) -> bool:
+def _is_injected(row: JsonObject) -> bool:
     """Whether the row says by itself that nobody typed it."""
     if row.get("isMeta") is True or row.get("isCompactSummary") is True:
         return True
@@ -239,7 +235,7 @@ def _keep_injected(draft: Draft, pieces: Sequence[_Piece]) -> None:
         draft.metadata["injected"] = texts
 
 
-def _result_draft(row: Row, pieces: Sequence[_Piece], size: int, calls: CallLedger) -> Draft:
+def _result_draft(row: JsonObject, pieces: Sequence[_Piece], size: int, calls: CallLedger) -> Draft:
     """Tool results, with what the program said beside them; a notice of an interruption stays to be seen."""
     draft = Draft("tool", [piece.part for piece in pieces if piece.kind != "injected"])
     _keep_injected(draft, pieces)
@@ -254,7 +250,7 @@ def _result_draft(row: Row, pieces: Sequence[_Piece], size: int, calls: CallLedg
     return draft
 
 
-def _injected_draft(row: Row, pieces: Sequence[_Piece]) -> Draft | None:
+def _injected_draft(row: JsonObject, pieces: Sequence[_Piece]) -> Draft | None:
     draft = Draft("system", [])
     for piece in pieces:
         text, tag = _unwrap(piece.raw) if piece.raw else ("", "")
@@ -272,12 +268,12 @@ def _injected_draft(row: Row, pieces: Sequence[_Piece]) -> Draft | None:
 _FILLER: Final = "No response requested."
 
 
-def is_synthetic(message: Row) -> bool:
+def is_synthetic(message: JsonObject) -> bool:
     """Whether the program, not a model, made this answer."""
     return message.get("model") == "<synthetic>"
 
 
-def read_agent(row: Row, message: Row, blocks: Iterable[Any], calls: CallLedger) -> Draft | None:
+def read_agent(row: JsonObject, message: JsonObject, blocks: Iterable[Any], calls: CallLedger) -> Draft | None:
     """An `assistant` row, of which only `blocks` are new; `None` where there is nothing to see."""
     parts = [part for block in blocks for part in block_parts(block, calls)]
     if not parts:
@@ -298,7 +294,7 @@ _HOOK_PROBLEMS: Final = frozenset(("hook_blocking_error", "hook_non_blocking_err
 _COMPACTION_FACTS: Final = ("trigger", "preTokens", "postTokens", "durationMs")
 
 
-def read_other(row: Row, calls: CallLedger) -> Draft | None:
+def read_other(row: JsonObject, calls: CallLedger) -> Draft | None:
     """A row that is neither a `user` nor an `assistant` message: `None` where it is not meant to be seen."""
     match row:
         case {"type": "system"}:
@@ -318,7 +314,7 @@ def read_other(row: Row, calls: CallLedger) -> Draft | None:
             return None
 
 
-def _read_system(row: Row) -> Draft | None:
+def _read_system(row: JsonObject) -> Draft | None:
     subtype = text_of(row.get("subtype"))
     if subtype == "compact_boundary":
         return _compaction_draft(row)
@@ -330,7 +326,7 @@ def _read_system(row: Row) -> Draft | None:
     return Draft("system", [text_part(text)])
 
 
-def _compaction_draft(row: Row) -> Draft:
+def _compaction_draft(row: JsonObject) -> Draft:
     text = text_of(row.get("content")) or "Conversation compacted"
     draft = Draft("system", [text_part(text)], markers=((MarkerKind.COMPACTION, first_line(text)),))
     if isinstance(facts := row.get("compactMetadata"), dict):
@@ -350,7 +346,7 @@ def _error_text(error: object) -> str:
     return text_of(error)
 
 
-def _read_attachment(row: Row, attachment: Row, calls: CallLedger) -> Draft | None:
+def _read_attachment(row: JsonObject, attachment: JsonObject, calls: CallLedger) -> Draft | None:
     kind = attachment.get("type")
     if kind == "queued_command":
         flags = {"origin": attachment.get("origin") or row.get("origin"), "isMeta": attachment.get("isMeta")}
@@ -362,7 +358,7 @@ def _read_attachment(row: Row, attachment: Row, calls: CallLedger) -> Draft | No
     return None
 
 
-def _read_steering(flags: Row, prompt: object, calls: CallLedger) -> Draft | None:
+def _read_steering(flags: JsonObject, prompt: object, calls: CallLedger) -> Draft | None:
     """What was typed while the agent worked; a task's own report in the same queue is not a person's."""
     if isinstance(prompt, str) and prompt.startswith("{") and ("task_id" in prompt or "tool_use_id" in prompt):
         return None
@@ -372,7 +368,7 @@ def _read_steering(flags: Row, prompt: object, calls: CallLedger) -> Draft | Non
     return draft
 
 
-def _hook_text(attachment: Row, kind: str) -> str:
+def _hook_text(attachment: JsonObject, kind: str) -> str:
     nested = attachment.get("blockingError")
     reasons = (nested.get("blockingError") if isinstance(nested, dict) else nested, attachment.get("stderr"),
                attachment.get("content"), attachment.get("stdout"))  # fmt: skip
@@ -390,7 +386,7 @@ _SUBTYPE_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def meta_kind(row: Row) -> str:
+def meta_kind(row: JsonObject) -> str:
     """The kind of the meta event that a hidden row becomes: `type`, or `type/subtype`."""
     kind = text_of(row.get("type"))
     if not kind:
@@ -401,13 +397,13 @@ def meta_kind(row: Row) -> str:
     return f"{kind}/{value}" if isinstance(value, str) and value else kind
 
 
-def meta_payload(row: Row, size: int) -> Row:
+def meta_payload(row: JsonObject, size: int) -> JsonObject:
     """A hidden row as it is; in one of more than `MAX_PAYLOAD_FIELD_BYTES` its large fields give way to `omitted`."""
     return row if size <= MAX_PAYLOAD_FIELD_BYTES else _without_large(row, depth=2)
 
 
-def _without_large(value: Row, depth: int) -> Row:
-    kept: Row = {}
+def _without_large(value: JsonObject, depth: int) -> JsonObject:
+    kept: JsonObject = {}
     omitted: list[str] = []
     for name, item in value.items():
         if json_size(item) <= MAX_PAYLOAD_FIELD_BYTES:

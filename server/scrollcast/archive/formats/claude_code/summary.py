@@ -12,10 +12,10 @@ from typing import Final
 from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.formats.claude_code.conversation import Conversation
 from scrollcast.archive.formats.claude_code.family import call_of_subagent, is_subagent, native_id, parent_id, sidecar
-from scrollcast.archive.formats.claude_code.lines import NumberedRow, decode_row
-from scrollcast.archive.formats.claude_code.parts import Row, text_of
+from scrollcast.archive.formats.claude_code.lines import NumberedRow
 from scrollcast.archive.formats.claude_code.rows import is_synthetic, message_of
 from scrollcast.archive.formats.facts import Extent, trim_title
+from scrollcast.archive.formats.json_values import JsonObject, decode_object, text_of
 from scrollcast.archive.storage import ZSTD_MAGIC, open_confined, read_head
 from scrollcast.archive.timestamps import parse_instant
 from scrollcast.model import BadRecord, Record, Session, derive_scroll_id
@@ -84,7 +84,7 @@ class _Facts:
             else:
                 self.prompt = text
 
-    def note_row(self, row: Row) -> None:
+    def note_row(self, row: JsonObject) -> None:
         """Take a row, in order."""
         self.cwd = self.cwd or text_of(row.get("cwd"))
         self.version = text_of(row.get("version")) or self.version
@@ -100,7 +100,7 @@ class _Facts:
             case "summary" if len(self.summaries) < _MAX_SUMMARIES:
                 self.summaries.append((text_of(row.get("leafUuid")), text_of(row.get("summary"))))
 
-    def _note_system(self, row: Row) -> None:
+    def _note_system(self, row: JsonObject) -> None:
         if row.get("subtype") == "init":
             self.model = self.model or text_of(row.get("model"))
         if renamed := _RENAMED.search(text_of(row.get("content"))):
@@ -116,7 +116,7 @@ class _Facts:
         return next((title for text in candidates if (title := trim_title(text))), "")
 
 
-def _model_of(row: Row) -> str:
+def _model_of(row: JsonObject) -> str:
     message = message_of(row)
     return text_of(message.get("model")) if message and not is_synthetic(message) else ""
 
@@ -189,7 +189,7 @@ def _note_head(facts: _Facts, lines: list[bytes]) -> None:
     """The first rows, until a person has spoken."""
     talk = Conversation(meta=False)
     for number, line in enumerate(lines, 1):
-        if (row := decode_row(line)) is not None:
+        if (row := decode_object(line)) is not None:
             facts.note_row(row)
             facts.note_record(talk.feed(number, row, len(line)))
         if facts.prompt:
@@ -198,9 +198,9 @@ def _note_head(facts: _Facts, lines: list[bytes]) -> None:
 
 def _note_tail(facts: _Facts, lines: list[bytes]) -> None:
     """The last rows, from the last answer of a model on."""
-    rows: list[Row] = []
+    rows: list[JsonObject] = []
     for line in reversed(lines):
-        if (row := decode_row(line)) is not None:
+        if (row := decode_object(line)) is not None:
             rows.append(row)
             if _model_of(row):
                 break
@@ -239,7 +239,7 @@ def _note_titles(facts: _Facts, sample: bytes, colon: bytes) -> None:
     facts.own_leaves = {leaf for leaf, _text in facts.summaries if b'"uuid"%b"%b"' % (colon, leaf.encode()) in sample}
 
 
-def _last_rows(sample: bytes, needle: bytes) -> Iterator[Row]:
+def _last_rows(sample: bytes, needle: bytes) -> Iterator[JsonObject]:
     """The rows that hold these bytes, the last one first; those only that are of a size as titles have."""
     position = sample.rfind(needle)
     for _ in range(_MAX_LOOKS):
@@ -247,7 +247,7 @@ def _last_rows(sample: bytes, needle: bytes) -> Iterator[Row]:
             return
         start, end = sample.rfind(b"\n", 0, position) + 1, sample.find(b"\n", position)
         end = len(sample) if end < 0 else end
-        if end - start <= _MAX_TITLE_ROW_BYTES and (row := decode_row(sample[start:end])) is not None:
+        if end - start <= _MAX_TITLE_ROW_BYTES and (row := decode_object(sample[start:end])) is not None:
             yield row
         position = sample.rfind(needle, 0, start)
 

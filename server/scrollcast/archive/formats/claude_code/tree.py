@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from scrollcast.archive.formats.claude_code.parts import Row
 from scrollcast.archive.formats.claude_code.rows import is_prompt, is_sidechain, message_of
+from scrollcast.archive.formats.json_values import JsonObject
 
 __all__ = ["MAX_TREE_BYTES", "Tree"]
 
 MAX_TREE_BYTES: Final = 32 << 20
 """A larger file is not read beforehand, and nothing in it is called undone."""
+
+_MAX_STEPS: Final = 2_000_000
+"""So many turns are walked over in all to tell what going back undid, in half a second; after that nothing is told.
+A person goes back some dozens of times, in a session of some hundreds of turns."""
 
 _REPLACING_FIELDS: Final = ("supersedesUuids", "retractedMessageUuids")
 
@@ -44,6 +48,7 @@ class Tree:
         self._above = [_BEFORE_THE_FIRST]
         self._newest = _BEFORE_THE_FIRST
         self._live = {_BEFORE_THE_FIRST}
+        self._steps = 0
 
     def give_up(self) -> None:
         """Follow the session no further: every row of it is taken as it is."""
@@ -57,7 +62,7 @@ class Tree:
             return False
         return uuid in self._replaced or self._turns.get(hash(uuid), _BEFORE_THE_FIRST) not in self._live
 
-    def add(self, row: Row, size: int) -> bool:
+    def add(self, row: JsonObject, size: int) -> bool:
         """Take the next row; whether it changes what was true of earlier ones."""
         if not self.is_known:
             return False
@@ -71,7 +76,7 @@ class Tree:
             changed |= self._link(row, uuid)
         return changed
 
-    def _note_sidechain(self, row: Row) -> bool:
+    def _note_sidechain(self, row: JsonObject) -> bool:
         if message_of(row) is None:
             return False
         if is_sidechain(row):
@@ -80,14 +85,14 @@ class Tree:
         is_first, self.has_main = not self.has_main, True
         return is_first and self._has_sidechain
 
-    def _replace(self, row: Row) -> bool:
+    def _replace(self, row: JsonObject) -> bool:
         known = len(self._replaced)
         for name in _REPLACING_FIELDS:
             if isinstance(uuids := row.get(name), list):
                 self._replaced.update(uuid for uuid in uuids if isinstance(uuid, str))
         return len(self._replaced) > known
 
-    def _link(self, row: Row, uuid: str) -> bool:
+    def _link(self, row: JsonObject, uuid: str) -> bool:
         if (key := hash(uuid)) in self._turns:  # written again after a compaction: the first place counts
             return False
         turn = self._turn_above(row)
@@ -98,11 +103,15 @@ class Tree:
         changed = False
         if _starts_turn(row):
             changed = turn != self._newest
+            self._steps += len(self._above) if changed else 0
+            if self._steps > _MAX_STEPS:
+                self._break()
+                return True
             turn = self._open_turn(turn)
         self._turns[key] = turn
         return changed
 
-    def _turn_above(self, row: Row) -> int | None:
+    def _turn_above(self, row: JsonObject) -> int | None:
         """The turn that a row follows, `None` where it stands apart."""
         parent = row.get("parentUuid") or row.get("logicalParentUuid")
         if isinstance(parent, str):
@@ -132,7 +141,7 @@ class Tree:
         self._live = {_BEFORE_THE_FIRST}
 
 
-def _starts_turn(row: Row) -> bool:
+def _starts_turn(row: JsonObject) -> bool:
     if row.get("type") != "user" or "toolUseResult" in row:
         return False
     message = message_of(row)

@@ -9,7 +9,6 @@ from typing import Final
 from scrollcast.archive.formats.codex.hold import MAX_TWIN_LINES, Entry, Side
 from scrollcast.archive.formats.codex.parts import (
     Draft,
-    Payload,
     call_draft,
     call_name,
     end_failed,
@@ -17,8 +16,8 @@ from scrollcast.archive.formats.codex.parts import (
     name_of_end,
     output_parts,
     result_draft,
-    text_of,
 )
+from scrollcast.archive.formats.json_values import JsonObject, text_of
 from scrollcast.archive.formats.tool_kinds import tool_kind
 
 __all__ = ["Calls"]
@@ -59,6 +58,7 @@ class _Ledger:
 
     def __init__(self) -> None:
         self._calls: OrderedDict[str, _Call] = OrderedDict()
+        self._by_own_id: dict[str, list[_Call]] = {}
         self._unnamed = 0
 
     def open(self, own_id: object, name: str, number: int) -> _Call:
@@ -70,20 +70,27 @@ class _Ledger:
         if call_id in self._calls:
             call_id = f"{call_id}#{number}"
         call = self._calls[call_id] = _Call(call_id, own, name, number)
+        self._by_own_id.setdefault(own, []).append(call)
         if len(self._calls) > _MAX_CALLS:
-            self._calls.popitem(last=False)
+            self._forget(self._calls.popitem(last=False)[1])
         return call
+
+    def _forget(self, call: _Call) -> None:
+        same = self._by_own_id[call.own_id]
+        same.remove(call)
+        if not same:
+            del self._by_own_id[call.own_id]
 
     def named(self, own_id: object) -> _Call | None:
         """The nearest earlier call of this id, one without a result before others."""
         if not isinstance(own_id, str) or not own_id:
             return None
-        same = [call for call in reversed(self._calls.values()) if call.own_id == own_id]
-        return next((call for call in same if not call.answered), same[0] if same else None)
+        same = self._by_own_id.get(own_id, ())
+        return next((call for call in reversed(same) if not call.answered), same[-1] if same else None)
 
     def unnamed(self, name: str) -> _Call | None:
         """The earliest call without id and result, one of this name before others."""
-        waiting = [call for call in self._calls.values() if not call.own_id and not call.answered]
+        waiting = [call for call in self._by_own_id.get("", ()) if not call.answered]
         return next((call for call in waiting if call.name == name), waiting[0] if waiting else None)
 
     def like(self, name: str, number: int) -> _Call | None:
@@ -114,7 +121,7 @@ class Calls:
         self._known_failures = known_failures
         self._ledger = _Ledger()
 
-    def call(self, entry: Entry, payload: Payload) -> Draft | None:
+    def call(self, entry: Entry, payload: JsonObject) -> Draft | None:
         """A call that an item tells of; `None` where an event's was given already."""
         name = call_name(payload)
         own_id = text_of(payload.get("call_id")) or text_of(payload.get("id"))
@@ -131,7 +138,7 @@ class Calls:
             draft.metadata["namespace"] = namespace
         return draft
 
-    def output(self, entry: Entry, payload: Payload) -> Draft | None:
+    def output(self, entry: Entry, payload: JsonObject) -> Draft | None:
         """A result that an item tells of; `None` where an event's was given already."""
         own_id = text_of(payload.get("call_id"))
         call = self._ledger.named(own_id) if own_id else self._ledger.unnamed(text_of(payload.get("name")))
@@ -151,7 +158,7 @@ class Calls:
             call.told.drafts = [draft for draft in call.told.drafts if draft.role != "tool"]
             call.told.wait = ""
 
-    def end(self, entry: Entry, kind: str, payload: Payload, side: Side) -> list[Draft]:
+    def end(self, entry: Entry, kind: str, payload: JsonObject, side: Side) -> list[Draft]:
         """What an event tells of a tool's end, to be shown if no item does; nothing where one did."""
         name = name_of_end(kind, payload)
         own_id = text_of(payload.get("call_id")) or text_of(payload.get("id"))
@@ -187,7 +194,7 @@ class Calls:
             self.revised = True
 
 
-def _arguments_of_end(payload: Payload) -> Payload:
+def _arguments_of_end(payload: JsonObject) -> JsonObject:
     """What a tool was given, as the event of its end has it."""
     match payload:
         case {"invocation": {"arguments": arguments}} | {"arguments": arguments}:

@@ -9,16 +9,8 @@ from typing import Final
 from scrollcast.archive.formats import Item, Revised
 from scrollcast.archive.formats.call_parts import text_part
 from scrollcast.archive.formats.codex.hold import Entry, Hold, read_row
-from scrollcast.archive.formats.codex.parts import (
-    Draft,
-    Payload,
-    call_draft,
-    digest,
-    end_failed,
-    end_output,
-    result_draft,
-    text_of,
-)
+from scrollcast.archive.formats.codex.parts import Draft, call_draft, digest, end_failed, end_output, result_draft
+from scrollcast.archive.formats.json_values import JsonObject, text_of
 from scrollcast.archive.storage import Line
 from scrollcast.model import BadRecord, Part, Record
 
@@ -41,7 +33,7 @@ _GIVEN: Final = {
 }
 
 
-def is_exec_row(row: Payload) -> bool:
+def is_exec_row(row: JsonObject) -> bool:
     """Whether a line is of this stream, by what no other one has."""
     match row.get("type"):
         case "thread.started":
@@ -92,7 +84,7 @@ class ExecStream:
         unfinished = [record for item in self._open.values() for record in item.records()]
         return [*self._hold.pending(frozenset()), *unfinished]
 
-    def _take(self, number: int, row: Payload, size: int) -> None:
+    def _take(self, number: int, row: JsonObject, size: int) -> None:
         kind, item = text_of(row.get("type")), row.get("item")
         entry = Entry(number, size=size)
         if self._meta:
@@ -129,7 +121,7 @@ class ExecStream:
         entry.drafts = drafts
         entry.wait = "usage" if drafts[-1].role == "assistant" else ""
 
-    def _take_item(self, entry: Entry, item: Payload, *, ended: bool) -> None:
+    def _take_item(self, entry: Entry, item: JsonObject, *, ended: bool) -> None:
         item_id, kind = text_of(item.get("id")), text_of(item.get("type"))
         state = self._open.setdefault(item_id or f"row-{entry.number}", _OpenItem(entry.number))
         if state.ended:
@@ -144,14 +136,14 @@ class ExecStream:
         if len(self._open) > _MAX_OPEN_ITEMS:
             self._open.popitem(last=False)
 
-    def _take_text(self, entry: Entry, item: Payload, state: _OpenItem) -> None:
+    def _take_text(self, entry: Entry, item: JsonObject, state: _OpenItem) -> None:
         """A text counts in its last state."""
         drafts = _text_drafts(item)
         state.unfinished = [] if state.ended else drafts
         if state.ended:
             self._show(entry, drafts)
 
-    def _tool_drafts(self, entry: Entry, item: Payload, state: _OpenItem) -> list[Draft]:
+    def _tool_drafts(self, entry: Entry, item: JsonObject, state: _OpenItem) -> list[Draft]:
         drafts = []
         kind = text_of(item.get("type"))
         if not state.call_id and (state.ended or kind != "web_search"):  # a search is known only when it ends
@@ -163,20 +155,20 @@ class ExecStream:
         return drafts
 
 
-def _tool_name(kind: str, item: Payload) -> str:
+def _tool_name(kind: str, item: JsonObject) -> str:
     if kind == "mcp_tool_call":
         return f"mcp__{text_of(item.get('server'))}__{text_of(item.get('tool'))}"
     return _TOOLS[kind] or text_of(item.get("tool")) or kind
 
 
-def _given(kind: str, item: Payload) -> Payload:
+def _given(kind: str, item: JsonObject) -> JsonObject:
     if kind == "mcp_tool_call":
         arguments = item.get("arguments")
         return arguments if isinstance(arguments, dict) else {}
     return {name: item[name] for name in _GIVEN[kind] if item.get(name) is not None}
 
 
-def _plan_drafts(item: Payload, state: _OpenItem) -> list[Draft]:
+def _plan_drafts(item: JsonObject, state: _OpenItem) -> list[Draft]:
     """The plan, each time that it changes."""
     items = item.get("items")
     steps = [step for step in (items if isinstance(items, list) else []) if isinstance(step, dict)]
@@ -195,7 +187,7 @@ def _plan_drafts(item: Payload, state: _OpenItem) -> list[Draft]:
     return [Draft("assistant", [{"type": "plan", "entries": entries}])]
 
 
-def _text_drafts(item: Payload) -> list[Draft]:
+def _text_drafts(item: JsonObject) -> list[Draft]:
     kind = text_of(item.get("type"))
     text = text_of(item.get("message") if kind == "error" else item.get("text"))
     if not text.strip():
@@ -204,7 +196,7 @@ def _text_drafts(item: Payload) -> list[Draft]:
     return [Draft("system" if kind == "error" else "assistant", [part])]
 
 
-def _problem_text(row: Payload) -> str:
+def _problem_text(row: JsonObject) -> str:
     error = row.get("error")
     nested = text_of(error.get("message")) if isinstance(error, dict) else text_of(error)
     return nested or text_of(row.get("message")) or "The turn failed"

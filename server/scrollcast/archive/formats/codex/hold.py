@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from scrollcast.archive.formats import Item
-from scrollcast.archive.formats.codex.parts import Draft, Payload
+from scrollcast.archive.formats.codex.parts import Draft
+from scrollcast.archive.formats.json_values import JsonObject
 from scrollcast.archive.storage import Line, decode_json
 from scrollcast.model import BadRecord, Record
 
@@ -32,7 +34,7 @@ Side: TypeAlias = Literal["item", "event", "completed", "plan"]
 """The places where one thing may be written: a response item, an event, a completed item, the plan in an answer."""
 
 
-def read_row(line: Line) -> Payload | BadRecord | None:
+def read_row(line: Line) -> JsonObject | BadRecord | None:
     """The object that a line is; `None` for a blank one."""
     data = line.data
     if data is None:
@@ -66,7 +68,7 @@ class Entry:
     inherited: bool = False
     released: bool = False
 
-    def items(self, undone: frozenset[int]) -> list[Item]:
+    def items(self, undone: Set[int]) -> list[Item]:
         """The records, labelled by all that is known of them by now."""
         if not self.drafts:
             return [] if self.hidden is None else [self.hidden]
@@ -107,7 +109,7 @@ class Hold:
             if entry.wait in waits:
                 entry.wait = ""
 
-    def release(self, number: int, undone: frozenset[int]) -> list[Item]:
+    def release(self, number: int, undone: Set[int]) -> list[Item]:
         """What is ready after this line, in order."""
         items: list[Item] = []
         while self._entries and self._is_ready(self._entries[0], number):
@@ -120,7 +122,7 @@ class Hold:
     def _is_ready(self, entry: Entry, number: int) -> bool:
         return not entry.wait or number - entry.number >= MAX_HELD_LINES or self._bytes > MAX_HELD_BYTES
 
-    def pending(self, undone: frozenset[int]) -> list[Item]:
+    def pending(self, undone: Set[int]) -> list[Item]:
         """What is held back, as it is by now."""
         return [item for entry in self._entries for item in entry.items(undone)]
 

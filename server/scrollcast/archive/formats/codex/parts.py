@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PureWindowsPath
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from scrollcast.archive.formats.call_parts import call_parts, image_part, json_text, text_part
+from scrollcast.archive.formats.call_parts import call_parts, first_line, image_part, json_text, text_part
+from scrollcast.archive.formats.json_values import JsonObject, text_of
 from scrollcast.archive.storage import decode_json
 from scrollcast.model import MarkerKind, Part
 
@@ -16,7 +17,6 @@ __all__ = [
     "CALL_TYPES",
     "OUTPUT_TYPES",
     "Draft",
-    "Payload",
     "Wording",
     "call_draft",
     "call_name",
@@ -31,10 +31,7 @@ __all__ = [
     "result_draft",
     "said",
     "spoken_digests",
-    "text_of",
 ]
-
-Payload: TypeAlias = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -45,11 +42,6 @@ class Draft:
     parts: list[Part]
     metadata: dict[str, Any] = field(default_factory=dict)
     markers: tuple[tuple[MarkerKind, str], ...] = ()
-
-
-def text_of(value: object) -> str:
-    """A text as it is; nothing for anything else."""
-    return value if isinstance(value, str) else ""
 
 
 def digest(text: str) -> int:
@@ -67,6 +59,7 @@ _INJECTED_TAGS: Final = (
     "apps_instructions", "plugins_instructions", "hook_prompt", "memory",
 )  # fmt: skip
 _OPENING: Final = re.compile(rf"<({'|'.join(map(re.escape, _INJECTED_TAGS))})(?:\s[^<>]{{0,400}})?>")
+_SPACES: Final = re.compile(r"\s*")
 _INJECTED_STARTS: Final = ("# AGENTS.md instructions", "Another language model started to solve this problem")
 _IDE_REQUEST: Final = re.compile(r"^## My request for Codex:[ \t]*$", re.MULTILINE)
 _IMAGE_TAG: Final = re.compile(r"\s*(?:<image(?:\s[^<>]{0,400})?>|</image>)\s*")
@@ -135,13 +128,14 @@ def _add_text(wording: Wording, text: str) -> None:
 def _take_apart(text: str) -> tuple[str, list[str]]:
     """A person's own words, and what the program put before them."""
     injected: list[str] = []
-    rest = text.lstrip()
-    while opening := _OPENING.match(rest):
+    start = _past_spaces(text, 0)
+    while opening := _OPENING.match(text, start):
         closing = f"</{opening[1]}>"
-        end = rest.find(closing)
-        end = len(rest) if end < 0 else end + len(closing)
-        injected.append(rest[:end])
-        rest = rest[end:].lstrip()
+        end = text.find(closing, start)
+        end = len(text) if end < 0 else end + len(closing)
+        injected.append(text[start:end])
+        start = _past_spaces(text, end)
+    rest = text[start:]
     if rest.startswith(_INJECTED_STARTS):
         return "", [*injected, rest]
     if request := _IDE_REQUEST.search(rest):
@@ -149,6 +143,11 @@ def _take_apart(text: str) -> tuple[str, list[str]]:
             injected.append(before)
         rest = rest[request.end() :]
     return rest.strip(), injected
+
+
+def _past_spaces(text: str, position: int) -> int:
+    found = _SPACES.match(text, position)
+    return found.end() if found else position
 
 
 # ------------------------------------------------------------------------------------------------------- content
@@ -179,7 +178,7 @@ def read_message(content: object) -> list[Part]:
     return [part for item in (content if isinstance(content, list) else [content]) for part in _content_parts(item)]
 
 
-def read_thoughts(payload: Payload) -> list[Part]:
+def read_thoughts(payload: JsonObject) -> list[Part]:
     """The readable part of a reasoning: its summary, else the reasoning itself. What is encrypted stays so."""
     for name in ("summary", "summary_text", "content", "raw_content", "text"):
         value = payload.get(name)
@@ -230,7 +229,7 @@ _NAMES_BY_TYPE: Final = {
 }
 
 
-def call_name(payload: Payload) -> str:
+def call_name(payload: JsonObject) -> str:
     """The name of the tool that a call is of; one of an MCP server has the server's before its own."""
     function = payload.get("function")
     name = text_of(payload.get("name")) or (text_of(function.get("name")) if isinstance(function, dict) else "")
@@ -239,7 +238,7 @@ def call_name(payload: Payload) -> str:
     return f"{namespace}__{name}" if namespace.startswith("mcp__") and not name.startswith("mcp__") else name
 
 
-def _call_input(payload: Payload) -> object:
+def _call_input(payload: JsonObject) -> object:
     for name in ("arguments", "input", "action"):
         if payload.get(name) not in (None, ""):
             return payload[name]
@@ -247,7 +246,7 @@ def _call_input(payload: Payload) -> object:
     return {name: payload[name] for name in ("summary", "revised_prompt") if isinstance(payload.get(name), str)}
 
 
-def call_draft(payload: Payload, name: str, call_id: str) -> Draft:
+def call_draft(payload: JsonObject, name: str, call_id: str) -> Draft:
     """A tool call, with the plan or the picture that it makes and a marker where it starts a subagent."""
     parts = call_parts(call_id, name, _call_input(payload), fallback_id=call_id)
     given = parts[0]["input"]
@@ -274,7 +273,7 @@ def _title(name: str, given: Any) -> str:
         case {"changes": [*changes]}:
             return _files_title([text_of(change.get("path")) for change in changes if isinstance(change, dict)])
         case {"chars": str(chars)} if chars.strip():
-            return _short(chars)
+            return first_line(chars)
         case str(patch) if name == "apply_patch":
             return _patch_title(patch)
         case {"plan": [*steps]}:
@@ -285,14 +284,9 @@ def _title(name: str, given: Any) -> str:
             | {"message": str(query)}
             | {"summary": str(query)}
         ):
-            return _short(query)
+            return first_line(query)
         case _:
             return ""
-
-
-def _short(text: str) -> str:
-    line = text[:640].strip().partition("\n")[0].strip()
-    return line if len(line) <= 160 else line[:159] + "…"
 
 
 _SHELL_RUNS: Final = ("-c", "-lc", "-ic", "-Command")
@@ -302,7 +296,7 @@ def _command_title(words: list[object]) -> str:
     """A command without the shell that runs it."""
     if len(words) >= 3 and words[1] in _SHELL_RUNS:
         words = words[2:]
-    return _short(" ".join(str(word)[:640] for word in words[:40]))
+    return first_line(" ".join(str(word)[:640] for word in words[:40]))
 
 
 _PATCHED_FILE: Final = re.compile(r"^\*\*\* (?:Add|Update|Delete) File: (.+)$", re.MULTILINE)
@@ -316,7 +310,7 @@ def _files_title(files: list[str]) -> str:
     if not files:
         return ""
     first = PureWindowsPath(files[0].strip()).name or files[0]
-    return _short(first if len(files) == 1 else f"{first} and {len(files) - 1} more")
+    return first_line(first if len(files) == 1 else f"{first} and {len(files) - 1} more")
 
 
 def _markers(name: str, given: object) -> tuple[tuple[MarkerKind, str], ...]:
@@ -324,7 +318,7 @@ def _markers(name: str, given: object) -> tuple[tuple[MarkerKind, str], ...]:
         return ()
     fields = given if isinstance(given, dict) else {}
     texts = (text_of(fields.get(key)) for key in ("task_name", "message", "prompt", "agent_type"))
-    return ((MarkerKind.SUBAGENT, next((label for text in texts if (label := _short(text))), name)),)
+    return ((MarkerKind.SUBAGENT, next((label for text in texts if (label := first_line(text))), name)),)
 
 
 # ------------------------------------------------------------------------------------------------------- outputs
@@ -339,7 +333,7 @@ def result_draft(call_id: str | None, parts: list[Part], *, failed: bool) -> Dra
     return Draft("tool", [{"type": "tool_result", "call_id": call_id, "output": parts, "is_error": failed}])
 
 
-def output_parts(payload: Payload) -> tuple[list[Part], bool]:
+def output_parts(payload: JsonObject) -> tuple[list[Part], bool]:
     """What a tool gave back, in any of the shapes met, and whether that says that it failed."""
     for name in ("output", "result", "tools", "content"):
         if name in payload:
@@ -387,7 +381,7 @@ def _exited_badly(text: str) -> bool:
     return code is not None and int(code[1]) != 0
 
 
-def _read_object_output(value: Payload) -> tuple[list[Part], bool]:
+def _read_object_output(value: JsonObject) -> tuple[list[Part], bool]:
     failed = _says_failed(value)
     match value:
         case {"output": str() | list() as inner} | {"content": str() | list() as inner}:
@@ -402,7 +396,7 @@ def _read_object_output(value: Payload) -> tuple[list[Part], bool]:
             return [text_part(json_text(value))], failed
 
 
-def _says_failed(value: Payload) -> bool:
+def _says_failed(value: JsonObject) -> bool:
     metadata = value.get("metadata")
     codes = [
         value.get("exit_code"),
@@ -427,7 +421,7 @@ _NAMES_BY_END: Final = {
 }
 
 
-def name_of_end(kind: str, payload: Payload) -> str:
+def name_of_end(kind: str, payload: JsonObject) -> str:
     """The tool whose end an event tells of; `""` for any other event."""
     if kind in ("mcp_tool_call_end", "McpToolCall"):
         invocation = payload.get("invocation")
@@ -436,7 +430,7 @@ def name_of_end(kind: str, payload: Payload) -> str:
     return _NAMES_BY_END.get(kind, "")
 
 
-def end_failed(payload: Payload) -> bool:
+def end_failed(payload: JsonObject) -> bool:
     """Whether the end that an event tells of is a failure."""
     result = payload.get("result")
     if isinstance(result, dict):
@@ -447,7 +441,7 @@ def end_failed(payload: Payload) -> bool:
     return failed or payload.get("error") not in (None, "") or _says_failed(payload)
 
 
-def end_output(payload: Payload) -> list[Part]:
+def end_output(payload: JsonObject) -> list[Part]:
     """What the event says that the tool gave back."""
     match payload:
         case {"aggregated_output": str(text)} if text:

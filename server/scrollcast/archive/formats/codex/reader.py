@@ -11,12 +11,11 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from scrollcast.archive.formats import Decoder, FormatReader, Item, SessionSource, SniffedFile, decode
 from scrollcast.archive.formats.codex.exec_stream import ExecStream, is_exec_row
-from scrollcast.archive.formats.codex.parts import Payload, text_of
 from scrollcast.archive.formats.codex.relatives import (
     NO_PARENT,
     Parent,
@@ -27,8 +26,9 @@ from scrollcast.archive.formats.codex.relatives import (
 )
 from scrollcast.archive.formats.codex.rollout import Known, Rollout
 from scrollcast.archive.formats.codex.rows import Header, read_header, unwrap
-from scrollcast.archive.formats.facts import Extent, trim_title
-from scrollcast.archive.storage import ZSTD_MAGIC, Line, decode_json, open_confined, read_head, read_lines, stamp
+from scrollcast.archive.formats.facts import Extent, project_of, trim_title
+from scrollcast.archive.formats.json_values import JsonObject, decode_object, text_of
+from scrollcast.archive.storage import ZSTD_MAGIC, Line, open_confined, read_head, read_lines, stamp
 from scrollcast.archive.timestamps import format_instant, parse_instant
 from scrollcast.model import Record, Session, derive_scroll_id
 
@@ -115,23 +115,15 @@ _SIGNS: Final = (b'"payload"', b'"thread.started"', b'"item.', b'"record_type"',
 _FLAT_FIELDS: Final = frozenset(("timestamp", "role", "content", "model"))
 
 
-def _decode_row(line: bytes) -> Payload | None:
-    try:
-        row = decode_json(line)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) else None
-
-
-def _rows(lines: Iterable[bytes]) -> Iterator[Payload]:
-    return (row for line in lines if line.lstrip()[:1] == b"{" and (row := _decode_row(line)) is not None)
+def _rows(lines: Iterable[bytes]) -> Iterator[JsonObject]:
+    return (row for line in lines if line.lstrip()[:1] == b"{" and (row := decode_object(line)) is not None)
 
 
 def _is_codex(name: str, lines: Sequence[bytes]) -> bool:
     is_named = name.startswith("rollout-")
     if not is_named and not any(sign in line for line in lines for sign in _SIGNS):
         return False
-    passed: list[Payload] = []
+    passed: list[JsonObject] = []
     for place, row in enumerate(_rows(lines)):
         if _is_enveloped(row) or is_exec_row(row) or _is_bare(row, first=place == 0):
             return True
@@ -139,12 +131,12 @@ def _is_codex(name: str, lines: Sequence[bytes]) -> bool:
     return is_named and bool(passed) and all(map(_is_flat, passed))
 
 
-def _is_enveloped(row: Payload) -> bool:
+def _is_enveloped(row: JsonObject) -> bool:
     kind = row.get("type")
     return isinstance(kind, str) and kind in _ENVELOPES and isinstance(row.get("payload"), dict)
 
 
-def _is_bare(row: Payload, *, first: bool) -> bool:
+def _is_bare(row: JsonObject, *, first: bool) -> bool:
     """A line of the time before the envelope: a header, a state, or a message as the Responses API has it."""
     match row:
         case {"record_type": "state"}:
@@ -157,7 +149,7 @@ def _is_bare(row: Payload, *, first: bool) -> bool:
             return False
 
 
-def _is_flat(row: Payload) -> bool:
+def _is_flat(row: JsonObject) -> bool:
     """A line of the oldest shape: texts with times, and calls and results without ids between them.
 
     Other programs write such lines too, so that they are Codex's in a file of its kind of name only.
@@ -353,7 +345,7 @@ def _last_name(data: bytes) -> str:
     if found < 0:
         return ""
     end = data.find(b"\n", found)
-    row: Any = _decode_row(data[data.rfind(b"\n", 0, found) + 1 : end if end >= 0 else len(data)])
+    row: Any = decode_object(data[data.rfind(b"\n", 0, found) + 1 : end if end >= 0 else len(data)])
     match row:
         case {"payload": {"type": "thread_name_updated", "thread_name": str(name)}}:
             return name
@@ -412,7 +404,7 @@ def _session(
         title=next((title for text in titles if (title := trim_title(text))), ""),
         agent="Codex",
         model=rollout.facts.model or extent.model or None,
-        project=PureWindowsPath(cwd).name or None,
+        project=project_of(cwd),
         kind=_NAME,
         native_session_id=native_id,
         parent_scroll_id=derive_scroll_id(_NAME, header.parent_id) if header.parent_id else None,

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from scrollcast.archive.formats.codex.parts import Payload, text_of
+from scrollcast.archive.formats.json_values import decode_object, mapping, text_of
 from scrollcast.archive.storage import FileStamp, decode_json, read_lines, stamp
 from scrollcast.errors import ArchiveError
 
@@ -178,17 +178,9 @@ def _names(path: Path, root: Path, _stamp: FileStamp) -> Mapping[str, str]:
     names: dict[str, str] = {}
     try:
         for line in read_lines(path, root):
-            row = _decode_row(line.data or b"")
+            row = mapping(decode_object(line.data))
             if thread_id := text_of(row.get("id")):
                 names[thread_id] = text_of(row.get("thread_name"))
     except ArchiveError:
         pass
     return names
-
-
-def _decode_row(data: bytes) -> Payload:
-    try:
-        row = decode_json(data)
-    except ValueError:
-        return {}
-    return row if isinstance(row, dict) else {}

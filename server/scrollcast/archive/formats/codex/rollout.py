@@ -19,7 +19,6 @@ from scrollcast.archive.formats.codex.parts import (
     CALL_TYPES,
     OUTPUT_TYPES,
     Draft,
-    Payload,
     Wording,
     digest,
     name_of_end,
@@ -28,9 +27,9 @@ from scrollcast.archive.formats.codex.parts import (
     read_thoughts,
     said,
     spoken_digests,
-    text_of,
 )
 from scrollcast.archive.formats.codex.rows import Header, read_header, turn_begun, unwrap
+from scrollcast.archive.formats.json_values import JsonObject, text_of
 from scrollcast.archive.storage import Line
 from scrollcast.model import BadRecord, MarkerKind, Record
 
@@ -65,7 +64,7 @@ class _Facts:
 _OMITTED: Final = ("encrypted_content", "replacement_history")
 
 
-def _meta_event(number: int, row: Payload, kind: str, payload: Payload) -> Record:
+def _meta_event(number: int, row: JsonObject, kind: str, payload: JsonObject) -> Record:
     inner = text_of(payload.get("type")) if payload is not row else ""
     omitted = [name for name in _OMITTED if payload.get(name)]
     if omitted:
@@ -100,7 +99,7 @@ class Rollout:
         self._first_prompt: int | None = None
         self._thoughts: dict[int, Entry] = {}
         self._total: object = None
-        self._unclaimed: Payload | None = None
+        self._unclaimed: JsonObject | None = None
 
     @property
     def late_failures(self) -> frozenset[str]:
@@ -114,7 +113,7 @@ class Rollout:
             self._hold.push(Entry(line.number, hidden=row))
         elif row is not None:
             self._take(line.number, row, len(line.data or b""))
-        items: list[Item | Revised] = [*self._hold.release(line.number, frozenset(self.undone))]
+        items: list[Item | Revised] = [*self._hold.release(line.number, self.undone)]
         if self._revised or self._calls.revised:
             self._revised = self._calls.revised = False
             items.append(Revised())
@@ -122,9 +121,9 @@ class Rollout:
 
     def pending(self) -> list[Item]:
         """What waits for its twin, as it is now."""
-        return self._hold.pending(frozenset(self.undone))
+        return self._hold.pending(self.undone)
 
-    def _take(self, number: int, row: Payload, size: int) -> None:
+    def _take(self, number: int, row: JsonObject, size: int) -> None:
         kind, payload = unwrap(row)
         self.facts.started = self.facts.started or row.get("timestamp")
         entry = Entry(number, row.get("timestamp"), size)
@@ -152,7 +151,7 @@ class Rollout:
 
     # -- history copied from a parent
 
-    def _trace_heritage(self, kind: str, row: Payload, payload: Payload) -> None:
+    def _trace_heritage(self, kind: str, row: JsonObject, payload: JsonObject) -> None:
         """Where the copy begins: at the parent's own header. Where it ends: at the first turn that the parent lacks."""
         header = self.facts.header
         if header is None:
@@ -169,7 +168,7 @@ class Rollout:
 
     # -- response items
 
-    def _take_item(self, entry: Entry, payload: Payload) -> None:
+    def _take_item(self, entry: Entry, payload: JsonObject) -> None:
         kind = text_of(payload.get("type"))
         self._note_model(payload.get("model"))
         if kind in CALL_TYPES:
@@ -183,7 +182,7 @@ class Rollout:
         elif kind in ("", "message"):
             self._message(entry, payload)
 
-    def _message(self, entry: Entry, payload: Payload) -> None:
+    def _message(self, entry: Entry, payload: JsonObject) -> None:
         match payload.get("role"):
             case "user":
                 self._human(entry, "item", read_human(payload.get("content")))
@@ -192,19 +191,19 @@ class Rollout:
             case "system" | "tool" if parts := read_message(payload.get("content")):
                 self._show(entry, Draft("system", parts))
 
-    def _answer(self, entry: Entry, payload: Payload) -> None:
+    def _answer(self, entry: Entry, payload: JsonObject) -> None:
         parts = read_message(payload.get("content"))
         if not parts or not self._is_first("agent", "item", said(parts), entry):
             return
         self._speak(entry, Draft("assistant", parts, _phase(payload)))
 
-    def _hear_agent(self, entry: Entry, payload: Payload) -> None:
+    def _hear_agent(self, entry: Entry, payload: JsonObject) -> None:
         """What another agent wrote to this one. It may be encrypted."""
         if parts := read_message(payload.get("content")):
             names = {name: payload[name] for name in ("author", "recipient") if isinstance(payload.get(name), str)}
             self._show(entry, Draft("system", parts, names))
 
-    def _think(self, entry: Entry, payload: Payload) -> None:
+    def _think(self, entry: Entry, payload: JsonObject) -> None:
         parts = [part for part in read_thoughts(payload) if not self._was_thought(part["text"])]
         if not parts:
             return
@@ -266,14 +265,15 @@ class Rollout:
         self._reasoned = False
         self._thoughts.clear()
 
-    def _roll_back(self, entry: Entry, payload: Payload) -> None:
+    def _roll_back(self, entry: Entry, payload: JsonObject) -> None:
         """The last turns are undone: labelled, never taken away."""
         turns = payload.get("num_turns")
         if not isinstance(turns, int) or isinstance(turns, bool) or turns < 1:
             return
         self._hold.settle("user")
         self._end_step()
-        gone, self._turns = self._turns[-turns:], self._turns[:-turns]
+        gone = self._turns[-turns:]
+        del self._turns[-turns:]
         self._revised = self._known is not None and not self._known.undone.issuperset(gone)
         self.undone.update(gone)
         self._segment += 1
@@ -301,11 +301,11 @@ class Rollout:
         if self.facts.model:
             draft.metadata["model"] = self.facts.model
 
-    def _say_by_event(self, entry: Entry, side: Side, text: str, payload: Payload) -> None:
+    def _say_by_event(self, entry: Entry, side: Side, text: str, payload: JsonObject) -> None:
         if text.strip() and self._is_first("agent", side, text, entry):
             self._wait_for_twin(entry, "agent", Draft("assistant", [text_part(text)], _phase(payload)))
 
-    def _think_by_event(self, entry: Entry, payload: Payload) -> None:
+    def _think_by_event(self, entry: Entry, payload: JsonObject) -> None:
         parts = [part for part in read_thoughts(payload) if digest(part["text"]) not in self._thoughts]
         if self._reasoned or not parts:
             return
@@ -329,11 +329,11 @@ class Rollout:
 
     # -- calls and their ends
 
-    def _call(self, entry: Entry, payload: Payload) -> None:
+    def _call(self, entry: Entry, payload: JsonObject) -> None:
         if draft := self._calls.call(entry, payload):
             self._speak(entry, draft)
 
-    def _end(self, entry: Entry, kind: str, payload: Payload, side: Side) -> None:
+    def _end(self, entry: Entry, kind: str, payload: JsonObject, side: Side) -> None:
         """An event that tells of a tool's end: it is shown only if no item does."""
         entry.drafts = self._calls.end(entry, kind, payload, side)
         if entry.drafts:
@@ -343,7 +343,7 @@ class Rollout:
 
     # -- events
 
-    def _take_event(self, entry: Entry, payload: Payload) -> None:
+    def _take_event(self, entry: Entry, payload: JsonObject) -> None:
         kind = text_of(payload.get("type"))
         if kind == "item_completed" and isinstance(item := payload.get("item"), dict):
             self._take_completed(entry, item)
@@ -352,7 +352,7 @@ class Rollout:
         elif handler := _EVENTS.get(kind):
             handler(self, entry, payload)
 
-    def _take_completed(self, entry: Entry, item: Payload) -> None:
+    def _take_completed(self, entry: Entry, item: JsonObject) -> None:
         match text_of(item.get("type")):
             case "UserMessage":
                 self._human(entry, "completed", read_human(item.get("content")))
@@ -367,15 +367,15 @@ class Rollout:
             case kind if name_of_end(kind, item):
                 self._end(entry, kind, item, "completed")
 
-    def _on_user_message(self, entry: Entry, payload: Payload) -> None:
+    def _on_user_message(self, entry: Entry, payload: JsonObject) -> None:
         images, local = payload.get("images"), payload.get("local_images")
         wording = read_human(payload.get("message"), _list(images), _list(local))
         self._human(entry, "event", wording)
 
-    def _on_agent_message(self, entry: Entry, payload: Payload) -> None:
+    def _on_agent_message(self, entry: Entry, payload: JsonObject) -> None:
         self._say_by_event(entry, "event", text_of(payload.get("message")), payload)
 
-    def _on_token_count(self, entry: Entry, payload: Payload) -> None:
+    def _on_token_count(self, entry: Entry, payload: JsonObject) -> None:
         """The counts of one answer. They are repeated whenever a rate limit changes: then the total is the same."""
         info = payload.get("info")
         usage = info.get("last_token_usage") if isinstance(info, dict) else None
@@ -390,34 +390,34 @@ class Rollout:
         else:
             self._unclaimed = usage
 
-    def _on_step(self, entry: Entry, payload: Payload) -> None:
+    def _on_step(self, entry: Entry, payload: JsonObject) -> None:
         self._end_step()
 
-    def _on_turn_end(self, entry: Entry, payload: Payload) -> None:
+    def _on_turn_end(self, entry: Entry, payload: JsonObject) -> None:
         self._hold.settle("user")
         self._end_step()
         if (problem := payload.get("error")) not in (None, ""):
             self._show(entry, Draft("system", [text_part(_problem_text(problem))]))
 
-    def _on_aborted(self, entry: Entry, payload: Payload) -> None:
+    def _on_aborted(self, entry: Entry, payload: JsonObject) -> None:
         self._hold.settle("user")
         self._end_step()
         self._aborted = True
         reason = text_of(payload.get("reason")).replace("_", " ")
         self._show(entry, Draft("system", [text_part(f"Turn aborted: {reason}" if reason else "Turn aborted")]))
 
-    def _on_notice(self, entry: Entry, payload: Payload) -> None:
+    def _on_notice(self, entry: Entry, payload: JsonObject) -> None:
         if text := _problem_text(payload):
             self._show(entry, Draft("system", [text_part(text)]))
 
-    def _on_name(self, entry: Entry, payload: Payload) -> None:
+    def _on_name(self, entry: Entry, payload: JsonObject) -> None:
         self.facts.title = text_of(payload.get("thread_name")) or self.facts.title
 
-    def _on_compacted(self, entry: Entry, payload: Payload) -> None:
+    def _on_compacted(self, entry: Entry, payload: JsonObject) -> None:
         self._compact(entry, "event")
 
 
-_EVENTS: Final[Mapping[str, Callable[[Rollout, Entry, Payload], None]]] = {
+_EVENTS: Final[Mapping[str, Callable[[Rollout, Entry, JsonObject], None]]] = {
     "user_message": Rollout._on_user_message,
     "agent_message": Rollout._on_agent_message,
     "agent_reasoning": Rollout._think_by_event,
@@ -441,7 +441,7 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _phase(payload: Payload) -> dict[str, Any]:
+def _phase(payload: JsonObject) -> dict[str, Any]:
     return {"phase": payload["phase"]} if isinstance(payload.get("phase"), str) else {}
 
 

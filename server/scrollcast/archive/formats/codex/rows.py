@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from scrollcast.archive.formats.codex.parts import CALL_TYPES, OUTPUT_TYPES, Payload, text_of
+from scrollcast.archive.formats.codex.parts import CALL_TYPES, OUTPUT_TYPES
+from scrollcast.archive.formats.json_values import JsonObject, text_of
 
 __all__ = ["ITEM_TYPES", "Header", "read_header", "turn_begun", "unwrap"]
 
@@ -29,7 +30,7 @@ class Header:
     start_ordinal: int | None = None
 
 
-def read_header(payload: Payload) -> Header:
+def read_header(payload: JsonObject) -> Header:
     """The header of a thread; a thread that was forked or spawned names its parent in one of several places."""
     spawn = _spawn_of(payload.get("source"))
     git, ordinal = payload.get("git"), payload.get("subagent_history_start_ordinal")
@@ -50,7 +51,7 @@ def read_header(payload: Payload) -> Header:
     )
 
 
-def _spawn_of(source: Any) -> Payload:
+def _spawn_of(source: Any) -> JsonObject:
     match source:
         case {"subagent": {"thread_spawn": dict(spawn)}}:
             return spawn
@@ -58,7 +59,7 @@ def _spawn_of(source: Any) -> Payload:
             return {}
 
 
-def unwrap(row: Payload) -> tuple[str, Payload]:
+def unwrap(row: JsonObject) -> tuple[str, JsonObject]:
     """A row's type and what stands in its envelope; the row itself in files that know no envelope."""
     kind, payload = text_of(row.get("type")), row.get("payload")
     if kind and isinstance(payload, dict):
@@ -72,7 +73,7 @@ def unwrap(row: Payload) -> tuple[str, Payload]:
     return ("session_meta" if not kind and isinstance(row.get("id"), str) else kind or "unknown"), row
 
 
-def turn_begun(kind: str, payload: Payload) -> str:
+def turn_begun(kind: str, payload: JsonObject) -> str:
     """The id of the turn that a row begins; `""` for one that begins none."""
     begins = kind == "turn_context" or payload.get("type") in ("task_started", "turn_started")
     return text_of(payload.get("turn_id")) if begins else ""

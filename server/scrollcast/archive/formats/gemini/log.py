@@ -102,7 +102,7 @@ class Log:
     """
 
     def __init__(self) -> None:
-        self._entries: list[Entry] = []  # in order; behind the last live one there is none
+        self._entries: list[Entry] = []  # in order, some of them not live any more
         self._talk: list[Entry] = []  # those that are live, without notices
         self._by_id: dict[str, Entry] = {}
         self._by_words: dict[int, Entry] = {}

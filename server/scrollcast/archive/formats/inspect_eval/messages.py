@@ -6,6 +6,7 @@ event, a prompt that of the first model event that saw it (`docs/formats.md`, In
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -20,7 +21,7 @@ from scrollcast.archive.formats.call_parts import (
     text_part,
 )
 from scrollcast.archive.formats.inspect_eval.notices import events_of, notices_of
-from scrollcast.archive.formats.json_values import JsonObject, dicts, mapping, text_of
+from scrollcast.archive.formats.json_values import JsonObject, dicts, listed, mapping, text_of
 from scrollcast.archive.storage import MAX_WHOLE_FILE_BYTES
 from scrollcast.archive.timestamps import Instant, format_instant, parse_instant
 from scrollcast.model import BadRecord, MarkerKind, Part, Record
@@ -95,7 +96,7 @@ class _Moments:
 
     messages: dict[str, object] = field(default_factory=dict)
     calls: dict[str, object] = field(default_factory=dict)
-    words: dict[str, list[object]] = field(default_factory=dict)
+    words: dict[str, deque[object]] = field(default_factory=dict)
     usage: dict[str, JsonObject] = field(default_factory=dict)
     agents: dict[str, str] = field(default_factory=dict)
     first: Instant | None = None
@@ -108,8 +109,8 @@ class _Moments:
             return self.calls[call_id]
         if message_id in self.messages:
             return self.messages[message_id]
-        waiting = self.words.get(_words(message), []) if message.get("role") == "assistant" else []
-        return waiting.pop(0) if waiting else None
+        waiting = self.words.get(_words(message)) if message.get("role") == "assistant" else None
+        return waiting.popleft() if waiting else None
 
 
 def _moments(sample: JsonObject, resolve: _Resolve) -> _Moments:
@@ -132,7 +133,7 @@ def _moments(sample: JsonObject, resolve: _Resolve) -> _Moments:
 def _note_model(moments: _Moments, event: JsonObject, pool: object, resolve: _Resolve) -> None:
     start = event.get("timestamp")
     # The newest first: what stands before a message that was seen has been seen too.
-    for message in reversed(_input_of(event, pool)):
+    for message in _newest_input_first(event, pool):
         message_id = text_of(mapping(message).get("id"))
         if not message_id or message_id in moments.messages or len(moments.messages) >= _MAX_SEEN:
             break
@@ -146,12 +147,25 @@ def _note_model(moments: _Moments, event: JsonObject, pool: object, resolve: _Re
             if isinstance(usage := output.get("usage"), dict):
                 moments.usage[message_id] = usage
         else:
-            moments.words.setdefault(_words(resolve(message)), []).append(end)
+            moments.words.setdefault(_words(resolve(message)), deque()).append(end)
 
 
 def _input_of(event: JsonObject, pool: object) -> list[Any]:
     given = event.get("input")
     return given if isinstance(given, list) and given else expand(event.get("input_refs"), pool)
+
+
+def _newest_input_first(event: JsonObject, pool: object) -> Iterator[Any]:
+    """The same from its end, without a copy: mostly only the last messages are looked at."""
+    given = event.get("input")
+    if isinstance(given, list) and given:
+        yield from reversed(given)
+        return
+    refs, items = event.get("input_refs"), pool if isinstance(pool, list) else []
+    for pair in reversed(refs) if isinstance(refs, list) else ():
+        match pair:
+            case [int(start), int(stop)] if 0 <= start <= stop:
+                yield from (items[place] for place in range(min(stop, len(items)) - 1, start - 1, -1))
 
 
 def _note_tool(moments: _Moments, event: JsonObject, end: object) -> None:
@@ -178,12 +192,12 @@ def conversation(sample: JsonObject) -> Iterator[Item]:
     moments = _moments(sample, attachments.resolve)
     messages = _messages_of(sample)
     times = _times(sample, messages, moments)
-    notices = notices_of(sample)
+    notices = deque(notices_of(sample))
     names = _Names()
     for number, (message, time) in enumerate(zip(messages, times, strict=True), 1):
         instant = parse_instant(time)
         while notices and instant is not None and notices[0][0] is not None and notices[0][0] < instant:
-            yield notices.pop(0)[1]
+            yield notices.popleft()[1]
         if isinstance(message, dict):
             yield _message(attachments.resolve(message), names.unique(message.get("id"), number), time, moments)
         else:
@@ -337,14 +351,10 @@ def _server_tool(item: JsonObject, fallback_id: str) -> list[Part]:
     """A tool that ran beside the model: call and result are one, at one time."""
     parts = call_parts(item.get("id"), item.get("name"), item.get("arguments"), fallback_id=fallback_id)
     result = item.get("result")
-    nested = any(isinstance(piece, dict) and piece.get("type") == "tool_use" for piece in _listed(result))
+    nested = any(isinstance(piece, dict) and piece.get("type") == "tool_use" for piece in listed(result))
     output = [text_part(json_text(result))] if nested else _content_parts(result, fallback_id)
     error = item.get("error")
     if error:
         output.append(text_part(error if isinstance(error, str) else json_text(error)))
     call_id = parts[0]["call_id"]
     return [*parts, {"type": "tool_result", "call_id": call_id, "output": output, "is_error": bool(error)}]
-
-
-def _listed(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -13,15 +13,21 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-import orjson
-
 from scrollcast.archive.formats import FormatReader, Item, SessionSource, SniffedFile
 from scrollcast.archive.formats.facts import Extent, trim_title
 from scrollcast.archive.formats.inspect_eval.members import FIRST_BYTES, Members, first_member, open_members
 from scrollcast.archive.formats.inspect_eval.messages import conversation, expand
 from scrollcast.archive.formats.inspect_eval.notices import hidden_records
-from scrollcast.archive.formats.json_values import JsonObject, dicts, mapping, text_of
-from scrollcast.archive.storage import FileStamp, decode_json, read_head, read_whole, stamp
+from scrollcast.archive.formats.json_values import (
+    JsonObject,
+    decode_object,
+    dicts,
+    json_size,
+    mapping,
+    read_object,
+    text_of,
+)
+from scrollcast.archive.storage import FileStamp, read_head, stamp
 from scrollcast.archive.timestamps import format_instant, parse_instant
 from scrollcast.errors import ArchiveError
 from scrollcast.model import Session, derive_scroll_id
@@ -108,21 +114,14 @@ def _is_log_document(file: SniffedFile) -> bool:
     if head[:1] != b"{" or not (found := _EVAL_FIELD.search(head)) or b'"task"' not in head:
         return False
     # What stands before a field of the top level is an object that only has to be closed.
-    before = _object(head[: found.start()] + b'"eval":0}')
+    before = mapping(decode_object(head[: found.start()] + b'"eval":0}'))
     if before.get("eval") == 0:
-        return {"version", "status"} <= before.keys() or _is_log(_object(head))
+        return {"version", "status"} <= before.keys() or _is_log(mapping(decode_object(head)))
     return False
 
 
 def _is_log(document: JsonObject) -> bool:
     return document.keys() >= _LOG_FIELDS and "task" in mapping(document.get("eval"))
-
-
-def _object(data: bytes) -> JsonObject:
-    try:
-        return mapping(decode_json(data))
-    except ValueError:
-        return {}
 
 
 # -------------------------------------------------------------------------------------------------------- outline
@@ -154,7 +153,7 @@ def _outline_as_of(path: Path, root: Path, _as_of: FileStamp | None) -> Mapping[
     if _is_zip(path, root):
         with open_members(path, root) as members:
             return _outline_of_zip(members, path)
-    document = _document(path, root)
+    document = read_object(path, root, "the log")
     log = _Log(document, path)
     return {member: log.found(sample, _extent(sample)) for member, sample in _samples_of(document).items()}
 
@@ -221,16 +220,6 @@ def _extent(sample: JsonObject) -> Extent:
 # -------------------------------------------------------------------------------------------------------- samples
 
 
-def _document(path: Path, root: Path) -> JsonObject:
-    try:
-        document = decode_json(read_whole(path, root))
-    except ValueError as problem:
-        raise ArchiveError("the log is not valid JSON", str(problem)) from problem
-    if not isinstance(document, dict):
-        raise ArchiveError("the log is no JSON object")
-    return document
-
-
 def _samples_of(document: JsonObject) -> dict[str, JsonObject]:
     return {_member(sample): sample for sample in dicts(document.get("samples"))}
 
@@ -238,7 +227,7 @@ def _samples_of(document: JsonObject) -> dict[str, JsonObject]:
 def _sample(source: SessionSource) -> tuple[JsonObject, JsonObject]:
     """A sample whole, and what the log says of the run."""
     if not _is_zip(source.path, source.root):
-        document = _document(source.path, source.root)
+        document = read_object(source.path, source.root, "the log")
         samples = _samples_of(document)
         member = source.member or next(iter(samples), "")
         if member not in samples:
@@ -396,9 +385,4 @@ def _scores(sample: JsonObject) -> JsonObject:
 
 
 def _is_small(value: object) -> bool:
-    if isinstance(value, str):
-        return len(value) <= _MAX_FACT_BYTES
-    try:
-        return len(orjson.dumps(value)) <= _MAX_FACT_BYTES
-    except TypeError:  # nested too deeply
-        return False
+    return json_size(value, _MAX_FACT_BYTES) <= _MAX_FACT_BYTES

@@ -116,7 +116,7 @@ class RecordIds:
     """Gives each record an id of its own: the one it has, or one that follows from its place."""
 
     def __init__(self) -> None:
-        self._used: set[str] = set()
+        self._times: dict[str, int] = {}  # how often an id was wanted
         self._unnamed = 0
 
     def claim(self, wanted: str) -> str:
@@ -124,11 +124,11 @@ class RecordIds:
         if not wanted:
             self._unnamed += 1
             wanted = f"record-{self._unnamed}"
-        claimed, again = wanted, 1
-        while claimed in self._used:
-            again += 1
-            claimed = f"{wanted}~{again}"
-        self._used.add(claimed)
+        claimed = wanted
+        while claimed in self._times:
+            self._times[wanted] += 1
+            claimed = f"{wanted}~{self._times[wanted]}"
+        self._times[claimed] = 1
         return claimed
 
 
@@ -351,6 +351,7 @@ class _Moments:
         self._drafts: list[Draft | None] = []
         self._results: list[tuple[Instant, int, Draft]] = []  # a heap: those still to come, the earliest first
         self._begun = False
+        self._latest: object = created
         self._open: Draft | None = None  # what a part without a time of its own may join
 
     def of(self, parts: Iterable[Any]) -> list[Draft | None]:
@@ -377,7 +378,7 @@ class _Moments:
             case kind if isinstance(kind, str) and is_bookkeeping(part):
                 if kind.startswith("step-"):  # a step ends when all that it called for is there
                     self._settle(_END)
-                self._drafts.append(Draft(own_id, timestamp=self._now(), kind=kind, payload=part))
+                self._drafts.append(Draft(own_id, timestamp=self._latest, kind=kind, payload=part))
             case "file":
                 self._join(file_part(part), Draft(own_id, "assistant"))
             case _:
@@ -406,18 +407,17 @@ class _Moments:
             draft.timestamp = self._created
         self._begun = True
         self._settle(draft.moment or 0)
-        self._drafts.append(draft)
-        self._open = None
+        self._append(draft)
 
     def _settle(self, moment: Instant) -> None:
         """Add the results that were there at `moment`, the earliest first; those without a time are always."""
         while self._results and self._results[0][0] <= moment:
-            self._drafts.append(heappop(self._results)[2])
-            self._open = None
+            self._append(heappop(self._results)[2])
 
-    def _now(self) -> object:
-        known = (draft.timestamp for draft in reversed(self._drafts) if draft is not None)
-        return next((timestamp for timestamp in known if timestamp is not None), self._created)
+    def _append(self, draft: Draft) -> None:
+        self._drafts.append(draft)
+        self._latest = self._latest if draft.timestamp is None else draft.timestamp
+        self._open = None
 
 
 def _retry_draft(part: JsonObject, own_id: str) -> Draft:

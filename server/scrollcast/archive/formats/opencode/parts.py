@@ -9,15 +9,12 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-import orjson
-
-from scrollcast.archive.formats.call_parts import json_text, text_part
-from scrollcast.archive.formats.json_values import JsonObject, dicts, mapping, text_of
+from scrollcast.archive.formats.call_parts import first_line, json_text, plan_part, read_content, text_part
+from scrollcast.archive.formats.json_values import JsonObject, dicts, mapping, smallest_fields, text_of
 from scrollcast.archive.formats.tool_kinds import tool_kind
 from scrollcast.archive.storage import decode_json
 from scrollcast.archive.timestamps import Instant, parse_instant
@@ -27,7 +24,6 @@ __all__ = [
     "Draft",
     "error_parts",
     "file_part",
-    "first_line",
     "thought_or_text",
     "time_of",
     "tool_drafts",
@@ -38,8 +34,6 @@ MAX_TOOL_METADATA_BYTES: Final = 16 << 10
 
 _MAX_INLINE_TEXT_BYTES: Final = 1 << 20
 """A text file that is attached as a data URI is shown as text up to this size."""
-
-_MAX_TITLE_CHARACTERS: Final = 160
 
 
 @dataclass(slots=True)
@@ -71,13 +65,6 @@ def time_of(times: object, *names: str) -> object:
     """The first of these times that can be told, as the archive holds it."""
     known = mapping(times)
     return next((known[name] for name in names if parse_instant(known.get(name)) is not None), None)
-
-
-def first_line(text: str) -> str:
-    """The first line with something in it, cut to the length of a title."""
-    # Cut first: an input may be of many MiB.
-    line = text[: _MAX_TITLE_CHARACTERS * 4].strip().partition("\n")[0].strip()
-    return line if len(line) <= _MAX_TITLE_CHARACTERS else line[: _MAX_TITLE_CHARACTERS - 1] + "…"
 
 
 # ----------------------------------------------------------------------------------------------------- simple parts
@@ -176,7 +163,7 @@ def _call_draft(part: JsonObject, state: JsonObject, own_id: str, call_id: str) 
         "input": given,
     }
     draft = Draft(own_id, "assistant", [call])
-    if name == "todowrite" and (plan := _plan_part(given)) is not None:
+    if name == "todowrite" and (plan := plan_part(given)) is not None:
         draft.parts.append(plan)
     if name in _SUBAGENT_TOOLS:
         label = first_line(text_of(mapping(given).get("description"))) or call["title"]
@@ -207,26 +194,6 @@ def _call_title(name: str, state: JsonObject, given: Any) -> str:
     return next((line for key in order if (line := first_line(text_of(fields.get(key))))), name)
 
 
-def _plan_part(given: Any) -> Part | None:
-    todos = mapping(given).get("todos")
-    if not isinstance(todos, list):
-        return None
-    return {"type": "plan", "entries": [entry for todo in todos if (entry := _plan_entry(todo)) is not None]}
-
-
-def _plan_entry(todo: Any) -> dict[str, str | None] | None:
-    match todo:
-        case {"content": str(content)}:
-            priority = todo.get("priority")
-            return {
-                "content": content,
-                "status": text_of(todo.get("status")) or "pending",
-                "priority": priority if isinstance(priority, str) else None,
-            }
-        case _:
-            return None
-
-
 def _result_draft(part: JsonObject, state: JsonObject, own_id: str, call_id: str) -> Draft | None:
     status = text_of(state.get("status"))
     if status not in _ANSWERED and "output" not in state:
@@ -243,36 +210,24 @@ def _result_draft(part: JsonObject, state: JsonObject, own_id: str, call_id: str
 
 def _output_parts(state: JsonObject) -> list[Part]:
     """What the tool gave back, then what went wrong, then the files it attached."""
-    parts = _content_parts(state.get("output", state.get("content")))
+    parts = read_content(state.get("output", state.get("content")), _piece_parts)
     if not parts and state.get("result") is not None:
-        parts = _content_parts(state["result"])
+        parts = read_content(state["result"], _piece_parts)
     parts.extend(error_parts(state.get("error")))
     parts.extend(file_part(file) for file in dicts(state.get("attachments")))
     return parts
 
 
-def _content_parts(content: Any) -> list[Part]:
-    match content:
-        case None | "":
-            return []
-        case str():
-            return [text_part(content)]
-        case list():
-            return [_content_part(piece) for piece in content]
-        case _:
-            return [text_part(json_text(content))]
-
-
-def _content_part(piece: Any) -> Part:
+def _piece_parts(piece: Any) -> list[Part]:
     match piece:
         case str():
-            return text_part(piece)
+            return [text_part(piece)]
         case {"type": "text", "text": str(text)}:
-            return text_part(text)
+            return [text_part(text)]
         case {"type": "file"}:
-            return file_part(piece)
+            return [file_part(piece)]
         case _:
-            return {"type": "unknown", "raw": piece}
+            return [{"type": "unknown", "raw": piece}]
 
 
 def error_parts(error: Any) -> list[Part]:
@@ -289,24 +244,5 @@ def error_parts(error: Any) -> list[Part]:
 
 
 def _kept_metadata(noted: JsonObject, output: object) -> JsonObject:
-    """What a tool noted beside its output, without what only says that again, the smallest first within the bound."""
-    fields: Iterable[tuple[str, Any]] = ((name, value) for name, value in noted.items() if value != output)
-    sizes = sorted((_json_size(value), name) for name, value in fields)
-    kept, total = set(), 2
-    for size, name in sizes:
-        total += size + len(name) + 4
-        if total > MAX_TOOL_METADATA_BYTES:
-            break
-        kept.add(name)
-    return {name: value for name, value in noted.items() if name in kept}
-
-
-def _json_size(value: object) -> int:
-    if value is None or isinstance(value, (bool, int, float)):
-        return 8
-    if isinstance(value, str) and len(value) > MAX_TOOL_METADATA_BYTES:
-        return len(value)
-    try:
-        return len(orjson.dumps(value))
-    except TypeError:
-        return 1 << 62
+    """What a tool noted beside its output, without what only says that again, as far as it is small."""
+    return smallest_fields({name: value for name, value in noted.items() if value != output}, MAX_TOOL_METADATA_BYTES)

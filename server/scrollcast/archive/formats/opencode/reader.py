@@ -6,19 +6,19 @@ its own (`_opencode_messages`).
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any, Final
 
 from scrollcast.archive.formats import Decoder, FormatReader, Item, SessionSource, SniffedFile, decode
-from scrollcast.archive.formats.facts import Extent, trim_title
-from scrollcast.archive.formats.json_values import JsonObject, mapping, text_of
+from scrollcast.archive.formats.edge_lines import edges_of
+from scrollcast.archive.formats.facts import Extent, project_of, trim_title
+from scrollcast.archive.formats.json_values import JsonObject, decode_object, mapping, text_of
 from scrollcast.archive.formats.opencode.database import SQLITE_MAGIC, Database, session_ids, wal_of
 from scrollcast.archive.formats.opencode.messages import Conversation, Turn
 from scrollcast.archive.formats.opencode.parts import time_of
-from scrollcast.archive.formats.opencode.run import RunDecoder, decode_row, is_run_row
+from scrollcast.archive.formats.opencode.run import RunDecoder, is_run_row
 from scrollcast.archive.formats.opencode.stores import (
     Export,
     Store,
@@ -28,7 +28,7 @@ from scrollcast.archive.formats.opencode.stores import (
     tree_of,
     tree_sessions,
 )
-from scrollcast.archive.storage import Line, open_confined, read_head, read_lines, stamp
+from scrollcast.archive.storage import read_head, read_lines
 from scrollcast.archive.timestamps import format_instant, parse_instant
 from scrollcast.errors import ArchiveError
 from scrollcast.model import Record, Session, derive_scroll_id
@@ -36,12 +36,6 @@ from scrollcast.model import Record, Session, derive_scroll_id
 __all__ = ["OpenCodeReader"]
 
 _NAME: Final = "opencode"
-
-_EXACT_SUMMARY_BYTES: Final = 32 << 10
-"""Up to this size a stream is summarised by reading all of it."""
-
-_EDGE_BYTES: Final = 32 << 10
-"""How much of the beginning and of the end of a larger one is read."""
 
 _SUMMED_PARTS: Final = 200
 _SUMMED_CHARACTERS: Final = 32 << 10
@@ -157,8 +151,8 @@ def _run_session(lines: Iterable[bytes]) -> str | None:
         if line.startswith(_EXPORT_STARTS):
             return None
         # Most lines of a printed document are no rows, which costs less to see than to have them fail to decode.
-        row = decode_row(line) if line.startswith(b"{") and line.rstrip().endswith(b"}") else None
-        if not isinstance(row, dict):
+        row = decode_object(line) if line.startswith(b"{") and line.rstrip().endswith(b"}") else None
+        if row is None:
             continue
         if is_run_row(row) and not {"part", "error"}.isdisjoint(row):
             return str(row["sessionID"])
@@ -175,8 +169,8 @@ def _document_info(file: SniffedFile) -> JsonObject | None:
 
 
 def _tree_info(file: SniffedFile) -> JsonObject | None:
-    info = decode_row(file.head)
-    if not isinstance(info, dict):  # a broken one is listed, with what is wrong
+    info = decode_object(file.head)
+    if info is None:  # a broken one is listed, with what is wrong
         return {} if file.path.name.startswith("ses_") else None
     return info if isinstance(info.get("id"), str) and isinstance(info.get("time"), dict) else None
 
@@ -217,7 +211,7 @@ def _summarise_store(source: SessionSource, store: Store) -> Session:
         parent_call_id=store.parent_call_id(parent_id) if parent_id else None,
         created_at=extent.created_at if created is None else format_instant(created),
         updated_at=extent.updated_at if updated is None else format_instant(updated),
-        project=_last_component(text_of(info.get("directory"))),
+        project=project_of(text_of(info.get("directory"))),
         metadata=_metadata(info),
     )
 
@@ -254,11 +248,6 @@ def _session_model(info: JsonObject) -> str:
     return text_of(model.get("id")) or text_of(model.get("modelID"))
 
 
-def _last_component(directory: str) -> str | None:
-    kind = PureWindowsPath if "\\" in directory else PurePosixPath
-    return kind(directory).name or None
-
-
 _KEPT_FACTS: Final = {
     "directory": "cwd", "version": "version", "projectID": "project_id", "slug": "slug", "agent": "agent_mode",
 }  # fmt: skip
@@ -287,32 +276,11 @@ def _session(source: SessionSource, own_id: str, extent: Extent, **facts: Any) -
 
 def _summarise_run(source: SessionSource, decoder: Decoder) -> Session:
     """A stream holds nothing but events: all of a small one, both ends of a large one."""
-    found = stamp(source.path)
-    size = found.size if found else 0
-    said = ""
-    extent = Extent()
-    share = 1.0
-    if size <= _EXACT_SUMMARY_BYTES:
-        lines: Iterable[Line] = read_lines(source.path, source.root)
-    else:
-        lines, share = _edge_lines(source, size)
-    for item in decode(decoder, lines):
-        extent.note(item)
-        if not said and isinstance(item, Record):
-            said = next((part["text"] for part in item.content if part["type"] == "text"), "")
-    extent.count = max(extent.count, round(extent.count / share))
+    edges = edges_of(source.path, source.root)
+    items = list(decode(decoder, edges.lines))
+    extent = Extent.of(items)
+    extent.count = edges.scale(extent.count)
+    parts = (part for item in items if isinstance(item, Record) for part in item.content)
+    said = next((part["text"] for part in parts if part["type"] == "text"), "")
     own_id = _run_session(read_head(source.path, source.root).split(b"\n", 256)[:256]) or source.path.stem
     return _session(source, own_id, extent, title=trim_title(extent.prompt or said), model=extent.model)
-
-
-def _edge_lines(source: SessionSource, size: int) -> tuple[list[Line], float]:
-    """The whole lines at both ends of a file, and the share of it that they are."""
-    fd = open_confined(source.path, source.root)
-    try:
-        head = os.pread(fd, _EDGE_BYTES, 0).removeprefix(b"\xef\xbb\xbf")
-        tail = os.pread(fd, _EDGE_BYTES, max(_EDGE_BYTES, size - _EDGE_BYTES))
-    finally:
-        os.close(fd)
-    pieces = [*head.split(b"\n")[:-1], *tail.split(b"\n")[1:]]
-    share = sum(len(piece) + 1 for piece in pieces) / size
-    return [Line(number, piece, ended=True) for number, piece in enumerate(pieces, 1)], share or 1.0

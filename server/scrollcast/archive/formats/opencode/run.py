@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from scrollcast.archive.formats import Item
-from scrollcast.archive.formats.json_values import JsonObject, mapping, text_of
+from scrollcast.archive.formats.json_values import JsonObject, decode_object, mapping, text_of
 from scrollcast.archive.formats.opencode.messages import RecordIds, error_draft, usage_of
 from scrollcast.archive.formats.opencode.parts import Draft, file_part, thought_or_text, time_of, tool_drafts
-from scrollcast.archive.storage import Line, decode_json
+from scrollcast.archive.storage import Line
 from scrollcast.model import BadRecord, Record
 
-__all__ = ["RunDecoder", "decode_row", "is_run_row"]
+__all__ = ["RunDecoder", "is_run_row"]
 
 _TYPES: Final = frozenset(("step_start", "text", "reasoning", "tool_use", "step_finish", "error"))
 
@@ -22,14 +22,6 @@ def is_run_row(row: JsonObject) -> bool:
     """Whether a row is one of this stream."""
     kind = row.get("type")
     return isinstance(row.get("sessionID"), str) and isinstance(kind, str) and kind in _TYPES
-
-
-def decode_row(data: bytes) -> Any:
-    """The JSON value of a line, `None` where it is none."""
-    try:
-        return decode_json(data)
-    except ValueError:
-        return None
 
 
 class RunDecoder:
@@ -45,8 +37,8 @@ class RunDecoder:
         data = line.data
         if data is not None and not data.strip():
             return ()
-        row = None if data is None else decode_row(data)
-        if not isinstance(row, dict):
+        row = decode_object(data)
+        if row is None:
             return (BadRecord(line.number, half_written=data is not None and not line.ended),)
         given: list[Item] = [*self._held]
         self._held = []

@@ -72,7 +72,7 @@ _MESSAGES: Final = re.compile(r'\s*,\s*"messages"\s*:\s*\[')
 _NEXT_MESSAGE: Final = re.compile(r'\{\s*"info"\s*:\s*\{')
 _BETWEEN: Final = re.compile(r"[\s,]*")
 
-_MAX_DAMAGES: Final = 64
+_MAX_DAMAGES: Final = 16
 """After so many damaged messages the rest of an export is given up: each costs a search through all that follows."""
 
 _LEADING_BYTES: Final = 4 << 10
