@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import shutil
@@ -108,12 +109,11 @@ class Screen:
         Raises:
             Broken: it does not come.
         """
-        from playwright.async_api import Error
-
-        try:
-            await self._page.wait_for_function(f"window.benchmarkShown['{number:06d}']", timeout=PATIENCE_MS)
-        except Error as problem:
-            raise Broken(f"line {number} was appended, and is not to be seen on the page") from problem
+        until = time.monotonic() + PATIENCE_MS / 1000
+        while number not in await self.shown():  # the page's policy does not let Playwright wait inside of it
+            if time.monotonic() > until:
+                raise Broken(f"line {number} was appended, and is not to be seen on the page")
+            await asyncio.sleep(0.1)
 
     async def shown(self) -> dict[int, float]:
         """When the text with each number was first seen, as moments of `time.monotonic`."""
@@ -136,7 +136,7 @@ class Chromium:
         """
         page = await self._browser.new_page(viewport={"width": 1280, "height": 900})
         try:
-            await page.goto(f"http://127.0.0.1:{port}/sessions/{session.scroll_id}#t={session.duration_ms // 1000}")
+            await page.goto(f"http://127.0.0.1:{port}/sessions/{session.scroll_id}#live")
             await _go_to_live(page)
             screen = Screen(page)
             await screen.begin()
@@ -149,8 +149,6 @@ async def _go_to_live(page: Page) -> None:
     from playwright.async_api import Error
 
     try:
-        await page.locator(".play").wait_for(timeout=PATIENCE_MS)
-        await page.keyboard.press("End")
         await page.locator(".live-button.is-there").wait_for(timeout=PATIENCE_MS)
         await page.locator(".messages [data-seq]").last.wait_for(timeout=PATIENCE_MS)
     except Error as problem:

@@ -32,6 +32,9 @@ READ_FACTOR: Final = 2.0
 MEAN_GAP_SECONDS: Final = 0.05
 """Lines come as a Poisson process, 20 a second: some at once, some after a pause."""
 
+PAGE_TEXT_BYTES: Final = 60
+"""On the page, a line of text: of several long ones at once only the last would be in view."""
+
 SESSIONS_AT_ONCE: Final = 50
 LINES_A_SESSION: Final = 2.0
 """How many lines a second each of them gets: 100 a second in all."""
@@ -68,6 +71,7 @@ class _Writer:
     make: Native | ClaudeCode
     at_ms: int
     speech: Speech
+    text_bytes: int | None = None  # as long as texts are in sessions
     written: dict[int, float] = field(default_factory=dict)
     bytes: int = 0
 
@@ -81,7 +85,8 @@ class _Writer:
     def append(self, number: int) -> None:
         """One line, in one write, as the tools do it."""
         self.at_ms += 40
-        line = self.make.said(b"appended-%06d %b" % (number, self.speech.any_text()), self.at_ms)
+        text = self.speech.any_text() if self.text_bytes is None else self.speech.text(self.text_bytes)
+        line = self.make.said(b"appended-%06d %b" % (number, text), self.at_ms)
         self.bytes += len(line)
         self.written[number] = time.monotonic()
         os.write(self._fd, line)
@@ -234,6 +239,7 @@ async def _page(options: Options, folder: Path) -> Row:
         scrollcast([folder / "archive"], folder / "cache", options.package) as server,
         _small_writer(session) as writer,
     ):
+        writer.text_bytes = PAGE_TEXT_BYTES
         async with browser() as chromium, chromium.screen(server.port, session) as screen:
             count = options.pick(400, 200)
             writer.append(count)

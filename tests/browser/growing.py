@@ -34,7 +34,9 @@ class Growing:
     @classmethod
     def begin(cls, root: Path) -> Growing:
         """Write the beginning of it under `root`."""
-        folder = write_session(root, [said(number) for number in range(FIRST_COUNT)], scroll_id=GROWING, title="Growing")
+        folder = write_session(
+            root, [said(number) for number in range(FIRST_COUNT)], scroll_id=GROWING, title="Growing"
+        )
         return cls(folder / "messages.jsonl", FIRST_COUNT)
 
     def say(self, *texts: str) -> None:

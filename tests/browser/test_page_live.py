@@ -196,7 +196,9 @@ async def test_the_live_dot_stands_still_for_who_wants_no_motion(live: Viewer) -
     """It says what it says by its colour and its word."""
     await live.page.emulate_media(reduced_motion="reduce")
     await go_live(live)
-    lasts = await live.page.locator(".live-button .live-dot").evaluate("(node) => getComputedStyle(node).animationDuration")
+    lasts = await live.page.locator(".live-button .live-dot").evaluate(
+        "(node) => getComputedStyle(node).animationDuration"
+    )
     assert float(lasts.removesuffix("s")) < 0.01
 
 

@@ -37,7 +37,9 @@ async def test_the_list_says_what_a_session_belongs_to(viewer: Viewer) -> None:
 async def test_a_pace_that_is_made_up_is_said(viewer: Viewer) -> None:
     """In the list and in the header, with the reason."""
     await viewer.page.goto(f"{viewer.url}/")
-    await expect(viewer.page.get_by_role("listitem").filter(has_text="Tide curve").first).to_contain_text("no timestamps")
+    await expect(viewer.page.get_by_role("listitem").filter(has_text="Tide curve").first).to_contain_text(
+        "no timestamps"
+    )
     await viewer.watch(TIMELESS)
     badge = viewer.page.get_by_role("button", name="no timestamps")
     await expect(badge).to_have_attribute("title", re.compile("length of the text"))

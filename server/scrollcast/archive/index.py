@@ -388,12 +388,12 @@ class SessionIndex:
             waiters, self._waiters = self._waiters, {}
         for future, loop in waiters.items():
             with suppress(RuntimeError):  # its loop was closed: nobody waits any more
-                loop.call_soon_threadsafe(_resolve, future)
+                loop.call_soon_threadsafe(self._resolve, future)
 
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+    def _resolve(self, future: asyncio.Future[None]) -> None:
+        future.remove_done_callback(self._forget)  # it was forgotten already
+        if not future.done():
+            future.set_result(None)
 
 
 def _read_fully(fd: int, buffer: memoryview, offset: int) -> None:

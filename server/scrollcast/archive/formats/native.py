@@ -39,12 +39,14 @@ class NativeReader(FormatReader):
     name = "native"
 
     def claims(self, file: SniffedFile) -> bool:
-        """A `session.json`; or a JSON file named by a UUID, or that begins with a `metadata` object."""
+        """A `session.json`; or a JSON file that begins with a `metadata` object, or is named by a UUID."""
         if file.path.name == METADATA_FILE:
             return True
         if file.path.suffix != ".json":
             return False
-        return _uuid(file.path.stem) is not None or file.head.lstrip()[:40].startswith(b'{"metadata"')
+        if file.head.lstrip()[:40].startswith(b'{"metadata"'):
+            return True
+        return _uuid(file.path.stem) is not None and _may_be_whole_session(file)
 
     def candidates(self, folder: Path, subfolders: Collection[str], names: Collection[str]) -> list[Path] | None:
         """The metadata alone, in a folder that is a session."""
@@ -100,6 +102,19 @@ class NativeReader(FormatReader):
             yield from _records_of_list(events if isinstance(events, list) else [], _meta_event)
         elif (source.path / META_EVENTS_FILE).exists():
             yield from decode(_LineDecoder(_meta_event), read_lines(source.path / META_EVENTS_FILE, source.root))
+
+
+def _may_be_whole_session(file: SniffedFile) -> bool:
+    """Whether a file with our kind of name is one of ours, if a broken one: other tools name documents by UUIDs too."""
+    if file.size > len(file.head) + 3:  # a byte order mark was taken off
+        return b'"metadata"' in file.head or b'"content_md"' in file.head
+    try:
+        document = decode_json(file.head)
+    except ValueError:
+        return True
+    if isinstance(document, dict):
+        return not document or "metadata" in document
+    return not (isinstance(document, list) and document)
 
 
 # ----------------------------------------------------------------------------------------------------- metadata

@@ -291,7 +291,8 @@ def _extent(trajectory: JsonObject) -> Extent:
             else:
                 extent.prompt = prompt
         extent.model = text_of(step.get("model_name")) or extent.model
-        extent.has_errors = extent.has_errors or any(has_failed(step, result) for result in results_of(step))
+        results = results_of(step)
+        extent.has_errors = extent.has_errors or any(has_failed(step, results, result) for result in results)
     extent.prompt = extent.prompt or copied
     return extent
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import compress
 from typing import Any, Final
 
@@ -51,11 +51,11 @@ def record_count(step: JsonObject) -> int:
     return len(results) + bool(said or text_of(step.get("reasoning_content")).strip())
 
 
-def has_failed(step: JsonObject, result: JsonObject) -> bool:
-    """What the exporters note beside the schema: of one result, or of a step for its only one."""
+def has_failed(step: JsonObject, results: Sequence[JsonObject], result: JsonObject) -> bool:
+    """What the exporters note beside the schema: of one of a step's results, or of the step for its only one."""
     if mapping(result.get("extra")).get("is_error") is True:
         return True
-    return len(results_of(step)) == 1 and mapping(step.get("extra")).get("tool_result_is_error") is True
+    return len(results) == 1 and mapping(step.get("extra")).get("tool_result_is_error") is True
 
 
 def results_of(step: JsonObject) -> list[JsonObject]:
@@ -130,7 +130,7 @@ class _Step:
             "type": "tool_result",
             "call_id": call_id,
             "output": output,
-            "is_error": has_failed(self._step, result),
+            "is_error": has_failed(self._step, self._results, result),
         }
         metadata = {name: value for name, value in known.items() if value}
         return Record(record_id, self._step.get("timestamp"), "tool", [part], metadata or None, markers=markers)

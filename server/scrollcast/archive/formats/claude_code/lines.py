@@ -15,7 +15,7 @@ NumberedRow: TypeAlias = tuple[int, JsonObject, int]
 """A row with its 1-based number in the file and its size in bytes."""
 
 _MAX_SALVAGE_BYTES: Final = 16 << 20
-_MAX_SALVAGE_ROUNDS: Final = 24
+_MAX_SALVAGE_ROUNDS: Final = 12
 """How many bytes are decoded in search of a whole row at the end of one bad line, and how many times its length."""
 
 # What tells a row from a block inside one.

@@ -13,7 +13,7 @@ from scrollcast.model import MarkerKind, Part
 __all__ = ["Calls", "call_markers", "image_of", "output_parts"]
 
 _MAX_PENDING: Final = 256
-_MAX_TODOS: Final = 200
+_MAX_TODOS: Final = 100
 """A plan shows so many of its newest items; a transcript repeats all of them with each change of one."""
 
 _PLAN_TOOLS: Final = frozenset(("TodoWrite", "todo_write"))

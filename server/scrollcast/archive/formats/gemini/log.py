@@ -273,7 +273,7 @@ class LogDecoder:
             self._held.append(_Held(its_row, entry))
         if self._meta and not _message_id(row, line.number):
             self._held.append(_Held(row, record=_hidden_row(line.number, row)))
-        if len(self._held) > _MAX_HELD or not any(held.entry for held in self._held):
+        if len(self._held) > _MAX_HELD or (self._held and self._held[0].entry is None):
             items += self._release()
         return items
 
@@ -288,7 +288,7 @@ class LogDecoder:
         if line.number <= self._known_lines:
             return _first_rows(self._ahead.get(line.number, ()), row)
         change = self._log.take(row, line.number)
-        held = {held.entry for held in self._held}
+        held = {held.entry for held in self._held} if change.changed else ()
         late = [entry for entry in change.changed if entry not in held]
         if late and self._quiet_bytes < 0:
             items.append(Revised())

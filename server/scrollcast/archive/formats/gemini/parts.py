@@ -204,8 +204,11 @@ def thought_text(thought: Any) -> str:
             return ""
 
 
+_NO_LETTERS: Final = re.compile(r"[\W_]+")
+
+
 def _folded(text: str) -> str:
-    return "".join(character for character in text.lower() if character.isalnum())
+    return _NO_LETTERS.sub("", text.lower())
 
 
 def without_repeated_thoughts(content: list[Any], thoughts: Sequence[Any]) -> list[Any]:
