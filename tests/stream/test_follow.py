@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Any
 import orjson
 import pytest
 
-from archives import SCROLL_ID, message, write_session
+from archives import SCROLL_ID, message, write_document, write_session
+from scrollcast.archive import archive as archive_module
+from scrollcast.archive import index_builder, watcher
+from scrollcast.stream import session_stream
 from serving import Client, Serving, ids, serving, talk
 
 FIRST = 20
@@ -203,3 +207,142 @@ async def test_resuming_a_live_replay_misses_nothing(server: Serving, root: Path
 
     assert client.hello["resume"] == "continued"
     assert client.log.ids() == ids(2, first=FIRST + 2)
+
+
+async def test_a_client_s_window_holds_live_events_too(server: Serving, root: Path) -> None:
+    """Also where a command comes with them: never more than it asked for are on their way."""
+    async with server.watch(follow=True, window=3, start_seq=FIRST) as client:
+        await caught_up(client)
+        append(root, 10, FIRST)
+        await client.read_events(3)
+        await client.control(speed=2)
+        await client.quiet()
+        await client.ack(FIRST)
+        await client.read_events(4)
+        await client.quiet()
+        await client.ack(FIRST + 9)
+        await client.read_events(7)
+        await client.ack(FIRST + 6)
+        await client.read_events(10)
+
+    assert client.log.ids() == ids(10, first=FIRST)
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+async def test_a_session_that_is_deleted_and_made_again(server: Serving, root: Path, is_same: bool) -> None:
+    """While it is missing nothing is said; then it goes on where it was, if it holds what it held."""
+    messages = messages_file(root)
+    folder, records = messages.parent, talk(FIRST + 2, first=0 if is_same else 100)
+    async with server.watch(follow=True) as client:
+        await caught_up(client)
+        folder.rename(root.with_name("away"))
+        await client.quiet()
+        write_session(root, records)
+        if not is_same:
+            await client.until("notice", code="archive_rewritten")
+        await client.read_events(FIRST + 2)
+
+    assert client.log.ids() == ids(FIRST + 2, first=0 if is_same else 100)
+    assert client.log.gen == (not is_same)
+
+
+async def test_a_document_that_grows_goes_on(root: Path, cache: Path) -> None:
+    """It is read anew each time, in the same epoch, also where it cannot be read for a moment."""
+    records = talk(12)
+    path = write_document(root, records[:4])
+    async with serving(root, cache=cache) as server, server.watch(follow=True) as client:
+        await caught_up(client)
+        for count in (5, 9, 12):
+            path.write_bytes(b'{"metadata":')
+            await asyncio.sleep(0.1)
+            write_document(root, records[:count])
+            await client.read_events(count)
+        resumed = await server.replay(epoch=client.hello["epoch"], start_seq=9)
+
+    assert client.log.ids() == ids(12)
+    assert client.log.gen == 0
+    assert (resumed.hello["resume"], resumed.log.ids()) == ("continued", ids(3, first=9))
+
+
+async def test_a_document_that_stays_broken_ends_in_words(
+    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while whoever follows it is told."""
+    monkeypatch.setattr(session_stream, "REOPEN_PATIENCE_SECONDS", 0.5)
+    path = write_document(root, talk(4))
+    async with serving(root, cache=cache) as server, server.watch(follow=True) as client:
+        await caught_up(client)
+        path.write_bytes(b'{"metadata":')
+        await client.rest()
+
+    assert client.log.messages[-1]["code"] == "archive_error"
+    assert client.close_code == 4505
+    assert client.log.ids() == ids(4)
+
+
+# ----------------------------------------------------------------------------------------------------- other formats
+
+FIXTURES = Path(__file__).parents[2] / "archive_fixtures"
+
+GROWING = {
+    "codex": "codex/sessions/2026/08/03/rollout-2026-08-03T09-48-56-019fc698-e240-7c0d-9a5e-1d0a0b0c0d01.jsonl",
+    "codex, paginated": "codex/sessions/2026/08/03/rollout-2026-08-03T14-30-00-019fc79a-3540-7c0d-9a5e-1d0a0b0c0d06.jsonl",
+    "codex exec": "codex/exec/bread.jsonl",
+    "acp": "acp/harbour.jsonl",
+    "gemini": "gemini/tmp/tidepool/chats/session-2026-05-12T08-30-4f0e9a52.jsonl",
+    "claude-code": "claude_code/-home-mira-tidepool/5b0c6f0e-3d1a-4c57-9a6e-7f1d2e8b4c90.jsonl",
+    "cursor": "cursor/projects/home-mira-tidepool/agent-transcripts/8d1b7c3e-5f40-4a29-b6d8-0e94c2f1a753/"
+    "8d1b7c3e-5f40-4a29-b6d8-0e94c2f1a753.jsonl",
+    "openai-chat": "openai_chat/2026-05-02-low-tide/conversation.jsonl",
+    "opencode": "opencode/run.jsonl",
+}
+
+
+UNDOING = {GROWING["codex, paginated"], GROWING["gemini"]}
+"""In these a turn is undone by a later line: what was sent of it is no longer so."""
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session is at rest for good after half a second, so that held-back records are shown while a test runs."""
+    for module in (archive_module, index_builder):
+        monkeypatch.setattr(module, "LINE_REST_SECONDS", 0.4)
+        monkeypatch.setattr(module, "RECORD_REST_SECONDS", 0.5)
+    monkeypatch.setattr(watcher, "TICK_MS", 50)
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("place", GROWING.values(), ids=GROWING)
+async def test_a_session_of_any_tool_that_is_written_line_by_line(
+    place: str, root: Path, cache: Path, tmp_path: Path
+) -> None:
+    """What came one by one is what a replay of the whole file gives, to the byte."""
+    path = root / place
+    lines = (FIXTURES / place).read_bytes().splitlines(keepends=True)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"".join(lines[:4]))
+    async with serving(root, cache=cache) as server:
+        scroll_id = await only_session(server)
+        async with server.watch(scroll_id, follow=True) as client:
+            await client.until("caught_up")
+            early = await server.replay(scroll_id)
+            for line in lines[4:]:
+                with path.open("ab") as file:
+                    file.write(line)
+                await asyncio.sleep(0.02)
+            async with serving(root, cache=tmp_path / "fresh") as fresh:
+                whole = (await fresh.replay(scroll_id)).log
+            await client.read_events(len(whole.events))
+            await client.quiet()
+        late = await server.replay(scroll_id)
+
+    assert client.log.events == whole.events == late.log.events
+    assert early.log.of("end")
+    assert client.log.codes().count("archive_rewritten") == (place in UNDOING)
+
+
+async def only_session(server: Serving) -> str:
+    """The id of the one session that there is."""
+    async with server.http() as http:
+        (session,) = (await http.get("/api/sessions")).json()["sessions"]
+    return str(session["scroll_id"])

@@ -9,7 +9,7 @@ import asyncio
 import os
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ from archives import SCROLL_ID, JsonObject, at, message, metadata, write_session
 from scrollcast.archive import archive as archive_module
 from scrollcast.archive import index_builder, watcher
 from scrollcast.model import derive_scroll_id
-from serving import Client, serving, until
+from serving import Client, Serving, serving, until
 
 ROUNDS: Final = int(os.environ.get("SCROLLCAST_TORTURE_ROUNDS", "1"))
 STEPS: Final = 40
@@ -275,6 +275,39 @@ async def read_and_meddle(client: Client, chance: random.Random) -> None:
         assert state["type"] == "state"
 
 
+class Dropper:
+    """A client that loses its line again and again, and comes back for what it has not."""
+
+    def __init__(self, server: Serving, scroll_id: UUID, chance: random.Random) -> None:
+        self._server = server
+        self._scroll_id = scroll_id
+        self._chance = chance
+        self._epoch: str | None = None
+        self.events: list[JsonObject] = []
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            came_back = {} if self._epoch is None else {"epoch": self._epoch, "start_seq": len(self.events)}
+            async with self._server.watch(self._scroll_id, follow=True, **came_back) as client:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._chance.random() * 0.4):
+                        while True:
+                            self._take(await client.next(60), client)
+                client.abort()
+
+    def _take(self, message: JsonObject, client: Client) -> None:
+        assert message["type"] != "error", message
+        if message["type"] == "hello":
+            self._epoch = message["epoch"]
+        if message.get("resume") == "reset" or message.get("code") == "archive_rewritten":
+            self._epoch = message["epoch"]
+            self.events = []
+        if message["type"] == "event":
+            assert message["seq"] == len(self.events)
+            self.events.append(client.log.events[-1])
+
+
 CLIENTS: Final[tuple[dict[str, Any], ...]] = (
     {},
     {"mode": "realtime", "speed": 100},
@@ -313,17 +346,23 @@ async def test_followers_of_a_tortured_session(kind: str, seed: int, root: Path,
                 group.create_task(read_and_acknowledge(client) if "window" in how else read_on(client))
                 for client, how in zip(clients, CLIENTS, strict=True)
             ]
-            reading.append(group.create_task(read_and_meddle(meddler, random.Random(seed))))
-            for _ in range(STEPS):
+            dropper = Dropper(server, scroll_id, random.Random(seed))
+            reading.append(group.create_task(dropper.run()))
+            meddling = group.create_task(read_and_meddle(meddler, random.Random(seed)))
+            for step in range(STEPS):
                 await chance.choice(writer.steps)()
                 await asyncio.sleep(chance.random() * LONGEST_PAUSE)
+                if step % 10 == 5 and writer.path.exists():
+                    clients.append(late := await stack.enter_async_context(server.watch(scroll_id, follow=True)))
+                    reading.append(group.create_task(read_on(late)))
             await writer.append()
-            reading.pop().cancel()
-            await asyncio.sleep(0)
+            meddling.cancel()
+            await asyncio.wait((meddling,))
             reading.append(group.create_task(catch_up(meddler)))
             events = await replayed(root, tmp_path / "fresh", scroll_id)
             for client in (*clients, meddler):
                 await settled(client, events)
+            await until(lambda: dropper.events == events, 8)
             for task in reading:
                 task.cancel()
         again = await server.replay(scroll_id)

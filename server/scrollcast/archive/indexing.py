@@ -14,13 +14,14 @@ from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.formats.readers import READERS_BY_NAME
 from scrollcast.archive.intake import EPOCH_START
 from scrollcast.archive.search import SearchBatch, SearchIndex
-from scrollcast.archive.searchable import event_texts
+from scrollcast.archive.searchable import EventText, event_texts
 from scrollcast.errors import ArchiveError
 from scrollcast.model import BadRecord
 
 __all__ = ["Figures", "index_job", "jobs_for", "read_reply"]
 
 JOB_NAME: Final = "index"
+TITLE_KIND: Final = "title"
 
 JOB_SESSIONS: Final = 256
 JOB_BYTES: Final = 32 << 20
@@ -79,11 +80,21 @@ def _index(batch: SearchBatch, number: int, key: str, *place: str) -> Sequence[A
         session = source.reader.summarise(source)
         records = source.reader.records(source, meta=False)
         timed = time_records(records, session.created_at or EPOCH_START, synthetic=session.timing == "synthetic")
-        count = batch.replace(number, key, "", event_texts(noted.watch(timed)))
+        count = batch.replace(number, key, "", _with_title(session.title, event_texts(noted.watch(timed))))
     except ArchiveError:  # the catalogue says so too
         batch.replace(number, key, "", ())
         return None
     return [scroll_id, key, count, noted.t_ms, noted.has_errors]
+
+
+def _with_title(title: str, texts: Iterator[EventText]) -> Iterator[EventText]:
+    """A session is found by its title too, which leads to its first event."""
+    first = next(texts, None)
+    if first is not None:
+        if title:
+            yield EventText(first.seq, first.t_ms, TITLE_KIND, title)
+        yield first
+    yield from texts
 
 
 class _Noted:

@@ -32,12 +32,12 @@ def create_app(settings: Settings) -> Starlette:
     """
     mimetypes.init()  # reads the system's tables, which would otherwise happen at the first request
 
+    roots = settings.roots
+    kept = settings.kept if settings.keep else None
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        kept = settings.kept if settings.keep else None
-        archive = await asyncio.to_thread(
-            Archive, settings.roots, settings.cache, optional=bool(settings.places), kept=kept
-        )
+        archive = await asyncio.to_thread(Archive, roots, settings.cache, optional=bool(settings.places), kept=kept)
         app.state.archive = archive
         loop = asyncio.get_running_loop()
 

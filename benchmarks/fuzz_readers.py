@@ -1,0 +1,469 @@
+"""Strange and hostile files through every format reader: `python -m benchmarks.fuzz_readers [--seconds N] [FILE …]`.
+
+Whatever stands in a file, a reader gives records and bad records, or an `ArchiveError`; all that it gives can be sent;
+it takes a time that grows with the size of the file and no faster, and a bounded amount of memory. The files are made
+out of `archive_fixtures`: bytes damaged, values replaced by others, lines moved, one line or item repeated until the
+file is large.
+
+With atheris (on Linux it comes with the `dev` extra) the search follows what the readers' code does with a file; without
+it, or with `--random`, files are drawn blindly from a seed. The first failure ends the search: its file is kept, and
+named on the command line it is tried again by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import blake2b
+from itertools import chain, count
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+try:
+    atheris: Any = importlib.import_module("atheris")
+except ImportError:
+    atheris = None
+
+# What is to be watched has to be imported under its eyes.
+with nullcontext() if atheris is None else atheris.instrument_imports(include=["scrollcast.archive"]):
+    from scrollcast.archive.encoding import EventEncoder, TimedRecord, time_records
+    from scrollcast.archive.formats import FormatReader, Item, SessionSource
+    from scrollcast.archive.formats.readers import READERS, owner, sniff
+    from scrollcast.errors import ArchiveError
+    from scrollcast.model import BadRecord, Record, parse_part
+
+FIXTURES: Final = Path(__file__).parents[1] / "archive_fixtures"
+
+MAX_SEED_BYTES: Final = 64 << 10
+LARGE_BYTES: Final = 1 << 20
+"""How large a file becomes when a piece of it is repeated: enough to tell time that grows with its square."""
+
+LARGE_SHARE: Final = 0.03
+"""How many of the files are large ones: each costs as much as a hundred small ones."""
+
+BASE_SECONDS: Final = 2.0
+SECONDS_A_MIB: Final = 12.0
+"""The time that one file may take, of this process's own. Everything in it is read some six times, at 2 MiB a second
+at the very least; atheris makes that several times slower."""
+
+MEMORY_BYTES: Final = 1 << 30
+"""How much memory may be had beyond what there is at the start."""
+
+MAX_SOURCES: Final = 3
+"""Of a file that became many sessions so many are read."""
+
+
+# -------------------------------------------------------------------------------------------------------- targets
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One file of one session among the fixtures. `folder` is what is laid out around it."""
+
+    source: SessionSource
+    path: Path
+    folder: Path
+    content: bytes
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.source.reader.name}: {self.path.relative_to(FIXTURES)}"
+
+
+def targets() -> list[Target]:
+    """Every file of every session, in a steady order."""
+    found: dict[Path, Target] = {}
+    for path in sorted(path for path in FIXTURES.rglob("*") if path.is_file()):
+        file = sniff(path, FIXTURES, path.stat().st_size)
+        if (reader := owner(file)) is None:
+            continue
+        for source in reader.locate(file, FIXTURES):
+            for each in reader.files(source):
+                if each.is_file() and each.stat().st_size <= MAX_SEED_BYTES:
+                    folder = FIXTURES / each.relative_to(FIXTURES).parts[0]
+                    found.setdefault(each, Target(source, each, folder, each.read_bytes()))
+    return list(found.values())
+
+
+# --------------------------------------------------------------------------------------------------------- checks
+
+
+class TooSlow(BaseException):
+    """One file took longer than its size allows. No `Exception`: nothing is to catch it on the way."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise `TooSlow` after so much time of this process's own, however busy the machine is."""
+
+    def stop(*_: object) -> None:
+        raise TooSlow(f"more than {seconds:g} s")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+class Bench:
+    """A folder with a copy of the fixtures, in which one file after the other is put in place of what is there."""
+
+    def __init__(self, folder: Path, known: Sequence[Target]) -> None:
+        self._folder = folder
+        self._times = count(time.time_ns())
+        for each in {target.folder for target in known}:
+            shutil.copytree(each, folder / each.relative_to(FIXTURES), dirs_exist_ok=True)
+
+    def check(self, target: Target, data: bytes) -> None:
+        """Whether everything holds with these bytes in the target's file; raises whatever does not."""
+        path = self._folder / target.path.relative_to(FIXTURES)
+        self._write(path, data)
+        seconds = BASE_SECONDS + SECONDS_A_MIB * len(data) / (1 << 20)
+        try:
+            with time_limit(seconds):
+                _check_file(path, self._folder)
+                moved = self._folder / target.source.path.relative_to(FIXTURES)
+                _check_session(replace(target.source, path=moved, root=self._folder))
+        finally:
+            self._write(path, target.content)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        path.write_bytes(data)
+        moment = next(self._times)  # a clock may tell the same time twice, and a reader may remember a file by it
+        os.utime(path, ns=(moment, moment))
+
+
+def _check_file(path: Path, root: Path) -> None:
+    """What a file is taken for, and what is in it as that."""
+    with suppress(ArchiveError):
+        file = sniff(path, root, path.stat().st_size)
+        claimed = [reader for reader in READERS if reader.claims(file)]
+        for source in [*claimed[0].locate(file, root)][:MAX_SOURCES] if claimed else ():
+            _check_session(source)
+
+
+def _check_session(source: SessionSource) -> None:
+    with suppress(ArchiveError):
+        source.reader.files(source)
+        orjson.dumps(source.reader.summarise(source))
+    for meta in (False, True):
+        with suppress(ArchiveError):
+            _check_items(source, _items(source, meta=meta))
+
+
+def _items(source: SessionSource, *, meta: bool) -> Iterator[Item]:
+    reader: FormatReader = source.reader
+    apart = reader.meta_events(source) if meta else None
+    return chain(reader.records(source, meta=meta), apart or ())
+
+
+def _check_items(source: SessionSource, items: Iterator[Item]) -> None:
+    """Every item is of the kind that it should be, and can be sent."""
+    encoder = EventEncoder(_session_of(source))
+    for seq, item in enumerate(time_records(map(_checked, items), "1970-01-01T00:00:00Z")):
+        if isinstance(item, TimedRecord):
+            orjson.loads(encoder.encode(seq, item).data)
+
+
+def _session_of(source: SessionSource) -> Any:
+    return source.reader.summarise(source)
+
+
+def _checked(item: object) -> Record | BadRecord:
+    assert isinstance(item, (Record, BadRecord)), f"{type(item).__name__} is no item"
+    if isinstance(item, Record):
+        assert item.id, "a record without an id"
+        assert item.kind or item.role, "a record that is neither a message nor a meta event"
+        assert all(parse_part(part) == part for part in item.content), "a part that is none of the protocol"
+    return item
+
+
+# -------------------------------------------------------------------------------------------------------- changes
+
+_JUNK: Final = (
+    b"", b"\0", b"\xff\xfe", b"\n", b"\r\n", b"\xe2\x80\xa8", b"{", b"}", b"[", b"]", b'"', b"\\", b"\\ud83d", b"null", b"NaN",
+    b"-1", b"1e999", b"9" * 30, b"9" * 5000, b"[]", b"{}", b"[" * 2000, b'{"a":' * 2000, b" " * 4000, b"\xef\xbb\xbf",
+)  # fmt: skip
+
+_VALUES: Final = (
+    None, True, False, 0, 7, -1.5, 1 << 63, "", "x", "\0", " \n", "../../etc/passwd", "data:image/png;base64,AA==",
+    [], {}, ["x"], [None], [[]], [{}], {"type": "text"}, {"type": "text", "text": "x"}, {"type": "unknown"}, {"": {}},
+    "2026-01-01T00:00:00Z", "9999-99-99T99:99:99Z", 1e18, -5, "<", "<user_query>", "<think>", "ses_", "msg_",
+)  # fmt: skip
+
+
+class Mutator:
+    """Makes a new file of an old one, in one or a few steps."""
+
+    def __init__(self, dice: random.Random, known: Sequence[Target]) -> None:
+        self._dice = dice
+        self._lines = [line for target in known for line in target.content.split(b"\n") if line.strip()]
+        self._words = dictionary(known)
+
+    def mutate(self, data: bytes) -> bytes:
+        """A file that differs from `data`, mostly."""
+        steps: Sequence[Callable[[bytes], bytes]] = (
+            self._damage, self._damage, self._insert_word, self._move_line, self._borrow_line, self._replace_value,
+            self._replace_value, self._replace_value, self._exchange_values,
+        )  # fmt: skip
+        for _ in range(self._dice.randint(1, 4)):
+            data = self._dice.choice(steps)(data)
+        return self.enlarge(data) if self._dice.random() < LARGE_SHARE else data
+
+    def enlarge(self, data: bytes) -> bytes:
+        """One line of a file, or one item of a list in it, over and over; each time as it is, or under other ids."""
+        lines = data.split(b"\n")
+        if len(lines) < 3 and (enlarged := self._enlarge_list(data)) is not None:
+            return enlarged
+        line = self._dice.choice(lines)
+        position = self._dice.randrange(len(lines) + 1)
+        return b"\n".join((*lines[:position], *self._copies(line), *lines[position:]))
+
+    def _enlarge_list(self, data: bytes) -> bytes | None:
+        try:
+            value = orjson.loads(data)
+            places = [place for place in _places(value) if isinstance(_at(value, place), list) and _at(value, place)]
+            if not places:
+                return None
+            items = _at(value, self._dice.choice(places))
+            copies = b",".join(self._copies(orjson.dumps(self._dice.choice(items))))
+            items.append(mark := "copies stand here")
+            return orjson.dumps(value).replace(orjson.dumps(mark), copies)
+        except (ValueError, TypeError, RecursionError):
+            return None
+
+    def _copies(self, piece: bytes) -> Iterator[bytes]:
+        numbered = self._dice.random() < 0.5
+        for number in range(LARGE_BYTES // (len(piece) + 1)):
+            yield (
+                piece.replace(b'id":"', b'id":"%d-' % number).replace(b'Id":"', b'Id":"%d-' % number)
+                if numbered
+                else piece
+            )
+
+    def _span(self, data: bytes, most: int) -> tuple[int, int]:
+        start = self._dice.randint(0, len(data))
+        return start, min(len(data), start + self._dice.randint(0, most))
+
+    def _damage(self, data: bytes) -> bytes:
+        start, stop = self._span(data, self._dice.choice((0, 1, 8, 64, 4096)))
+        return data[:start] + self._dice.choice(_JUNK) + data[stop:]
+
+    def _insert_word(self, data: bytes) -> bytes:
+        start, stop = self._span(data, 12)
+        return data[:start] + self._dice.choice(self._words) + data[stop:]
+
+    def _move_line(self, data: bytes) -> bytes:
+        lines = data.split(b"\n")
+        line = self._dice.choice(lines)
+        if self._dice.random() < 0.5:
+            lines.remove(line)
+        lines.insert(self._dice.randint(0, len(lines)), line)
+        return b"\n".join(lines)
+
+    def _borrow_line(self, data: bytes) -> bytes:
+        lines = data.split(b"\n")
+        lines.insert(self._dice.randint(0, len(lines)), self._dice.choice(self._lines))
+        return b"\n".join(lines)
+
+    def _replace_value(self, data: bytes) -> bytes:
+        return self._with_values(data, lambda _old: self._dice.choice(_VALUES))
+
+    def _exchange_values(self, data: bytes) -> bytes:
+        """A value of another place, of this file or of any."""
+        try:
+            other = orjson.loads(self._dice.choice(self._lines))
+        except ValueError:
+            return data
+        places = list(_places(other))
+        return self._with_values(data, lambda old: _at(other, self._dice.choice(places)) if places else old)
+
+    def _with_values(self, data: bytes, change: Callable[[Any], Any]) -> bytes:
+        """The file, or one of its lines, with some of the values in it replaced."""
+        lines = data.split(b"\n")
+        number = self._dice.randrange(len(lines))
+        for pieces, place in (([data], 0), (lines, number)):
+            try:
+                value = orjson.loads(pieces[place])
+                for _ in range(self._dice.randint(1, 3)):
+                    _change_one(value, list(_places(value)), self._dice, change)
+                pieces[place] = orjson.dumps(value)
+            except (ValueError, TypeError, RecursionError):
+                continue
+            return b"\n".join(pieces)
+        return self._damage(data)
+
+
+def _places(value: Any) -> Iterator[tuple[Any, ...]]:
+    """Where each value inside a JSON value stands."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in pairs:
+        yield (key,)
+        for place in _places(inner):
+            yield (key, *place)
+
+
+def _at(value: Any, place: Sequence[Any]) -> Any:
+    for key in place:
+        value = value[key]
+    return value
+
+
+def _change_one(
+    value: Any, places: Sequence[tuple[Any, ...]], dice: random.Random, change: Callable[[Any], Any]
+) -> None:
+    if places:
+        *above, key = dice.choice(places)
+        holder = _at(value, above)
+        holder[key] = change(holder[key])
+
+
+def dictionary(known: Sequence[Target]) -> list[bytes]:
+    """The names and the short texts that stand in the fixtures, as they stand there."""
+    words: set[bytes] = set()
+    for target in known:
+        for line in (target.content, *target.content.split(b"\n")):
+            with suppress(ValueError):
+                value = orjson.loads(line)
+                for place in _places(value):
+                    texts = [key for key in place[-1:] if isinstance(key, str)]
+                    inner = _at(value, place)
+                    texts += [inner] if isinstance(inner, str) else []
+                    words.update(orjson.dumps(text) for text in texts if len(text) <= 40)
+    return sorted(words)
+
+
+# --------------------------------------------------------------------------------------------------------- search
+
+_HEADER_BYTES: Final = 2
+"""An input begins with the number of its target, so that one file holds all that there is to try it again."""
+
+
+def input_of(number: int, data: bytes) -> bytes:
+    """A target's number and the content for it as one input."""
+    return number.to_bytes(_HEADER_BYTES, "big") + data
+
+
+class Search:
+    """The targets, the place where they are tried, and what is done with an input."""
+
+    def __init__(self, folder: Path, kept: Path, seed: int) -> None:
+        self.targets = targets()
+        self.tried = 0
+        self._kept = kept
+        self._bench = Bench(folder, self.targets)
+        self._dice = random.Random(seed)
+        self.mutator = Mutator(self._dice, self.targets)
+
+    def try_input(self, data: bytes) -> None:
+        """One input; a failure is told and kept."""
+        if len(data) < _HEADER_BYTES:
+            return
+        self.tried += 1
+        target = self.targets[int.from_bytes(data[:_HEADER_BYTES], "big") % len(self.targets)]
+        try:
+            self._bench.check(target, data[_HEADER_BYTES:])
+        except BaseException as problem:
+            if not isinstance(problem, KeyboardInterrupt):
+                self._tell(target, data)
+            raise
+
+    def _tell(self, target: Target, data: bytes) -> None:
+        path = self._kept / f"fuzz-{blake2b(data, digest_size=6).hexdigest()}"
+        path.write_bytes(data)
+        print(f"failed: {target.name}\nagain:  python -m benchmarks.fuzz_readers {path}", file=sys.stderr, flush=True)
+
+    def run_randomly(self, seconds: float) -> None:
+        """Files drawn blindly, every fixture as it is first."""
+        deadline = time.monotonic() + seconds
+        for number, target in enumerate(self.targets):
+            self.try_input(input_of(number, target.content))
+        while time.monotonic() < deadline:
+            number = self._dice.randrange(len(self.targets))
+            self.try_input(input_of(number, self.mutator.mutate(self.targets[number].content)))
+        print(f"{self.tried} files of {len(self.targets)} kinds, none of them too much")
+
+    def run_guided(self, seconds: float, corpus: Path, words: Path) -> None:
+        """Files that lead to code not seen before are kept and changed further. Ends the process."""
+        corpus.mkdir(parents=True, exist_ok=True)
+        for number, target in enumerate(self.targets):
+            (corpus / f"seed-{number}").write_bytes(input_of(number, target.content))
+        words.write_text("".join(f'"{_escaped(word)}"\n' for word in dictionary(self.targets)))
+        options = [
+            f"-max_total_time={round(seconds)}", f"-dict={words}", f"-max_len={2 * LARGE_BYTES}", "-timeout=120",
+            f"-rss_limit_mb={MEMORY_BYTES >> 19}", f"-artifact_prefix={self._kept}/", "-print_final_stats=1",
+        ]  # fmt: skip
+        atheris.Setup([sys.argv[0], str(corpus), *options], self.try_input, custom_mutator=self._mutate_guided)
+        atheris.Fuzz()
+
+    def _mutate_guided(self, data: bytes, max_size: int, seed: int) -> bytes:
+        """Half of the changes know what a session looks like, the others are libFuzzer's own."""
+        self._dice.seed(seed)
+        if self._dice.random() < 0.5 or len(data) < _HEADER_BYTES:
+            return bytes(atheris.Mutate(data, max_size))
+        return (data[:_HEADER_BYTES] + self.mutator.mutate(data[_HEADER_BYTES:]))[:max_size]
+
+
+def _escaped(word: bytes) -> str:
+    return "".join(chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\x{byte:02x}" for byte in word)
+
+
+def limit_memory() -> None:
+    """So that a reader that takes more fails with a `MemoryError`; where the system cannot, nothing is limited."""
+    with suppress(OSError, ValueError, IndexError):
+        now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY_BYTES, resource.RLIM_INFINITY))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Search, or try the files that are named; 1 where one fails."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.fuzz_readers", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("files", metavar="FILE", nargs="*", type=Path, help="try these inputs again, and nothing else")
+    parser.add_argument("--seconds", type=float, default=600.0, help="how long to search (600)")
+    parser.add_argument("--random", action="store_true", help="do without atheris")
+    parser.add_argument("--seed", type=int, default=0, help="of the search without atheris (0)")
+    parser.add_argument("--corpus", type=Path, help="keep in this folder what leads to new code, and begin with it")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="scrollcast-fuzz-") as folder:
+        work = Path(folder)
+        search = Search(work / "archive", Path(tempfile.gettempdir()), options.seed)
+        guided = atheris is not None and not options.random and not options.files
+        run = partial(search.run_randomly, options.seconds)
+        if guided:
+            run = partial(search.run_guided, options.seconds, options.corpus or work / "corpus", work / "words")
+        else:
+            limit_memory()
+        try:
+            for path in options.files:
+                search.try_input(path.read_bytes())
+            if not options.files:
+                run()
+        except (Exception, TooSlow):
+            traceback.print_exc()
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
