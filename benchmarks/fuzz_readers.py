@@ -5,9 +5,9 @@ it takes a time that grows with the size of the file and no faster, and a bounde
 out of `archive_fixtures`: bytes damaged, values replaced by others, lines moved, one line or item repeated until the
 file is large.
 
-With atheris (on Linux it comes with the `dev` extra) the search follows what the readers' code does with a file; without
-it, or with `--random`, files are drawn blindly from a seed. The first failure ends the search: its file is kept, and
-named on the command line it is tried again by itself.
+With atheris (on Linux it comes with the `dev` extra) the search follows what the readers' code does with a file;
+without it, or with `--random`, files are drawn blindly from a seed. The first failure ends the search: its file is
+kept, and named on the command line it is tried again by itself.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -39,6 +39,8 @@ try:
 except ImportError:
     atheris = None
 
+from benchmarks.mutations import LARGE_BYTES, Mutator, dictionary
+
 # What is to be watched has to be imported under its eyes.
 with nullcontext() if atheris is None else atheris.instrument_imports(include=["scrollcast.archive"]):
     from scrollcast.archive.encoding import EventEncoder, TimedRecord, time_records
@@ -50,12 +52,6 @@ with nullcontext() if atheris is None else atheris.instrument_imports(include=["
 FIXTURES: Final = Path(__file__).parents[1] / "archive_fixtures"
 
 MAX_SEED_BYTES: Final = 64 << 10
-LARGE_BYTES: Final = 1 << 20
-"""How large a file becomes when a piece of it is repeated: enough to tell time that grows with its square."""
-
-LARGE_SHARE: Final = 0.03
-"""How many of the files are large ones: each costs as much as a hundred small ones."""
-
 BASE_SECONDS: Final = 2.0
 SECONDS_A_MIB: Final = 12.0
 """The time that one file may take, of this process's own. Everything in it is read some six times, at 2 MiB a second
@@ -178,14 +174,10 @@ def _items(source: SessionSource, *, meta: bool) -> Iterator[Item]:
 
 def _check_items(source: SessionSource, items: Iterator[Item]) -> None:
     """Every item is of the kind that it should be, and can be sent."""
-    encoder = EventEncoder(_session_of(source))
+    encoder = EventEncoder(source.reader.summarise(source))
     for seq, item in enumerate(time_records(map(_checked, items), "1970-01-01T00:00:00Z")):
         if isinstance(item, TimedRecord):
             orjson.loads(encoder.encode(seq, item).data)
-
-
-def _session_of(source: SessionSource) -> Any:
-    return source.reader.summarise(source)
 
 
 def _checked(item: object) -> Record | BadRecord:
@@ -195,161 +187,6 @@ def _checked(item: object) -> Record | BadRecord:
         assert item.kind or item.role, "a record that is neither a message nor a meta event"
         assert all(parse_part(part) == part for part in item.content), "a part that is none of the protocol"
     return item
-
-
-# -------------------------------------------------------------------------------------------------------- changes
-
-_JUNK: Final = (
-    b"", b"\0", b"\xff\xfe", b"\n", b"\r\n", b"\xe2\x80\xa8", b"{", b"}", b"[", b"]", b'"', b"\\", b"\\ud83d", b"null", b"NaN",
-    b"-1", b"1e999", b"9" * 30, b"9" * 5000, b"[]", b"{}", b"[" * 2000, b'{"a":' * 2000, b" " * 4000, b"\xef\xbb\xbf",
-)  # fmt: skip
-
-_VALUES: Final = (
-    None, True, False, 0, 7, -1.5, 1 << 63, "", "x", "\0", " \n", "../../etc/passwd", "data:image/png;base64,AA==",
-    [], {}, ["x"], [None], [[]], [{}], {"type": "text"}, {"type": "text", "text": "x"}, {"type": "unknown"}, {"": {}},
-    "2026-01-01T00:00:00Z", "9999-99-99T99:99:99Z", 1e18, -5, "<", "<user_query>", "<think>", "ses_", "msg_",
-)  # fmt: skip
-
-
-class Mutator:
-    """Makes a new file of an old one, in one or a few steps."""
-
-    def __init__(self, dice: random.Random, known: Sequence[Target]) -> None:
-        self._dice = dice
-        self._lines = [line for target in known for line in target.content.split(b"\n") if line.strip()]
-        self._words = dictionary(known)
-
-    def mutate(self, data: bytes) -> bytes:
-        """A file that differs from `data`, mostly."""
-        steps: Sequence[Callable[[bytes], bytes]] = (
-            self._damage, self._damage, self._insert_word, self._move_line, self._borrow_line, self._replace_value,
-            self._replace_value, self._replace_value, self._exchange_values,
-        )  # fmt: skip
-        for _ in range(self._dice.randint(1, 4)):
-            data = self._dice.choice(steps)(data)
-        return self.enlarge(data) if self._dice.random() < LARGE_SHARE else data
-
-    def enlarge(self, data: bytes) -> bytes:
-        """One line of a file, or one item of a list in it, over and over; each time as it is, or under other ids."""
-        lines = data.split(b"\n")
-        if len(lines) < 3 and (enlarged := self._enlarge_list(data)) is not None:
-            return enlarged
-        line = self._dice.choice(lines)
-        position = self._dice.randrange(len(lines) + 1)
-        return b"\n".join((*lines[:position], *self._copies(line), *lines[position:]))
-
-    def _enlarge_list(self, data: bytes) -> bytes | None:
-        try:
-            value = orjson.loads(data)
-            places = [place for place in _places(value) if isinstance(_at(value, place), list) and _at(value, place)]
-            if not places:
-                return None
-            items = _at(value, self._dice.choice(places))
-            copies = b",".join(self._copies(orjson.dumps(self._dice.choice(items))))
-            items.append(mark := "copies stand here")
-            return orjson.dumps(value).replace(orjson.dumps(mark), copies)
-        except (ValueError, TypeError, RecursionError):
-            return None
-
-    def _copies(self, piece: bytes) -> Iterator[bytes]:
-        numbered = self._dice.random() < 0.5
-        for number in range(LARGE_BYTES // (len(piece) + 1)):
-            yield (
-                piece.replace(b'id":"', b'id":"%d-' % number).replace(b'Id":"', b'Id":"%d-' % number)
-                if numbered
-                else piece
-            )
-
-    def _span(self, data: bytes, most: int) -> tuple[int, int]:
-        start = self._dice.randint(0, len(data))
-        return start, min(len(data), start + self._dice.randint(0, most))
-
-    def _damage(self, data: bytes) -> bytes:
-        start, stop = self._span(data, self._dice.choice((0, 1, 8, 64, 4096)))
-        return data[:start] + self._dice.choice(_JUNK) + data[stop:]
-
-    def _insert_word(self, data: bytes) -> bytes:
-        start, stop = self._span(data, 12)
-        return data[:start] + self._dice.choice(self._words) + data[stop:]
-
-    def _move_line(self, data: bytes) -> bytes:
-        lines = data.split(b"\n")
-        line = self._dice.choice(lines)
-        if self._dice.random() < 0.5:
-            lines.remove(line)
-        lines.insert(self._dice.randint(0, len(lines)), line)
-        return b"\n".join(lines)
-
-    def _borrow_line(self, data: bytes) -> bytes:
-        lines = data.split(b"\n")
-        lines.insert(self._dice.randint(0, len(lines)), self._dice.choice(self._lines))
-        return b"\n".join(lines)
-
-    def _replace_value(self, data: bytes) -> bytes:
-        return self._with_values(data, lambda _old: self._dice.choice(_VALUES))
-
-    def _exchange_values(self, data: bytes) -> bytes:
-        """A value of another place, of this file or of any."""
-        try:
-            other = orjson.loads(self._dice.choice(self._lines))
-        except ValueError:
-            return data
-        places = list(_places(other))
-        return self._with_values(data, lambda old: _at(other, self._dice.choice(places)) if places else old)
-
-    def _with_values(self, data: bytes, change: Callable[[Any], Any]) -> bytes:
-        """The file, or one of its lines, with some of the values in it replaced."""
-        lines = data.split(b"\n")
-        number = self._dice.randrange(len(lines))
-        for pieces, place in (([data], 0), (lines, number)):
-            try:
-                value = orjson.loads(pieces[place])
-                for _ in range(self._dice.randint(1, 3)):
-                    _change_one(value, list(_places(value)), self._dice, change)
-                pieces[place] = orjson.dumps(value)
-            except (ValueError, TypeError, RecursionError):
-                continue
-            return b"\n".join(pieces)
-        return self._damage(data)
-
-
-def _places(value: Any) -> Iterator[tuple[Any, ...]]:
-    """Where each value inside a JSON value stands."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in pairs:
-        yield (key,)
-        for place in _places(inner):
-            yield (key, *place)
-
-
-def _at(value: Any, place: Sequence[Any]) -> Any:
-    for key in place:
-        value = value[key]
-    return value
-
-
-def _change_one(
-    value: Any, places: Sequence[tuple[Any, ...]], dice: random.Random, change: Callable[[Any], Any]
-) -> None:
-    if places:
-        *above, key = dice.choice(places)
-        holder = _at(value, above)
-        holder[key] = change(holder[key])
-
-
-def dictionary(known: Sequence[Target]) -> list[bytes]:
-    """The names and the short texts that stand in the fixtures, as they stand there."""
-    words: set[bytes] = set()
-    for target in known:
-        for line in (target.content, *target.content.split(b"\n")):
-            with suppress(ValueError):
-                value = orjson.loads(line)
-                for place in _places(value):
-                    texts = [key for key in place[-1:] if isinstance(key, str)]
-                    inner = _at(value, place)
-                    texts += [inner] if isinstance(inner, str) else []
-                    words.update(orjson.dumps(text) for text in texts if len(text) <= 40)
-    return sorted(words)
 
 
 # --------------------------------------------------------------------------------------------------------- search
@@ -372,7 +209,7 @@ class Search:
         self._kept = kept
         self._bench = Bench(folder, self.targets)
         self._dice = random.Random(seed)
-        self.mutator = Mutator(self._dice, self.targets)
+        self.mutator = Mutator(self._dice, [target.content for target in self.targets])
 
     def try_input(self, data: bytes) -> None:
         """One input; a failure is told and kept."""
@@ -407,7 +244,9 @@ class Search:
         corpus.mkdir(parents=True, exist_ok=True)
         for number, target in enumerate(self.targets):
             (corpus / f"seed-{number}").write_bytes(input_of(number, target.content))
-        words.write_text("".join(f'"{_escaped(word)}"\n' for word in dictionary(self.targets)))
+        words.write_text(
+            "".join(f'"{_escaped(word)}"\n' for word in dictionary([target.content for target in self.targets]))
+        )
         options = [
             f"-max_total_time={round(seconds)}", f"-dict={words}", f"-max_len={2 * LARGE_BYTES}", "-timeout=120",
             f"-rss_limit_mb={MEMORY_BYTES >> 19}", f"-artifact_prefix={self._kept}/", "-print_final_stats=1",

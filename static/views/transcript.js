@@ -310,7 +310,8 @@ export class Transcript {
       this.#high += 1;
     }
     if (this.#high === before) return;
-    const glide = state.mode === 'realtime' && state.speed <= GLIDE_UP_TO_SPEED && !reducedMotion();
+    // What is written right now is shown at once.
+    const glide = state.status !== 'live' && state.mode === 'realtime' && state.speed <= GLIDE_UP_TO_SPEED && !reducedMotion();
     if (this.#follower.following) this.#trimTop();
     this.#mark(this.#lastNode(), glide ? 'smooth' : 'instant');
     if (this.#high < to) this.#request();

@@ -190,6 +190,20 @@ def test_long_last_line_without_an_end(source: SessionSource, messages: Path, ca
     assert remembered(source, cache) == first
 
 
+def test_session_that_becomes_shorter_while_it_is_noted_keeps_its_name(
+    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes a document anew may be at it just then: that there was an epoch is not forgotten."""
+    source = native_source(write_document(root, MESSAGES))
+    first = remembered(source, cache)
+    with monkeypatch.context() as patched:
+        patched.setattr(epoch_module, "_digest", lambda *_arguments: None)
+        remember_epoch(source, first, cache)
+
+    assert epoch_of(source, cache, comparable=True) == first
+    assert epoch_of(source, cache) != first
+
+
 def test_note_leaves_nothing_beside_it(source: SessionSource, cache: Path) -> None:
     """The note is written aside and moved into its place."""
     remembered(source, cache)

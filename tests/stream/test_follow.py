@@ -286,7 +286,8 @@ FIXTURES = Path(__file__).parents[2] / "archive_fixtures"
 
 GROWING = {
     "codex": "codex/sessions/2026/08/03/rollout-2026-08-03T09-48-56-019fc698-e240-7c0d-9a5e-1d0a0b0c0d01.jsonl",
-    "codex, paginated": "codex/sessions/2026/08/03/rollout-2026-08-03T14-30-00-019fc79a-3540-7c0d-9a5e-1d0a0b0c0d06.jsonl",
+    "codex, paginated": "codex/sessions/2026/08/03/"
+    "rollout-2026-08-03T14-30-00-019fc79a-3540-7c0d-9a5e-1d0a0b0c0d06.jsonl",
     "codex exec": "codex/exec/bread.jsonl",
     "acp": "acp/harbour.jsonl",
     "gemini": "gemini/tmp/tidepool/chats/session-2026-05-12T08-30-4f0e9a52.jsonl",

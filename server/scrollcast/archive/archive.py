@@ -210,7 +210,7 @@ class Archive:
 
         `found` is called, in that thread, when everything was looked through for the first time.
         """
-        self._upkeep = Upkeep(self.catalogue, self.search_index, self._keeper, found, self._tidy)
+        self._upkeep = Upkeep(self.catalogue, self.search_index, self._keeper, found, self._tidy, self._growing)
         self.watch()
         self._upkeep.start()
 
@@ -503,6 +503,13 @@ class Archive:
             if self._watcher is None:
                 self._watcher = Watcher(self._paths, self.note_changes, self.note_rest)
                 self._watcher.start()
+
+    def _growing(self, scroll_id: UUID) -> SessionIndex | None:
+        """The index of a session that is read on as it grows."""
+        opened = self._opened.get((scroll_id, False))
+        if opened is None or not opened.index.complete or opened.index.superseded or not opened.builder.can_grow:
+            return None
+        return opened.index
 
     def _tidy(self) -> None:
         """Keep the cache within its bound, and watch places that have come since."""

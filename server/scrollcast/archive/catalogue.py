@@ -14,7 +14,7 @@ import sqlite3
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -55,7 +55,7 @@ from scrollcast.archive.workers import Workers, WorkersEnded
 from scrollcast.errors import ArchiveError, SessionNotFound
 from scrollcast.model import Session
 
-__all__ = ["Catalogue", "CatalogueEntry", "Indexable", "Progress", "Unrecognised"]
+__all__ = ["Catalogue", "CatalogueEntry", "Figures", "Indexable", "Progress", "Unrecognised"]
 
 MAX_FACETS: Final = 200
 """So many agents, projects and models are told; there is no use in choosing among more."""
@@ -110,6 +110,17 @@ class CatalogueEntry:
     source: SessionSource
     session: Session
     fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was learnt by reading a session whole, as its files were when they had the key `key`."""
+
+    scroll_id: UUID
+    key: str
+    count: int
+    duration_ms: int
+    has_errors: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +321,16 @@ class Catalogue:
 
         entry = self._write(put)
         return entry or CatalogueEntry(0, source, Session(source.scroll_id, source_gone=True, error=GONE), fingerprint)
+
+    def learn_all(self, figures: Iterable[Figures]) -> None:
+        """The same as `learn` for many sessions in one transaction."""
+
+        def put(connection: sqlite3.Connection) -> None:
+            writer = Writer(connection, self._roots)
+            for known in figures:
+                writer.learn(known.scroll_id, known.key, known.count, known.duration_ms, known.has_errors)
+
+        self._write(put)
 
     def learn(
         self,

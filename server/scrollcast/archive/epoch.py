@@ -64,7 +64,8 @@ def remember_epoch(source: SessionSource, epoch: str, cache: Path, *, meta: bool
     size = found.size if found else 0
     if source.reader.grows_by_lines(source):
         size = _whole_lines(path, source.root, size)
-    note = orjson.dumps({"epoch": epoch, "size": size, "digest": _digest(path, source.root, size)})
+    digest = _digest(path, source.root, size) or ""  # it became shorter in this moment: equal to nothing
+    note = orjson.dumps({"epoch": epoch, "size": size, "digest": digest})
     place = _epoch_place(source, cache, meta=meta)
     temporary = place.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
     temporary.write_bytes(note)

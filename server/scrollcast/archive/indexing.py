@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from scrollcast.archive.catalogue import Indexable
+import orjson
+
+from scrollcast.archive.catalogue import Figures, Indexable
 from scrollcast.archive.encoding import TimedRecord, time_records
 from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.formats.readers import READERS_BY_NAME
+from scrollcast.archive.index import SessionIndex
 from scrollcast.archive.intake import EPOCH_START
 from scrollcast.archive.search import SearchBatch, SearchIndex
-from scrollcast.archive.searchable import EventText, event_texts
+from scrollcast.archive.searchable import EventText, event_texts, searchable
 from scrollcast.errors import ArchiveError
-from scrollcast.model import BadRecord
+from scrollcast.model import BadRecord, Record
 
-__all__ = ["Figures", "index_job", "jobs_for", "read_reply"]
+__all__ = ["index_job", "jobs_for", "read_reply", "texts_of"]
 
 JOB_NAME: Final = "index"
 TITLE_KIND: Final = "title"
@@ -27,17 +29,6 @@ JOB_SESSIONS: Final = 256
 JOB_BYTES: Final = 32 << 20
 """So many sessions, or so much of them, is one job: large enough that what goes around it does not count, small enough
 that the newest sessions can be found within seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What was learnt of a session as its files were when they had the key `key`."""
-
-    scroll_id: UUID
-    key: str
-    count: int
-    duration_ms: int
-    has_errors: bool
 
 
 def jobs_for(folder: Path, sessions: Iterable[Indexable]) -> Iterator[dict[str, Any]]:
@@ -95,6 +86,15 @@ def _with_title(title: str, texts: Iterator[EventText]) -> Iterator[EventText]:
             yield EventText(first.seq, first.t_ms, TITLE_KIND, title)
         yield first
     yield from texts
+
+
+def texts_of(index: SessionIndex, since: int) -> Iterator[EventText]:
+    """The texts of the settled events of an index from `since` on."""
+    for seq in range(since, index.settled):
+        event = orjson.loads(index.read_now(seq, seq + 1)[:-1])
+        record = Record("", None, "user", event["event"]["message"]["content"])
+        for kind, text in searchable(record) or [("text", "")]:
+            yield EventText(seq, event["t_ms"], kind, text)
 
 
 class _Noted:

@@ -14,7 +14,8 @@ from uuid import UUID
 from scrollcast.archive.catalogue import Catalogue, Indexable
 from scrollcast.archive.database import FileLock
 from scrollcast.archive.formats import SessionSource
-from scrollcast.archive.indexing import jobs_for, read_reply
+from scrollcast.archive.index import SessionIndex
+from scrollcast.archive.indexing import jobs_for, read_reply, texts_of
 from scrollcast.archive.kept import Keeper
 from scrollcast.archive.search import SearchIndex
 from scrollcast.archive.workers import MAX_WORKERS, Workers, WorkersEnded
@@ -25,11 +26,23 @@ __all__ = ["Upkeep"]
 GATHER_SECONDS: Final = 0.5
 """Changes are gathered for so long before the catalogue looks at them: an agent writes many lines a second."""
 
+LOOK_REST_SECONDS: Final = 2.0
+LOOK_AGAIN_SECONDS: Final = 10.0
+"""A file that was looked at is looked at again when it has been left alone for so long, or after so long in any case:
+what a look costs does not depend on how little was added."""
+
 REST_SECONDS: Final = 10.0
 """A session that grows is made searchable when nothing was added to it for so long."""
 
 LATEST_SECONDS: Final = 60.0
 """However much is added to it, it is made searchable again after so long."""
+
+READ_BYTES_A_SECOND: Final = 20e6
+"""About how fast a session is read whole for that, where nobody follows it."""
+
+REST_FACTOR, LATEST_FACTOR = 5, 20
+"""A large session rests for so many times as long as reading it takes, and is read again after so many times as long at
+the earliest while it grows."""
 
 SAFETY_SECONDS: Final = 600.0
 """How often everything is looked through again, should the system have told less than there was."""
@@ -46,7 +59,8 @@ class Upkeep:
     """Works in a thread of its own from `start` to `stop`.
 
     `search` gives the search index for the catalogue as it is. `found` is called when everything was looked through for
-    the first time, and `tidy` whenever that was done.
+    the first time, and `tidy` whenever that was done. `followed` gives the index of a session that grows as its file
+    does, so that what is new in it need not be read again.
     """
 
     def __init__(
@@ -56,13 +70,17 @@ class Upkeep:
         keeper: Keeper | None,
         found: Callable[[], None],
         tidy: Callable[[], None],
+        followed: Callable[[UUID], SessionIndex | None],
     ) -> None:
         self._catalogue = catalogue
         self._search = search
         self._keeper = keeper
         self._found = found
         self._tidy = tidy
+        self._followed = followed
         self._changed: set[Path] = set()
+        self._changed_at: dict[Path, float] = {}  # files that wait to be looked at
+        self._looked_at: dict[Path, float] = {}
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._workers: Workers | None = None
@@ -102,6 +120,8 @@ class Upkeep:
                 self._carefully(self._look_through)
                 next_safety = time.monotonic() + SAFETY_SECONDS
             wait = min([next_safety, *(due for due, _ in self._due.values())]) - time.monotonic()
+            if self._changed_at:
+                wait = min(wait, LOOK_REST_SECONDS)
             self._wake.wait(max(GATHER_SECONDS, wait))
             self._stopping.wait(GATHER_SECONDS)
             self._wake.clear()
@@ -132,15 +152,34 @@ class Upkeep:
     def _look_at_changes(self) -> None:
         if self._keeper is not None:
             self._keeper.catch_up()
-        paths = {self._changed.pop() for _ in range(len(self._changed))}
+        now = time.monotonic()
+        for _ in range(len(self._changed)):
+            self._changed_at[self._changed.pop()] = now
+        paths = {path for path, changed in self._changed_at.items() if self._may_be_looked_at(path, changed, now)}
         if not paths and not self._due:
             return
+        for path in paths:
+            del self._changed_at[path]
+            self._looked_at[path] = now
         touched = self._catalogue.note_changes(paths)
         self._keep(touched)
-        now = time.monotonic()
         for scroll_id in touched:
-            _, since = self._due.get(scroll_id, (0.0, now))
-            self._due[scroll_id] = (min(now + REST_SECONDS, since + LATEST_SECONDS), since)
+            self._plan(scroll_id, now)
+        self._looked_at = {path: at for path, at in self._looked_at.items() if now - at < LOOK_AGAIN_SECONDS}
+
+    def _may_be_looked_at(self, path: Path, changed: float, now: float) -> bool:
+        looked = self._looked_at.get(path)
+        return looked is None or now - looked >= LOOK_AGAIN_SECONDS or now - changed >= LOOK_REST_SECONDS
+
+    def _plan(self, scroll_id: UUID, now: float) -> None:
+        """Say when a session that changed is to be made searchable."""
+        rest, latest = REST_SECONDS, LATEST_SECONDS
+        if self._followed(scroll_id) is None:
+            with suppress(SessionNotFound, OSError):
+                seconds = self._catalogue.entry(scroll_id).source.path.stat().st_size / READ_BYTES_A_SECOND
+                rest, latest = max(rest, REST_FACTOR * seconds), max(latest, LATEST_FACTOR * seconds)
+        _, since = self._due.get(scroll_id, (0.0, now))
+        self._due[scroll_id] = (min(now + rest, since + latest), since)
 
     def _keep(self, scroll_ids: Iterable[UUID]) -> None:
         if self._keeper is None:
@@ -170,9 +209,19 @@ class Upkeep:
         now = time.monotonic()
         due = {scroll_id for scroll_id, (when, _) in self._due.items() if when <= now}
         if due:
-            self._index([session for session in self._behind() if session.source.scroll_id in due])
+            behind = [session for session in self._behind() if session.source.scroll_id in due]
+            self._index([session for session in behind if not self._extend(session)])
             for scroll_id in due:
                 del self._due[scroll_id]
+
+    def _extend(self, session: Indexable) -> bool:
+        """Make what is new in a session that is followed searchable. Whether that could be done."""
+        search, index = self._search(), self._followed(session.source.scroll_id)
+        state = search.state(session.number)
+        if index is None or state is None or not state.key:
+            return False
+        search.extend(session.number, session.key, "", texts_of(index, state.count))
+        return True
 
     def _index(self, behind: list[Indexable]) -> None:
         search = self._search()
@@ -183,10 +232,7 @@ class Upkeep:
                 return
             with Workers(1 if len(behind) <= FEW else MAX_WORKERS) as self._workers:
                 for _, reply in self._workers.run(jobs_for(search.folder, behind)):
-                    for figures in read_reply(reply):
-                        self._catalogue.learn(
-                            figures.scroll_id, figures.key, figures.count, figures.duration_ms, figures.has_errors
-                        )
+                    self._catalogue.learn_all(read_reply(reply))
                     self._carefully(self._look_at_changes)
                     if self._stopping.is_set():
                         return

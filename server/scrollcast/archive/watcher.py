@@ -12,11 +12,11 @@ from watchfiles import Change, watch
 
 __all__ = ["Watcher"]
 
-STEP_MS: Final = 10
+STEP_MS: Final = 15
 """How long a file has to be left alone before a change of it is told. It is also how often the system's notifications
 are looked at, so that a shorter step would cost more while nothing happens."""
 
-DEBOUNCE_MS: Final = 50
+DEBOUNCE_MS: Final = 25
 """When files keep changing, changes are told at least this often."""
 
 TICK_MS: Final = 1_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import errno
 import gc
 import logging
@@ -12,6 +13,8 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -33,6 +36,9 @@ SWITCH_SECONDS = 0.0005
 """How soon a thread that reads a session lets the loop run: Python's own 5 ms would make every viewer late."""
 
 PING_SECONDS = 20.0
+
+TICK_SECONDS = 1.0
+"""How often the server's clock, for the `Date` of its answers, is looked at."""
 
 
 def add_parser(verbs: Any, *, epilog: str) -> None:
@@ -169,6 +175,19 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._address = address
         self._open_browser = open_browser
+        self._stop = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Tick once a second, and not ten times, which would be most of what an idle server does."""
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), TICK_SECONDS)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop at once, not at the next tick."""
+        super().handle_exit(sig, frame)
+        self._loop.call_soon_threadsafe(self._stop.set)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer, then print the address."""

@@ -27,6 +27,8 @@ def read_line(line: Line) -> Sequence[NumberedRow | BadRecord]:
     data = line.data
     if data is None:
         return (BadRecord(line.number),)
+    if not data or data.isspace():
+        return ()
     try:
         row = decode_json(data)
     except ValueError:
@@ -36,8 +38,6 @@ def read_line(line: Line) -> Sequence[NumberedRow | BadRecord]:
 
 def _mend_line(line: Line, data: bytes) -> Sequence[NumberedRow | BadRecord]:
     """What can be had from a line that does not parse: a row between NULs, a whole row behind a truncated one."""
-    if not data.strip():
-        return ()
     if b"\0" in data:
         data = data.replace(b"\0", b"")
         if (row := decode_object(data)) is not None:
