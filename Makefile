@@ -8,7 +8,7 @@ export PYTHONPATH := $(CURDIR)/server
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types page browser bench bench-short package lock vendor demo clean
+.PHONY: help run test check lint types page browser bench bench-short fuzz fuzz-short package lock vendor demo clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ test: $(VENV)/dev.stamp node_modules/stamp  ## run every test
 	@CHROMIUM="$$(scripts/find-chromium.sh)" $(BIN)/python -m pytest $(PYTEST_ARGS)
 	@$(NPM) test
 
-check: lint types test page package bench-short  ## all that CI runs
+check: lint types test page package fuzz-short bench-short  ## all that CI runs
 
 lint: $(VENV)/dev.stamp  ## format, lint, layers
 	@$(BIN)/ruff format --check .
@@ -42,6 +42,13 @@ bench: $(VENV)/dev.stamp  ## all benchmarks: some minutes
 
 bench-short: $(VENV)/dev.stamp  ## the same with small sizes: shows that they run
 	@$(BIN)/python -m benchmarks --short
+
+fuzz: $(VENV)/dev.stamp  ## strange and hostile files through every reader: 12 minutes
+	@$(BIN)/python -m benchmarks.hostile_files
+	@$(BIN)/python -m benchmarks.fuzz_readers --seconds 600
+
+fuzz-short: $(VENV)/dev.stamp  ## 20 seconds of it, always the same files
+	@$(BIN)/python -m benchmarks.fuzz_readers --random --seconds 20
 
 package: $(VENV)/dev.stamp  ## build the wheel and try it with the checkout out of the way
 	@scripts/try-wheel.sh $(BIN)/python

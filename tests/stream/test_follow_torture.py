@@ -354,8 +354,9 @@ async def test_followers_of_a_tortured_session(kind: str, seed: int, root: Path,
             for step in range(STEPS):
                 await chance.choice(writer.steps)()
                 await asyncio.sleep(chance.random() * LONGEST_PAUSE)
-                if step % 10 == 5 and writer.path.exists():
+                if step % 10 == 5:
                     clients.append(late := await stack.enter_async_context(server.watch(scroll_id, follow=True)))
+                    await late.next()
                     reading.append(group.create_task(read_on(late)))
             await writer.append()
             meddling.cancel()

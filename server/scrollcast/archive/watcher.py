@@ -25,6 +25,9 @@ TICK_MS: Final = 1_000
 POLL_MS: Final = 1_000
 """How often everything is looked at where the system gives no notifications."""
 
+RESTART_SECONDS: Final = 1.0
+"""So long after it failed watching begins anew."""
+
 log = logging.getLogger(__name__)
 
 
@@ -77,13 +80,22 @@ class Watcher:
                 log.debug("in full", exc_info=problem)
 
     def _changes(self, places: Sequence[Path], recursive: bool) -> Iterator[set[tuple[Change, str]]]:
-        try:
-            yield from self._watch(places, recursive, polling=False)
-        except OSError as problem:  # no notifications here, or no more of them to be had
-            log.warning(
-                "files are looked at every %d s, because the system cannot tell of changes: %s", POLL_MS / 1000, problem
-            )
-            yield from self._watch(places, recursive, polling=True)
+        polling = False
+        while not self._stopping.is_set():
+            try:
+                yield from self._watch(places, recursive, polling=polling)
+                return
+            except OSError as problem:  # no notifications here, or no more of them to be had
+                log.warning(
+                    "files are looked at every %d s, because the system cannot tell of changes: %s",
+                    POLL_MS / 1000,
+                    problem,
+                )
+                polling = True
+            except RuntimeError as problem:  # the system lost its place, say where a folder went away
+                log.warning("the watching of files begins anew: %s", problem)
+            yield set()  # what changed meanwhile is nobody's to tell
+            self._stopping.wait(RESTART_SECONDS)
 
     def _watch(self, places: Sequence[Path], recursive: bool, *, polling: bool) -> Iterator[set[tuple[Change, str]]]:
         return watch(

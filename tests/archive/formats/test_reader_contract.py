@@ -214,7 +214,7 @@ def test_damaged_sessions_raise_nothing_else(tmp_path: Path, reader: FormatReade
     ):
         with suppress(ArchiveError):
             attempt()
-    if damaged.stat().st_size:
+    with suppress(ArchiveError):  # a packed file may be damaged from its beginning
         reader.claims(sniff(damaged, copy.root, damaged.stat().st_size))
 
 
