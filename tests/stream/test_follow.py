@@ -300,7 +300,7 @@ GROWING = {
 
 
 UNDOING = {GROWING["codex, paginated"], GROWING["gemini"]}
-"""In these a turn is undone by a later line: what was sent of it is no longer so."""
+"""In these a turn is undone by a later line: what was sent of it by then is no longer so."""
 
 
 @pytest.fixture
@@ -339,7 +339,7 @@ async def test_a_session_of_any_tool_that_is_written_line_by_line(
 
     assert client.log.events == whole.events == late.log.events
     assert early.log.of("end")
-    assert client.log.codes().count("archive_rewritten") == (place in UNDOING)
+    assert client.log.codes().count("archive_rewritten") <= (place in UNDOING)
 
 
 async def only_session(server: Serving) -> str:

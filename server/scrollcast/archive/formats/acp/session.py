@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final
 
 import orjson
 
 from scrollcast.archive.formats import Item
 from scrollcast.archive.formats.acp.calls import Call, Terminals
 from scrollcast.archive.formats.acp.rows import Requests, Row, block_part, read_row
+from scrollcast.archive.formats.acp.slots import CallSlot, Message, Slot
 from scrollcast.archive.formats.call_parts import text_part
 from scrollcast.archive.formats.json_values import JsonObject, decode_object, mapping, text_of
 from scrollcast.archive.storage import Line
@@ -86,74 +87,6 @@ def _display_name(value: object) -> str:
     return _field(value, "title") or _field(value, "name")
 
 
-# --------------------------------------------------------------------------------------------------------- slots
-
-
-@dataclass(slots=True)
-class _Message:
-    """A message that is being put together, or a meta event, which is complete at once."""
-
-    id: str
-    time: object
-    role: str = ""
-    parts: list[Part] = field(default_factory=list)
-    metadata: JsonObject = field(default_factory=dict)
-    kind: str = ""
-    payload: Any = None
-    message_id: str = ""
-    done: bool = True
-    repeats: bool = False
-    mark: tuple[int, int] = (0, 0)
-    texts: list[str] = field(default_factory=list)
-
-    def add(self, block: object) -> None:
-        """One more chunk. Texts are joined without anything between them."""
-        part = block_part(block)
-        if part["type"] == "text":
-            self.texts.append(part["text"])
-            return
-        self.parts += self._text()
-        self.texts.clear()
-        self.parts.append(part)
-
-    def _text(self) -> list[Part]:
-        """The texts since the last other chunk as a part, none where there are none."""
-        kind = "thinking" if self.role == "thinking" else "text"
-        return [{"type": kind, "text": "".join(self.texts)}] if self.texts else []
-
-    def content(self) -> list[Part]:
-        """What it says so far."""
-        return [*self.parts, *self._text()]
-
-    def record(self) -> Record:
-        if self.kind:
-            return Record(self.id, self.time, kind=self.kind, payload=self.payload)
-        if self.repeats:
-            payload = {"role": self.role, "content": self.content()}
-            return Record(f"meta-{self.id}", self.time, kind="repeated_message", payload=payload)
-        role = "assistant" if self.role == "thinking" else self.role
-        return Record(self.id, self.time, role, self.content(), self.metadata or None)
-
-
-@dataclass(slots=True)
-class _CallSlot:
-    """The place of a tool call, which is given when it is over."""
-
-    id: str
-    time: object
-    call: Call
-    metadata: JsonObject
-    done: bool = False
-    mark: tuple[int, int] = (0, 0)
-
-    def record(self) -> Record:
-        metadata = {**self.metadata, **self.call.call_metadata()}
-        return Record(self.id, self.time, "assistant", [self.call.call_part()], metadata or None)
-
-
-_Slot: TypeAlias = _Message | _CallSlot
-
-
 # ---------------------------------------------------------------------------------------------------- transcript
 
 
@@ -169,9 +102,9 @@ class Transcript:
         self._meta = meta
         self._requests = Requests()
         self._terminals = Terminals()
-        self._slots: deque[_Slot] = deque()
-        self._message: _Message | None = None
-        self._calls: dict[str, _CallSlot] = {}
+        self._slots: deque[Slot] = deque()
+        self._message: Message | None = None
+        self._calls: dict[str, CallSlot] = {}
         self._known: OrderedDict[str, None] = OrderedDict()  # ids of the calls that were met
         self._seen: dict[bytes, None] = {}
         self._told: dict[bytes, None] = {}  # what the session that is being loaded has told so far
@@ -193,11 +126,11 @@ class Transcript:
     def pending(self) -> Iterable[Item]:
         """What waits for later lines, as it is now."""
         for slot in tuple(self._slots):
-            record = slot.record() if slot.done or isinstance(slot, _CallSlot) else self._unfinished(slot)
+            record = slot.record() if slot.done or isinstance(slot, CallSlot) else self._unfinished(slot)
             if self._meta or not record.is_meta:
                 yield record
 
-    def _unfinished(self, message: _Message) -> Record:
+    def _unfinished(self, message: Message) -> Record:
         before, message.repeats = message.repeats, self._repeats(message)
         record = message.record()
         message.repeats = before
@@ -219,19 +152,19 @@ class Transcript:
                 records.append(record)
         return records
 
-    def _is_overdue(self, slot: _Slot) -> bool:
+    def _is_overdue(self, slot: Slot) -> bool:
         opened, size = slot.mark
         return self._opened - opened > MAX_HELD or self._bytes - size > MAX_HELD_BYTES
 
-    def _give_up(self, slot: _Slot) -> None:
+    def _give_up(self, slot: Slot) -> None:
         """Wait no longer for more of what a slot holds, if it is not complete yet."""
         if slot is self._message:
             self._close_message()
-        elif isinstance(slot, _CallSlot) and not slot.done and self._bytes - slot.mark[1] > MAX_HELD_BYTES:
+        elif isinstance(slot, CallSlot) and not slot.done and self._bytes - slot.mark[1] > MAX_HELD_BYTES:
             slot.call.forget_output()
         slot.done = True
 
-    def _open(self, slot: _Slot) -> None:
+    def _open(self, slot: Slot) -> None:
         self._opened += 1
         slot.mark = (self._opened, self._bytes)
         self._slots.append(slot)
@@ -240,11 +173,11 @@ class Transcript:
         """A meta event, whole. It counts towards the bound even where it is not wanted: messages stay the same."""
         self._opened += 1
         if self._meta:
-            self._slots.append(_Message(f"meta-{row.number}", row.time, kind=kind, payload=row.raw))
+            self._slots.append(Message(f"meta-{row.number}", row.time, kind=kind, payload=row.raw))
 
     def _say(self, row: Row, role: str, parts: Sequence[Part], **metadata: Any) -> None:
         """A message that is complete at once."""
-        self._open(_Message(f"line-{row.number}", row.time, role, list(parts), {**self._labels(), **metadata}))
+        self._open(Message(f"line-{row.number}", row.time, role, list(parts), {**self._labels(), **metadata}))
 
     def _labels(self) -> JsonObject:
         return {"inherited": True} if self._loading else {}
@@ -357,7 +290,7 @@ class Transcript:
         message = self._message
         if message is None or (message.role, message.message_id) != (role, message_id):
             self._close_message()
-            message = _Message(f"line-{row.number}", row.time, role, done=False, message_id=message_id)
+            message = Message(f"line-{row.number}", row.time, role, done=False, message_id=message_id)
             message.metadata.update({**self._labels(), **({"message_id": message_id} if message_id else {})})
             self._message = message
             self._open(message)
@@ -374,7 +307,7 @@ class Transcript:
         if not message.repeats:
             self._remember(_digest(message.role, message.content()))
 
-    def _repeats(self, message: _Message) -> bool:
+    def _repeats(self, message: Message) -> bool:
         """Whether a message was shown already: an echoed prompt, or what a loaded session tells again."""
         digest = _digest(message.role, message.content())
         if message.role == "user" and digest == self._prompt:
@@ -412,10 +345,10 @@ class Transcript:
         if slot.call.is_over:
             self._finish_call(row, slot)
 
-    def _begin_call(self, row: Row, call_id: str) -> _CallSlot:
+    def _begin_call(self, row: Row, call_id: str) -> CallSlot:
         self._close_message()
         self._prompt = b""
-        slot = _CallSlot(f"line-{row.number}", row.time, Call(call_id), self._labels())
+        slot = CallSlot(f"line-{row.number}", row.time, Call(call_id), self._labels())
         self._calls[call_id] = slot
         self._known[call_id] = None
         if len(self._known) > _MAX_SEEN:
@@ -425,7 +358,7 @@ class Transcript:
         self._open(slot)
         return slot
 
-    def _finish_call(self, row: Row, slot: _CallSlot) -> None:
+    def _finish_call(self, row: Row, slot: CallSlot) -> None:
         slot.done = True
         self._calls.pop(slot.call.call_id, None)
         self._give_result(row, slot.call)
@@ -433,7 +366,7 @@ class Transcript:
     def _give_result(self, row: Row, call: Call) -> None:
         metadata = {**self._labels(), **call.result_metadata()}
         result = call.result_part(self._terminals)
-        self._open(_Message(f"line-{row.number}-result", row.time, "tool", [result], metadata))
+        self._open(Message(f"line-{row.number}-result", row.time, "tool", [result], metadata))
 
     def _take_late_update(self, row: Row, call_id: str, fields: JsonObject) -> None:
         """More of a call that is over: a result of its own if there is one in it, unless a loaded session tells it."""
