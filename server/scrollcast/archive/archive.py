@@ -210,7 +210,9 @@ class Archive:
 
         `found` is called, in that thread, when everything was looked through for the first time.
         """
-        self._upkeep = Upkeep(self.catalogue, self.search_index, self._keeper, found, self._tidy, self._growing)
+        self._upkeep = Upkeep(
+            self.catalogue, self.search_index, self._keeper, found, self._tidy, self._growing, self._followed_files
+        )
         self.watch()
         self._upkeep.start()
 
@@ -503,6 +505,9 @@ class Archive:
             if self._watcher is None:
                 self._watcher = Watcher(self._paths, self.note_changes, self.note_rest)
                 self._watcher.start()
+
+    def _followed_files(self) -> set[str]:
+        return {path for opened in self._followed_ones() for path in opened.paths}
 
     def _growing(self, scroll_id: UUID) -> SessionIndex | None:
         """The index of a session that is read on as it grows."""

@@ -31,6 +31,10 @@ LOOK_AGAIN_SECONDS: Final = 10.0
 """A file that was looked at is looked at again when it has been left alone for so long, or after so long in any case:
 what a look costs does not depend on how little was added."""
 
+FOLLOWED_REST_SECONDS: Final = 30.0
+FOLLOWED_AGAIN_SECONDS: Final = 45.0
+"""The same for the file of a session that somebody follows: who watches it has what is new already."""
+
 REST_SECONDS: Final = 10.0
 """A session that grows is made searchable when nothing was added to it for so long."""
 
@@ -59,8 +63,9 @@ class Upkeep:
     """Works in a thread of its own from `start` to `stop`.
 
     `search` gives the search index for the catalogue as it is. `found` is called when everything was looked through for
-    the first time, and `tidy` whenever that was done. `followed` gives the index of a session that grows as its file
-    does, so that what is new in it need not be read again.
+    the first time, and `tidy` whenever that was done. `growing` gives the index of a session that grows as its file
+    does, so that what is new in it need not be read again, and `followed_files` the files of sessions that somebody
+    follows.
     """
 
     def __init__(
@@ -70,14 +75,16 @@ class Upkeep:
         keeper: Keeper | None,
         found: Callable[[], None],
         tidy: Callable[[], None],
-        followed: Callable[[UUID], SessionIndex | None],
+        growing: Callable[[UUID], SessionIndex | None],
+        followed_files: Callable[[], Collection[str]],
     ) -> None:
         self._catalogue = catalogue
         self._search = search
         self._keeper = keeper
         self._found = found
         self._tidy = tidy
-        self._followed = followed
+        self._growing = growing
+        self._followed_files = followed_files
         self._changed: set[Path] = set()
         self._changed_at: dict[Path, float] = {}  # files that wait to be looked at
         self._looked_at: dict[Path, float] = {}
@@ -155,7 +162,12 @@ class Upkeep:
         now = time.monotonic()
         for _ in range(len(self._changed)):
             self._changed_at[self._changed.pop()] = now
-        paths = {path for path, changed in self._changed_at.items() if self._may_be_looked_at(path, changed, now)}
+        followed = self._followed_files()
+        paths = {
+            path
+            for path, changed in self._changed_at.items()
+            if self._may_be_looked_at(path, changed, now, followed=str(path) in followed)
+        }
         if not paths and not self._due:
             return
         for path in paths:
@@ -165,16 +177,20 @@ class Upkeep:
         self._keep(touched)
         for scroll_id in touched:
             self._plan(scroll_id, now)
-        self._looked_at = {path: at for path, at in self._looked_at.items() if now - at < LOOK_AGAIN_SECONDS}
+        self._looked_at = {path: at for path, at in self._looked_at.items() if now - at < FOLLOWED_AGAIN_SECONDS + 1}
 
-    def _may_be_looked_at(self, path: Path, changed: float, now: float) -> bool:
+    def _may_be_looked_at(self, path: Path, changed: float, now: float, *, followed: bool) -> bool:
+        rest, again = LOOK_REST_SECONDS, LOOK_AGAIN_SECONDS
         looked = self._looked_at.get(path)
-        return looked is None or now - looked >= LOOK_AGAIN_SECONDS or now - changed >= LOOK_REST_SECONDS
+        if followed:
+            rest, again = FOLLOWED_REST_SECONDS, FOLLOWED_AGAIN_SECONDS
+            looked = self._looked_at.setdefault(path, now) if looked is None else looked
+        return looked is None or now - looked >= again or now - changed >= rest
 
     def _plan(self, scroll_id: UUID, now: float) -> None:
         """Say when a session that changed is to be made searchable."""
         rest, latest = REST_SECONDS, LATEST_SECONDS
-        if self._followed(scroll_id) is None:
+        if self._growing(scroll_id) is None:
             with suppress(SessionNotFound, OSError):
                 seconds = self._catalogue.entry(scroll_id).source.path.stat().st_size / READ_BYTES_A_SECOND
                 rest, latest = max(rest, REST_FACTOR * seconds), max(latest, LATEST_FACTOR * seconds)
@@ -216,7 +232,7 @@ class Upkeep:
 
     def _extend(self, session: Indexable) -> bool:
         """Make what is new in a session that is followed searchable. Whether that could be done."""
-        search, index = self._search(), self._followed(session.source.scroll_id)
+        search, index = self._search(), self._growing(session.source.scroll_id)
         state = search.state(session.number)
         if index is None or state is None or not state.key:
             return False
