@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -51,6 +52,9 @@ the earliest while it grows."""
 SAFETY_SECONDS: Final = 600.0
 """How often everything is looked through again, should the system have told less than there was."""
 
+RETRY_SECONDS: Final = 10.0
+"""The same when something came between, such as another server that is at it."""
+
 JUST_NOW_SECONDS: Final = 5.0
 
 FEW: Final = 32
@@ -91,6 +95,7 @@ class Upkeep:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._workers: Workers | None = None
+        self._has_left_some = False  # whether the last look ended before everything could be searched
         # When a session that changed is to be made searchable, and since when it has been waiting for that.
         self._due: dict[UUID, tuple[float, float]] = {}
         self._thread = threading.Thread(target=self._run, name="scrollcast-upkeep", daemon=True)
@@ -118,15 +123,15 @@ class Upkeep:
     def _run(self) -> None:
         self._carefully(self._catalogue.refresh)
         self._found()
-        self._carefully(self._look_through)
-        next_safety = time.monotonic() + SAFETY_SECONDS
+        next_look = -math.inf
         while not self._stopping.is_set():
+            if time.monotonic() >= next_look:
+                self._has_left_some = True
+                self._carefully(self._look_through)
+                next_look = time.monotonic() + (RETRY_SECONDS if self._has_left_some else SAFETY_SECONDS)
             self._carefully(self._look_at_changes)
             self._carefully(self._index_due)
-            if time.monotonic() >= next_safety:
-                self._carefully(self._look_through)
-                next_safety = time.monotonic() + SAFETY_SECONDS
-            wait = min([next_safety, *(due for due, _ in self._due.values())]) - time.monotonic()
+            wait = min([next_look, *(due for due, _ in self._due.values())]) - time.monotonic()
             if self._changed_at:
                 wait = min(wait, LOOK_REST_SECONDS)
             self._wake.wait(max(GATHER_SECONDS, wait))
@@ -154,7 +159,9 @@ class Upkeep:
             for session in self._catalogue.indexable():
                 self._keep_one(self._keeper, session.source)
                 self._carefully(self._look_at_changes)
-        self._index(self._behind())
+        behind = self._behind()
+        self._index(behind)
+        self._has_left_some = bool(behind) and bool(self._behind())
 
     def _look_at_changes(self) -> None:
         if self._keeper is not None:

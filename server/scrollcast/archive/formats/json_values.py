@@ -8,8 +8,9 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from scrollcast.archive.storage import decode_json, read_whole
+from scrollcast.archive.storage import Line, decode_json, read_whole
 from scrollcast.errors import ArchiveError
+from scrollcast.model import BadRecord
 
 __all__ = [
     "JsonObject",
@@ -19,6 +20,7 @@ __all__ = [
     "listed",
     "mapping",
     "read_object",
+    "row_of",
     "smallest_fields",
     "text_of",
 ]
@@ -32,10 +34,20 @@ _WITHOUT_MEASURE: Final = 1 << 62
 def decode_object(data: bytes | None) -> JsonObject | None:
     """The JSON object that some bytes are; `None` for any other value, for what is no JSON, and for no bytes."""
     try:
-        value = None if data is None else decode_json(data)
+        # Blank lines may be very many, and the decoder takes its time to refuse one.
+        value = None if not data or data.isspace() else decode_json(data)
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def row_of(line: Line) -> JsonObject | BadRecord | None:
+    """The object that a line is, `None` for a blank line; one without an end that is no object may be half-written."""
+    data = line.data
+    if data is not None and (not data or data.isspace()):
+        return None
+    row = decode_object(data)
+    return BadRecord(line.number, half_written=data is not None and not line.ended) if row is None else row
 
 
 def read_object(path: Path, root: Path, what: str = "the session's file") -> JsonObject:

@@ -15,9 +15,9 @@ from scrollcast.archive.formats.acp.calls import Call, Terminals
 from scrollcast.archive.formats.acp.rows import Requests, Row, block_part, read_row
 from scrollcast.archive.formats.acp.slots import CallSlot, Message, Slot
 from scrollcast.archive.formats.call_parts import text_part
-from scrollcast.archive.formats.json_values import JsonObject, decode_object, mapping, text_of
+from scrollcast.archive.formats.json_values import JsonObject, mapping, row_of, text_of
 from scrollcast.archive.storage import Line
-from scrollcast.model import BadRecord, Part, Record
+from scrollcast.model import Part, Record
 
 __all__ = ["Facts", "Transcript"]
 
@@ -115,11 +115,9 @@ class Transcript:
 
     def feed(self, line: Line) -> Iterable[Item]:
         """What is complete with this line, of this session."""
-        if line.data is not None and not line.data.strip():
-            return ()
-        value = decode_object(line.data)
-        if value is None:
-            return (BadRecord(line.number, half_written=not line.ended),)
+        value = row_of(line)
+        if not isinstance(value, dict):
+            return () if value is None else (value,)
         self._take(read_row(value, line.number, len(line.data or b"")))
         return self._settled()
 

@@ -8,9 +8,9 @@ from typing import Final
 
 from scrollcast.archive.formats import Item, Revised
 from scrollcast.archive.formats.call_parts import text_part
-from scrollcast.archive.formats.codex.hold import Entry, Hold, read_row
+from scrollcast.archive.formats.codex.hold import Entry, Hold
 from scrollcast.archive.formats.codex.parts import Draft, call_draft, digest, end_failed, end_output, result_draft
-from scrollcast.archive.formats.json_values import JsonObject, text_of
+from scrollcast.archive.formats.json_values import JsonObject, row_of, text_of
 from scrollcast.archive.storage import Line
 from scrollcast.model import BadRecord, Part, Record
 
@@ -72,7 +72,7 @@ class ExecStream:
 
     def feed(self, line: Line) -> list[Item | Revised]:
         """The records that are complete with this line."""
-        row = read_row(line)
+        row = row_of(line)
         if isinstance(row, BadRecord):
             self._hold.push(Entry(line.number, hidden=row))
         elif row is not None:

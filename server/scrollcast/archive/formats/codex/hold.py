@@ -9,11 +9,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 from scrollcast.archive.formats import Item
 from scrollcast.archive.formats.codex.parts import Draft
-from scrollcast.archive.formats.json_values import JsonObject
-from scrollcast.archive.storage import Line, decode_json
-from scrollcast.model import BadRecord, Record
+from scrollcast.model import Record
 
-__all__ = ["MAX_TWIN_LINES", "Entry", "Hold", "Side", "Twins", "Wait", "read_row"]
+__all__ = ["MAX_TWIN_LINES", "Entry", "Hold", "Side", "Twins", "Wait"]
 
 MAX_HELD_LINES: Final = 32
 """A line waits for so many later ones at most. Twins stand a few lines apart; older versions wrote all events of an
@@ -32,20 +30,6 @@ Wait: TypeAlias = Literal["", "user", "agent", "reasoning", "tool", "compaction"
 
 Side: TypeAlias = Literal["item", "event", "completed", "plan"]
 """The places where one thing may be written: a response item, an event, a completed item, the plan in an answer."""
-
-
-def read_row(line: Line) -> JsonObject | BadRecord | None:
-    """The object that a line is; `None` for a blank one."""
-    data = line.data
-    if data is None:
-        return BadRecord(line.number)
-    if not data.strip():
-        return None
-    try:
-        row = decode_json(data)
-    except ValueError:
-        return BadRecord(line.number, half_written=not line.ended)
-    return row if isinstance(row, dict) else BadRecord(line.number)
 
 
 # --------------------------------------------------------------------------------------------------------- hold

@@ -14,7 +14,7 @@ from typing import Any, Final
 from scrollcast.archive.formats import Item, Revised
 from scrollcast.archive.formats.call_parts import text_part
 from scrollcast.archive.formats.codex.calls import Calls
-from scrollcast.archive.formats.codex.hold import Entry, Hold, Side, Twins, read_row
+from scrollcast.archive.formats.codex.hold import Entry, Hold, Side, Twins
 from scrollcast.archive.formats.codex.parts import (
     CALL_TYPES,
     OUTPUT_TYPES,
@@ -29,7 +29,7 @@ from scrollcast.archive.formats.codex.parts import (
     spoken_digests,
 )
 from scrollcast.archive.formats.codex.rows import Header, read_header, turn_begun, unwrap
-from scrollcast.archive.formats.json_values import JsonObject, text_of
+from scrollcast.archive.formats.json_values import JsonObject, row_of, text_of
 from scrollcast.archive.storage import Line
 from scrollcast.model import BadRecord, MarkerKind, Record
 
@@ -108,7 +108,7 @@ class Rollout:
 
     def feed(self, line: Line) -> list[Item | Revised]:
         """The records that are complete with this line."""
-        row = read_row(line)
+        row = row_of(line)
         if isinstance(row, BadRecord):
             self._hold.push(Entry(line.number, hidden=row))
         elif row is not None:

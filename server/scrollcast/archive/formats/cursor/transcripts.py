@@ -11,7 +11,7 @@ from scrollcast.archive.formats import Item
 from scrollcast.archive.formats.call_parts import text_part
 from scrollcast.archive.formats.cursor.calls import Calls, call_markers, image_of, output_parts
 from scrollcast.archive.formats.cursor.wording import REDACTED, is_open_query, read_prompt, without_redacted
-from scrollcast.archive.formats.json_values import JsonObject, decode_object, listed, mapping, text_of
+from scrollcast.archive.formats.json_values import JsonObject, listed, mapping, row_of, text_of
 from scrollcast.archive.storage import Line
 from scrollcast.model import BadRecord, Part, Record
 
@@ -33,12 +33,9 @@ class RowDecoder:
 
     def feed(self, line: Line) -> Iterable[Item]:
         """The records of one row: results before what is said beside them."""
-        data = line.data
-        if data is not None and not data.strip():
-            return ()
-        row = decode_object(data)
-        if row is None:
-            return (BadRecord(line.number, half_written=data is not None and not line.ended),)
+        row = row_of(line)
+        if not isinstance(row, dict):
+            return () if row is None else (row,)
         record_id = f"row-{line.number}"
         match row:
             case {"role": str(role)} if role:

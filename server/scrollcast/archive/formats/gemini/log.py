@@ -16,9 +16,9 @@ import orjson
 from scrollcast.archive.formats import Item, Revised
 from scrollcast.archive.formats.gemini.messages import Labels, Talk
 from scrollcast.archive.formats.gemini.parts import MESSAGE_TYPES, is_response_only, kind_of, plain_text
-from scrollcast.archive.formats.json_values import JsonObject, decode_object, json_size, text_of
+from scrollcast.archive.formats.json_values import JsonObject, json_size, row_of, text_of
 from scrollcast.archive.storage import Line
-from scrollcast.model import BadRecord, Record
+from scrollcast.model import Record
 
 __all__ = ["Log", "LogDecoder", "patch_of"]
 
@@ -260,12 +260,9 @@ class LogDecoder:
 
     def feed(self, line: Line) -> Iterable[Item | Revised]:
         """The records that are settled by this line."""
-        data = line.data
-        if data is not None and not data.strip():
-            return ()
-        row = decode_object(data)
-        if row is None:
-            return (BadRecord(line.number, half_written=data is not None and not line.ended),)
+        row = row_of(line)
+        if not isinstance(row, dict):
+            return () if row is None else (row,)
         items: list[Item | Revised] = []
         for entry, its_row in self._take(line, row, items):
             if not is_response_only(its_row):

@@ -1,6 +1,6 @@
 """Gemini CLI sessions: `~/.gemini/tmp/<project>/chats/session-<time>-<id>.jsonl`, and `.json` before version 0.40.
 
-The JSONL is a log of changes (`_gemini_log`); the older shape is one document with a list of messages. Documents that
+The JSONL is a log of changes (`log`); the older shape is one document with a list of messages. Documents that
 hold `history`, `role`, `parts` or `ts` in place of the usual names are read too (`docs/formats.md`, Gemini CLI).
 """
 

@@ -16,7 +16,7 @@ from typing import Final
 from scrollcast.archive.formats import Decoder, FormatReader, Item, SessionSource, SniffedFile, decode
 from scrollcast.archive.formats.edge_lines import extent_of_lines
 from scrollcast.archive.formats.facts import Extent, project_of, trim_title
-from scrollcast.archive.formats.json_values import JsonObject, decode_object, text_of
+from scrollcast.archive.formats.json_values import JsonObject, decode_object, row_of, text_of
 from scrollcast.archive.formats.openai_chat.documents import Document, holds_conversation, model_of, peek_document
 from scrollcast.archive.formats.openai_chat.messages import Talk, content_parts, is_message
 from scrollcast.archive.formats.openai_chat.openhands import (
@@ -41,7 +41,7 @@ from scrollcast.archive.storage import (
 )
 from scrollcast.archive.timestamps import format_instant, parse_instant
 from scrollcast.errors import ArchiveError
-from scrollcast.model import BadRecord, Record, Session, derive_scroll_id
+from scrollcast.model import Record, Session, derive_scroll_id
 
 __all__ = ["OpenAiChatReader"]
 
@@ -213,11 +213,9 @@ class _LineDecoder:
         self.model = ""
 
     def feed(self, line: Line) -> Iterable[Item]:
-        if line.data is not None and not line.data.strip():
-            return ()
-        row = None if line.data is None else decode_object(line.data)
-        if row is None:
-            return (BadRecord(line.number, half_written=not line.ended),)
+        row = row_of(line)
+        if not isinstance(row, dict):
+            return () if row is None else (row,)
         return self._records(row, f"line-{line.number}")
 
     def pending(self) -> Iterable[Item]:

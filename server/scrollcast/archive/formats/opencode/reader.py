@@ -1,7 +1,7 @@
 """OpenCode sessions: its database, the tree of files before it, exports, and the stream of `opencode run`.
 
 `docs/formats.md`, OpenCode. Whatever the store, a session is a list of messages with parts, each part with times of
-its own (`_opencode_messages`).
+its own (`messages`).
 """
 
 from __future__ import annotations

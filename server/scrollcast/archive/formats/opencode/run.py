@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Final
 
 from scrollcast.archive.formats import Item
-from scrollcast.archive.formats.json_values import JsonObject, decode_object, mapping, text_of
+from scrollcast.archive.formats.json_values import JsonObject, mapping, row_of, text_of
 from scrollcast.archive.formats.opencode.messages import RecordIds, error_draft, usage_of
 from scrollcast.archive.formats.opencode.parts import Draft, file_part, thought_or_text, time_of, tool_drafts
 from scrollcast.archive.storage import Line
-from scrollcast.model import BadRecord, Record
+from scrollcast.model import Record
 
 __all__ = ["RunDecoder", "is_run_row"]
 
@@ -34,12 +34,9 @@ class RunDecoder:
 
     def feed(self, line: Line) -> Iterable[Item]:
         """What was held back, and what needs not be."""
-        data = line.data
-        if data is not None and not data.strip():
-            return ()
-        row = decode_object(data)
-        if row is None:
-            return (BadRecord(line.number, half_written=data is not None and not line.ended),)
+        row = row_of(line)
+        if not isinstance(row, dict):
+            return () if row is None else (row,)
         given: list[Item] = [*self._held]
         self._held = []
         return self._take(row, line.number, given)
