@@ -159,9 +159,8 @@ class Upkeep:
             for session in self._catalogue.indexable():
                 self._keep_one(self._keeper, session.source)
                 self._carefully(self._look_at_changes)
-        behind = self._behind()
-        self._index(behind)
-        self._has_left_some = bool(behind) and bool(self._behind())
+        self._index(self._left_behind())
+        self._has_left_some = bool(self._left_behind())
 
     def _look_at_changes(self) -> None:
         if self._keeper is not None:
@@ -227,6 +226,10 @@ class Upkeep:
             for session in self._catalogue.indexable()
             if session.number not in states or states[session.number].key != session.key
         ]
+
+    def _left_behind(self) -> list[Indexable]:
+        """Those of them that do not wait for their time."""
+        return [session for session in self._behind() if session.source.scroll_id not in self._due]
 
     def _index_due(self) -> None:
         now = time.monotonic()
