@@ -16,7 +16,7 @@ import orjson
 from scrollcast.archive.timestamps import Instant, format_instant, parse_instant, to_rfc3339
 from scrollcast.model import BadRecord, MarkerKind, Part, Record, Session, wire_role
 
-__all__ = ["EncodedEvent", "EventEncoder", "RecordTimer", "SessionClock", "TimedRecord", "time_records"]
+__all__ = ["EPOCH_START", "EncodedEvent", "EventEncoder", "RecordTimer", "SessionClock", "TimedRecord", "time_records"]
 
 _LABEL_CHARACTERS: Final = 80
 """A marker's label is a hint beside a seek bar, not a text to read."""
@@ -46,6 +46,9 @@ class EncodedEvent:
     is_tool: bool
     markers: tuple[tuple[MarkerKind, str], ...]
 
+
+EPOCH_START: Final = "1970-01-01T00:00:00Z"
+"""The `created_at` of a record where nothing tells the time."""
 
 READING_CHARACTERS_A_SECOND: Final = 25
 """How fast prose is read: some 240 words a minute (Brysbaert 2019, a mean over 190 studies)."""

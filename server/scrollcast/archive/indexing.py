@@ -10,15 +10,14 @@ from uuid import UUID
 import orjson
 
 from scrollcast.archive.catalogue import Figures, Indexable
-from scrollcast.archive.encoding import TimedRecord, time_records
+from scrollcast.archive.encoding import TimedRecord
 from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.formats.readers import READERS_BY_NAME
 from scrollcast.archive.index import SessionIndex
-from scrollcast.archive.intake import EPOCH_START
 from scrollcast.archive.search import SearchBatch, SearchIndex
-from scrollcast.archive.searchable import EventText, event_texts, searchable
+from scrollcast.archive.searchable import EventText, index_text, searchable
 from scrollcast.errors import ArchiveError
-from scrollcast.model import BadRecord, Record
+from scrollcast.model import Record
 
 __all__ = ["index_job", "jobs_for", "read_reply", "texts_of"]
 
@@ -69,23 +68,30 @@ def _index(batch: SearchBatch, number: int, key: str, *place: str) -> Sequence[A
     noted = _Noted()
     try:
         session = source.reader.summarise(source)
-        records = source.reader.records(source, meta=False)
-        timed = time_records(records, session.created_at or EPOCH_START, synthetic=session.timing == "synthetic")
-        count = batch.replace(number, key, "", _with_title(session.title, event_texts(noted.watch(timed))))
+        count = index_text(_Titled(batch, session.title), source, session, number, key, note=noted.take)
     except ArchiveError:  # the catalogue says so too
         batch.replace(number, key, "", ())
         return None
     return [scroll_id, key, count, noted.t_ms, noted.has_errors]
 
 
-def _with_title(title: str, texts: Iterator[EventText]) -> Iterator[EventText]:
-    """A session is found by its title too, which leads to its first event."""
-    first = next(texts, None)
-    if first is not None:
-        if title:
-            yield EventText(first.seq, first.t_ms, TITLE_KIND, title)
-        yield first
-    yield from texts
+class _Titled:
+    """Puts a session's title before its texts: it is found by that too, which leads to its first event."""
+
+    def __init__(self, batch: SearchBatch, title: str) -> None:
+        self._batch = batch
+        self._title = title
+
+    def replace(self, number: int, key: str, epoch: str, texts: Iterable[EventText]) -> int:
+        return self._batch.replace(number, key, epoch, self._with_title(iter(texts)))
+
+    def _with_title(self, texts: Iterator[EventText]) -> Iterator[EventText]:
+        first = next(texts, None)
+        if first is not None:
+            if self._title:
+                yield EventText(first.seq, first.t_ms, TITLE_KIND, self._title)
+            yield first
+        yield from texts
 
 
 def texts_of(index: SessionIndex, since: int) -> Iterator[EventText]:
@@ -104,9 +110,6 @@ class _Noted:
         self.t_ms = 0
         self.has_errors = False
 
-    def watch(self, items: Iterable[TimedRecord | BadRecord]) -> Iterator[TimedRecord]:
-        for item in items:
-            if isinstance(item, TimedRecord):
-                self.t_ms = item.t_ms
-                self.has_errors = self.has_errors or any(part.get("is_error") for part in item.record.content)
-                yield item
+    def take(self, timed: TimedRecord) -> None:
+        self.t_ms = timed.t_ms
+        self.has_errors = self.has_errors or any(part.get("is_error") for part in timed.record.content)

@@ -8,7 +8,7 @@ from heapq import merge
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from scrollcast.archive.encoding import RecordTimer, SessionClock, TimedRecord
+from scrollcast.archive.encoding import EPOCH_START, RecordTimer, SessionClock, TimedRecord
 from scrollcast.archive.formats import Decoder, Item, Revised, SessionSource
 from scrollcast.archive.growing_file import GrowingFile
 from scrollcast.archive.storage import Line
@@ -17,9 +17,6 @@ from scrollcast.model import BadRecord, Record, Session
 __all__ = ["Intake", "TimedItem", "open_intake"]
 
 TimedItem: TypeAlias = TimedRecord | BadRecord | Revised
-
-EPOCH_START = "1970-01-01T00:00:00Z"
-"""The `created_at` of a record where nothing tells the time."""
 
 
 class Intake(Protocol):

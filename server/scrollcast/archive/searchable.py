@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from scrollcast.archive.encoding import EventEncoder, TimedRecord, time_records
+from scrollcast.archive.encoding import EPOCH_START, EventEncoder, TimedRecord, time_records
 from scrollcast.archive.formats import SessionSource
 from scrollcast.errors import ArchiveError
 from scrollcast.model import Part, Record, Session
@@ -17,9 +17,6 @@ __all__ = ["MAX_EVENT_CHARACTERS", "EventText", "TextIndex", "event_texts", "ind
 
 MAX_EVENT_CHARACTERS: Final = 1 << 20
 """What lies beyond the first Mi of an event's characters is not searched: it is a file or a log that a tool printed."""
-
-FALLBACK_CREATED_AT: Final = "1970-01-01T00:00:00Z"
-"""As for the player: where a session says nothing of its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +38,19 @@ class TextIndex(Protocol):
 
 
 def index_text(
-    index: TextIndex, source: SessionSource, session: Session, number: int, key: str, epoch: str = ""
+    index: TextIndex,
+    source: SessionSource,
+    session: Session,
+    number: int,
+    key: str,
+    epoch: str = "",
+    note: Callable[[TimedRecord], object] = lambda _timed: None,
 ) -> int:
     """Read a session and make its texts findable, numbered and timed as the player numbers and times its events.
 
     `session` is what the reader's summary says of the files as they are; `key` and `epoch` are kept with it
-    (`SearchIndex.state`). Only what is not as it was indexed before is written. Gives the number of events. Blocks, and
-    needs nothing that a helper process does not have.
+    (`SearchIndex.state`), and `note` is called with each record on the way. Only what is not as it was indexed before
+    is written. Gives the number of events. Blocks, and needs nothing that a helper process does not have.
 
     Raises:
         ArchiveError: the session cannot be read or decoded, or the index cannot be written.
@@ -55,12 +58,19 @@ def index_text(
     try:
         records = source.reader.records(source, meta=False)
         synthetic = session.timing == "synthetic"
-        timed = time_records(records, session.created_at or FALLBACK_CREATED_AT, synthetic=synthetic)
-        return index.replace(number, key, epoch, event_texts(timed))
+        timed = time_records(records, session.created_at or EPOCH_START, synthetic=synthetic)
+        return index.replace(number, key, epoch, event_texts(_noting(timed, note)))
     except ArchiveError:
         raise
     except Exception as problem:  # a defect of a reader leaves one session out, not all that come after it
         raise ArchiveError("the session could not be decoded", repr(problem)) from problem
+
+
+def _noting(items: Iterable[object], note: Callable[[TimedRecord], object]) -> Iterator[object]:
+    for item in items:
+        if isinstance(item, TimedRecord):
+            note(item)
+        yield item
 
 
 def event_texts(items: Iterable[object]) -> Iterator[EventText]:
