@@ -77,9 +77,15 @@ export class FilterBar {
 
   /** @param {Filters} filters  shown from now on, and not told to anybody */
   show(filters) {
+    clearTimeout(this.#typing);
+    if (this.#search.value.trim() !== filters.q) this.#search.value = filters.q;
     this.#filters = filters;
-    const { q, agent, project, model, days, after, before, errors, live, sort } = filters;
-    if (this.#search.value.trim() !== q) this.#search.value = q;
+    this.#draw();
+  }
+
+  /** All but the words looked for: somebody may be typing them, ahead of what was asked for. */
+  #draw() {
+    const { agent, project, model, days, after, before, errors, live, sort } = this.#filters;
     this.#agent.show(agent);
     this.#project.show(project);
     this.#model.show(model);
@@ -91,7 +97,7 @@ export class FilterBar {
     setAttribute(this.#errors, 'aria-pressed', errors);
     setAttribute(this.#live, 'aria-pressed', live);
     this.#sort.show(sort);
-    const narrowed = countFilters(filters);
+    const narrowed = countFilters(this.#filters);
     this.#clear.hidden = narrowed === 0;
     replaceChildren(this.#open, 'Filters', narrowed > 0 && el('span', { class: 'count', text: String(narrowed) }));
   }
@@ -101,7 +107,7 @@ export class FilterBar {
     this.#agent.offer(agents.map(named));
     this.#project.offer(projects.map(named));
     this.#model.offer(models.map(named));
-    this.show(this.#filters);
+    this.#draw();
   }
 
   focus() {
@@ -112,7 +118,7 @@ export class FilterBar {
   /** All but the words looked for: those one sees, and takes out by hand. */
   #reset() {
     this.#search.focus();
-    this.#set({ ...parseFilters(''), q: this.#filters.q, sort: this.#filters.sort });
+    this.#set({ ...parseFilters(''), sort: this.#filters.sort });
   }
 
   #typed() {
@@ -121,9 +127,7 @@ export class FilterBar {
   }
 
   #type() {
-    clearTimeout(this.#typing);
-    const q = this.#search.value.trim();
-    if (q !== this.#filters.q) this.#set({ q });
+    if (this.#search.value.trim() !== this.#filters.q) this.#set({});
   }
 
   /** @param {string} value */
@@ -141,9 +145,11 @@ export class FilterBar {
     setAttribute(this.#open, 'aria-expanded', open);
   }
 
-  /** @param {Partial<Filters>} change */
+  /** @param {Omit<Partial<Filters>, 'q'>} change  the words looked for are those in the box, typed a moment ago or not */
   #set(change) {
-    this.show({ ...this.#filters, ...change });
+    clearTimeout(this.#typing);
+    this.#filters = { ...this.#filters, ...change, q: this.#search.value.trim() };
+    this.#draw();
     this.#changed(this.#filters);
   }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any, Final
@@ -16,6 +17,19 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 LIST: Final = re.compile(r"/api/sessions\?(?!parent)")
 """What the list asks for."""
+
+
+KEEP_TYPING: Final = """() => {
+  const box = document.querySelector('input[type=search]');
+  let letters = 0;
+  const type = () => {
+    box.value += 'lunch'[letters++];
+    box.dispatchEvent(new InputEvent('input', { bubbles: true }));
+    if (letters < 5) setTimeout(type, 100);
+  };
+  type();
+}"""
+"""A hand that types steadily, whatever comes in between; faster than the page asks."""
 
 
 async def answering(page: Page, change: dict[str, Any]) -> None:
@@ -54,6 +68,26 @@ async def test_what_was_said_is_found_and_opens_there(viewer: Viewer) -> None:
     await expect(viewer.page.locator(".find-strip")).to_contain_text("1 of 1")
     await viewer.page.go_back()
     await expect(viewer.page.get_by_role("searchbox")).to_have_value("lunch")
+    await expect(viewer.page.locator(".row-title")).to_have_text(["Gapped"])
+
+
+async def test_what_is_being_typed_stays_when_the_menus_are_filled(viewer: Viewer) -> None:
+    """The choices of the filters may arrive between two letters."""
+    typed = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await typed.wait()
+        await route.continue_()
+
+    await viewer.page.route("**/api/facets", late)
+    await viewer.page.goto(f"{viewer.url}/")
+    box = viewer.page.get_by_role("searchbox")
+    await box.focus()
+    async with viewer.page.expect_response("**/api/facets"):
+        await viewer.page.evaluate(KEEP_TYPING)
+        typed.set()
+    await expect(viewer.page.get_by_label("Agent").locator("option")).not_to_have_count(1)
+    await expect(box).to_have_value("lunch")
     await expect(viewer.page.locator(".row-title")).to_have_text(["Gapped"])
 
 
