@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 from blockbuster import blockbuster_ctx
+from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).parent
 WATCHED = tuple(TESTS / name for name in ("stream", "web"))
 """Where a call of ours that blocks the event loop fails the test."""
+
+# What a loaded machine takes its time for is no defect.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)

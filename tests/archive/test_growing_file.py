@@ -7,7 +7,7 @@ from random import Random
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scrollcast.archive.growing_file import ANCHOR_BYTES, BLOCK_BYTES, FREE_CHECK_BYTES, GrowingFile
@@ -96,7 +96,6 @@ def test_a_half_written_line_waits_for_its_end(file: GrowingFile, path: Path) ->
     assert (tail.number, tail.data) == (4, b"fo")
 
 
-@settings(deadline=None)
 @given(pieces=st.lists(st.binary(max_size=12).map(lambda data: data.replace(b"x", b"\n")), max_size=12))
 def test_however_it_is_written_it_reads_the_same(tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]) -> None:
     """The lines that came one after the other, and the tail, are those of the file read at once."""

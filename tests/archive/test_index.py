@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from archives import SCROLL_ID, ScriptedReader, records, scripted_source
@@ -85,7 +85,6 @@ async def test_file_that_ends_too_early_is_an_archive_error(tmp_path: Path) -> N
         await index.read(0, 5)
 
 
-@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(0, 30), min_size=1, max_size=12), limit=st.integers(0, 3000), start=st.integers(0, 11)
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import growing
@@ -145,7 +145,6 @@ def test_a_half_written_line_is_no_bad_record(intake: Intake, folder: Path) -> N
     assert (half, whole, again) == (([], True), (["m2"], False), ([], True))
 
 
-@settings(deadline=None)
 @given(cuts=st.lists(st.tuples(st.integers(1, 400), st.booleans()), max_size=8))
 def test_however_it_grows_the_records_are_those_of_the_file(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[tuple[int, bool]]

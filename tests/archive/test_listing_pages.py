@@ -55,7 +55,7 @@ FILTERS = st.fixed_dictionaries(
     },
 )
 
-database = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+database = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

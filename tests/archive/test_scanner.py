@@ -98,7 +98,7 @@ def test_a_file_that_may_not_be_opened(tmp_path: Path, root: Path) -> None:
     assert str(tmp_path) not in finding.why
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=200)
 @given(content=st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
 def test_whatever_stands_in_a_file_is_no_error(root: Path, content: bytes) -> None:
     """And what is told of it can be shown."""

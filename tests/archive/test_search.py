@@ -217,7 +217,7 @@ def holds(texts: Iterable[str], term: Term) -> bool:
 
 
 @pytest.mark.usefixtures("small")
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(
     sessions=st.lists(st.lists(TEXT, max_size=8), min_size=1, max_size=3),
     wanted=st.lists(TEXT.filter(lambda text: text.strip(" _\n.—🙂")), min_size=1, max_size=2),
@@ -262,7 +262,7 @@ def test_replaced_session_is_as_new(index: SearchIndex, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small")
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(st.one_of(st.sampled_from(["", "word", "tide " * 20]), st.text(max_size=40)), max_size=20),
     cuts=st.lists(st.integers(0, 20), max_size=4),

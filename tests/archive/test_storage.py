@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scrollcast.archive import storage
@@ -72,7 +72,6 @@ def test_lines_end_at_line_feeds_only(
 @given(
     content=st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r", b"\xef\xbb\xbf", b"\xff"]), max_size=40).map(b"".join)
 )
-@settings(deadline=None)
 def test_lines_are_the_bytes_split_at_line_feeds(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     """Wherever the chunks are cut, the lines are those of the whole content."""
     path = tmp_path_factory.getbasetemp() / "split.jsonl"
@@ -384,7 +383,6 @@ JSON_VALUES = st.recursive(
 
 
 @given(value=JSON_VALUES)
-@settings(deadline=None)
 def test_whatever_python_writes_can_be_sent_on(value: object) -> None:
     """What another tool's `json` wrote, with surrogates and numbers of any size, can be encoded again."""
     decoded = decode_json(json.dumps(value).encode())
@@ -393,7 +391,6 @@ def test_whatever_python_writes_can_be_sent_on(value: object) -> None:
 
 
 @given(text=st.binary(max_size=60) | st.text('{}[]",:\\ud8ac019eE+-.NaInfity \ufffd', max_size=40).map(str.encode))
-@settings(deadline=None)
 def test_any_bytes_are_decoded_or_refused(text: bytes) -> None:
     """Bytes that are decoded can be encoded again; others are a `ValueError` and nothing else."""
     try:

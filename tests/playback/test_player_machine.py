@@ -554,4 +554,4 @@ class PlayerMachine(RuleBasedStateMachine):
 
 
 TestPlayer: Any = PlayerMachine.TestCase
-TestPlayer.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+TestPlayer.settings = settings(max_examples=200, stateful_step_count=30)

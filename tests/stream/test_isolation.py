@@ -19,6 +19,7 @@ from websockets.uri import parse_uri
 
 from archives import SCROLL_ID, write_session
 from scrollcast.settings import Settings
+from scrollcast.stream.session_stream import RUN_BYTES
 from scrollcast.web import text_frames
 from serving import Serving, ids, serving, talk, until
 
@@ -127,11 +128,11 @@ async def until_stuck(server: Serving) -> None:
 # ------------------------------------------------------------------------------------------------- a slow client
 
 
-@pytest.mark.parametrize(("query", "bound"), [({}, 64 << 10), ({"batch": 1 << 20}, 1 << 20)])
+@pytest.mark.parametrize(("query", "bound"), [({}, RUN_BYTES), ({"batch": 1 << 20}, 1 << 20)])
 async def test_a_client_that_stops_reading_costs_a_bounded_buffer(
     server: Serving, query: dict[str, Any], bound: int
 ) -> None:
-    """No more than the transport's mark and one message waits for it, and the process does not grow."""
+    """No more than the transport's mark and one run of messages waits for it, and the process does not grow."""
     before = psutil.Process().memory_info().rss
     async with RawClient(server, LARGE_ID, **query):
         await until_stuck(server)

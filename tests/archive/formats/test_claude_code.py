@@ -908,9 +908,7 @@ ROWS = st.one_of(
 )
 
 
-@settings(
-    max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(ROWS, max_size=8))
 def test_no_row_is_lost(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     """Whatever a row holds, it becomes one record or repeats an earlier one, and the summary agrees."""
@@ -933,9 +931,7 @@ def mutations(data: bytes) -> st.SearchStrategy[bytes]:
     return st.builds(lambda a, b, piece: data[: min(a, b)] + piece + data[max(a, b) :], places, places, pieces)
 
 
-@settings(
-    max_examples=200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(data=mutations(b"".join((FIXTURES / f"{n}.jsonl").read_bytes() for n in ("streamed_additive", "tool_errors"))))
 def test_damage_is_counted(tmp_path: Path, data: bytes) -> None:
     """A damaged file is read to its end: every line that holds something is a record, a repeat or a bad record."""

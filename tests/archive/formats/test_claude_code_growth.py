@@ -183,7 +183,7 @@ GROWN = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(GROWN | st.integers(0, 3), max_size=9), cut=st.integers(0, 9))
 def test_what_was_given_stays(write: Write, rows: list[Row | int], cut: int) -> None:
     """However a tree grows, rows given earlier stay as they are, or a revision is told; the next reading tells none."""

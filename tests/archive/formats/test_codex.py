@@ -518,7 +518,7 @@ turn = st.tuples(words, st.lists(words, max_size=3))
 
 
 @given(st.lists(turn, min_size=1, max_size=5), st.randoms(use_true_random=False))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_twins_are_shown_once_in_either_order(turns: list[tuple[str, list[str]]], random: Any) -> None:
     """Whatever is said is shown once, however often the same words come, and whichever twin stands first."""
     rows, expected = [header()], []

@@ -187,9 +187,7 @@ def test_reading_that_stops_holds_no_file(source: SessionSource, open_files: Cal
 # -------------------------------------------------------------------------------------------------------- damage
 
 every_reader = pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
-examples = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+examples = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @every_reader
