@@ -1,0 +1,87 @@
+/**
+ * Puts a player together, for whoever shows one: the page, a frame in somebody else's page, a file without a server.
+ *
+ * @import { Api } from './api.js'
+ * @import { Moment } from './deep-link.js'
+ * @import { Ports, SocketLike, Wish } from './session-client.js'
+ * @import { Settings } from './settings.js'
+ */
+
+import { parseMoment } from './deep-link.js';
+import { END_MS, PlayerStore } from './player-store.js';
+import { SessionClient } from './session-client.js';
+import { Player } from './views/player.js';
+
+/** A hidden tab gets no frames, but playback goes on. */
+const HIDDEN_FRAME_MS = 100;
+
+/**
+ * @typedef {Object} World  what a player needs of its surroundings
+ * @property {Api} api
+ * @property {Ports} ports
+ * @property {Settings} settings
+ * @property {Moment} [moment]  where to begin and how; what the address says when left out
+ */
+
+/** A browser's clock, chance, and sockets to the server that the page came from. @type {Ports} */
+export const browserPorts = {
+  open: (path, protocol) => {
+    const url = new URL(path, location.href);
+    url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
+    return /** @type {SocketLike} */ (new WebSocket(url, protocol));
+  },
+  clock: {
+    now: () => performance.now(),
+    after: (ms, action) => {
+      const timer = setTimeout(action, ms);
+      return () => clearTimeout(timer);
+    },
+  },
+  random: Math.random,
+};
+
+/** Where choices are kept; `null` where the browser does not allow it. */
+export function storageOrNull() {
+  try {
+    return window.localStorage;
+  } catch {
+    return null; // a browser may refuse even to say
+  }
+}
+
+/**
+ * A player of a session, connected, whose `node` is to be put in place.
+ *
+ * @param {string} scrollId
+ * @param {World} world
+ * @returns {Player}
+ */
+export function openPlayer(scrollId, { api, ports, settings, moment = parseMoment(location.hash) }) {
+  const store = new PlayerStore(scrollId, wishOf(settings, moment), {
+    api,
+    connect: (wish, delegate) => new SessionClient(scrollId, wish, ports, delegate),
+    now: ports.clock.now,
+    soon: (action) => void (document.hidden ? setTimeout(action, HIDDEN_FRAME_MS) : requestAnimationFrame(action)),
+  });
+  const player = new Player(scrollId, store, settings, api, ports.clock);
+  store.open();
+  return player;
+}
+
+/**
+ * @param {Settings} kept
+ * @param {Moment} moment
+ * @returns {Wish}
+ */
+function wishOf(kept, moment) {
+  const speed = moment.speed ?? kept.speed;
+  const idle = moment.idle === 'off' ? null : (moment.idle ?? kept.idle);
+  return {
+    startMs: moment.live ? END_MS : (moment.tMs ?? 0),
+    startSeq: moment.seq,
+    mode: speed === 'max' ? 'fast' : 'realtime',
+    speed: speed === 'max' ? 1 : speed,
+    idle,
+    paused: moment.seq !== null, // who comes to an event comes to read it
+  };
+}
