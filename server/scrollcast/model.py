@@ -6,8 +6,8 @@ that this version does not know survives. Its shapes are the part types of `docs
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Final, Literal, TypeAlias
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -57,25 +57,37 @@ def wire_role(archived_role: str) -> Role:
 _TEXT: Final = (str,)
 _OPTIONAL_TEXT: Final = (str, type(None))
 
-# Fields that a part of a known type must have, with the JSON types each may be of.
-_REQUIRED: Final[Mapping[str, Mapping[str, tuple[type, ...]]]] = {
-    "text": {"text": _TEXT},
-    "thinking": {"text": _TEXT},
-    "code": {"text": _TEXT},
-    "tool_call": {"call_id": _OPTIONAL_TEXT, "name": _TEXT},
-    "tool_result": {"call_id": _OPTIONAL_TEXT, "output": (list,), "is_error": (bool,)},
-    "image": {"mime_type": _TEXT},
-    "resource": {"uri": _TEXT},
-    "plan": {"entries": (list,)},
-    "unknown": {},
-}
+_MISSING: Final = object()
+"""Of no JSON type: what stands for a field that must be there and is not."""
 
-# Fields that may be left out, but not be of another type.
-_OPTIONAL: Final[Mapping[str, Mapping[str, tuple[type, ...]]]] = {
-    "code": {"language": _OPTIONAL_TEXT},
-    "tool_call": {"kind": _OPTIONAL_TEXT, "title": _OPTIONAL_TEXT},
-    "image": {"data": _OPTIONAL_TEXT, "uri": _OPTIONAL_TEXT},
-    "resource": {"mime_type": _OPTIONAL_TEXT, "text": _OPTIONAL_TEXT},
+# The fields of a part of a known type: the JSON types each may be of, and what stands for one that is left out.
+_FIELDS: Final[Mapping[str, Sequence[tuple[str, tuple[type, ...], object]]]] = {
+    "text": (("text", _TEXT, _MISSING),),
+    "thinking": (("text", _TEXT, _MISSING),),
+    "code": (("text", _TEXT, _MISSING), ("language", _OPTIONAL_TEXT, None)),
+    "tool_call": (
+        ("call_id", _OPTIONAL_TEXT, _MISSING),
+        ("name", _TEXT, _MISSING),
+        ("kind", _OPTIONAL_TEXT, None),
+        ("title", _OPTIONAL_TEXT, None),
+    ),
+    "tool_result": (
+        ("call_id", _OPTIONAL_TEXT, _MISSING),
+        ("output", (list,), _MISSING),
+        ("is_error", (bool,), _MISSING),
+    ),
+    "image": (
+        ("mime_type", _TEXT, _MISSING),
+        ("data", _OPTIONAL_TEXT, None),
+        ("uri", _OPTIONAL_TEXT, None),
+    ),
+    "resource": (
+        ("uri", _TEXT, _MISSING),
+        ("mime_type", _OPTIONAL_TEXT, None),
+        ("text", _OPTIONAL_TEXT, None),
+    ),
+    "plan": (("entries", (list,), _MISSING),),
+    "unknown": (),
 }
 
 _ENTRY_FIELDS: Final = {"content": _TEXT, "status": _OPTIONAL_TEXT, "priority": _OPTIONAL_TEXT}
@@ -100,32 +112,40 @@ def parse_part(value: object, *, depth: int = 0) -> Part | None:
     kind = value.get("type")
     if not isinstance(kind, str):
         return None
-    required = _REQUIRED.get(kind)
-    if required is None:
+    known = _FIELDS.get(kind)
+    if known is None:
         return {"type": "unknown", "raw": value}
-    for name, types in required.items():
-        if not isinstance(value.get(name, ...), types):
+    for name, types, missing in known:
+        if not isinstance(value.get(name, missing), types):
             return None
-    for name, types in _OPTIONAL.get(kind, {}).items():
-        if name in value and not isinstance(value[name], types):
-            return None
-    return _parse_inside(kind, value, depth)
+    check = _CHECKS.get(kind)
+    return value if check is None else check(value, depth)
 
 
-def _parse_inside(kind: str, part: Part, depth: int) -> Part | None:
-    """The checks that one field type cannot make, for a part whose fields are of the right types."""
-    match kind:
-        case "tool_result":
-            output = parse_parts(part["output"], depth=depth + 1)
-            return None if output is None else {**part, "output": output}
-        case "image":
-            return part if part.get("data") is not None or part.get("uri") is not None else None
-        case "plan":
-            return part if all(_is_plan_entry(entry) for entry in part["entries"]) else None
-        case "unknown":
-            return part if "raw" in part else {"type": "unknown", "raw": part}
-        case _:
-            return part
+def _parse_result(part: Part, depth: int) -> Part | None:
+    output = parse_parts(part["output"], depth=depth + 1)
+    return None if output is None else {**part, "output": output}
+
+
+def _parse_image(part: Part, _depth: int) -> Part | None:
+    return part if part.get("data") is not None or part.get("uri") is not None else None
+
+
+def _parse_plan(part: Part, _depth: int) -> Part | None:
+    return part if all(_is_plan_entry(entry) for entry in part["entries"]) else None
+
+
+def _parse_unknown(part: Part, _depth: int) -> Part:
+    return part if "raw" in part else {"type": "unknown", "raw": part}
+
+
+_CHECKS: Final[Mapping[str, Callable[[Part, int], Part | None]]] = {
+    "tool_result": _parse_result,
+    "image": _parse_image,
+    "plan": _parse_plan,
+    "unknown": _parse_unknown,
+}
+"""What the types of the fields alone do not tell."""
 
 
 def _is_plan_entry(value: object) -> bool:
@@ -187,7 +207,7 @@ class MetaEvent:
 Event: TypeAlias = Message | MetaEvent
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Record:
     """One archived item as a format reader found it, before it has a place in the session.
 
@@ -205,10 +225,36 @@ class Record:
     markers: Sequence[tuple[MarkerKind, str]] = ()
     """Markers that only the reader can know of (`compaction`, `subagent`), each with its label."""
 
+    def __init__(
+        self,
+        id: str,
+        timestamp: object,
+        role: str = "",
+        content: Sequence[Part] = (),
+        metadata: Mapping[str, Any] | None = None,
+        kind: str = "",
+        payload: Any = None,
+        markers: Sequence[tuple[MarkerKind, str]] = (),
+    ) -> None:
+        # One is made of each record of a session; the method that a frozen dataclass brings takes twice as long.
+        _set_id(self, id)
+        _set_timestamp(self, timestamp)
+        _set_role(self, role)
+        _set_content(self, content)
+        _set_metadata(self, metadata)
+        _set_kind(self, kind)
+        _set_payload(self, payload)
+        _set_markers(self, markers)
+
     @property
     def is_meta(self) -> bool:
         """Whether this is a meta event, not a message."""
         return bool(self.kind)
+
+
+_set_id, _set_timestamp, _set_role, _set_content, _set_metadata, _set_kind, _set_payload, _set_markers = (
+    vars(Record)[slot.name].__set__ for slot in fields(Record)
+)
 
 
 @dataclass(frozen=True, slots=True)

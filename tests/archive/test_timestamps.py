@@ -74,6 +74,7 @@ def test_microseconds_are_kept() -> None:
         ("2026-03-02T09:00:00,5Z", "2026-03-02T09:00:00.500Z"),
         ("20260302T090000.000000Z", "2026-03-02T09:00:00.000Z"),
         ("2026-03-02T09:00:00+01:02:03", "2026-03-02T07:57:57.000Z"),
+        ("2026-W10-1T09:00:00.000Z", "2026-03-02T09:00:00.000Z"),
         ("yesterday", None),
     ],
 )
@@ -120,3 +121,13 @@ def test_nothing_raises(value: Any) -> None:
     assert instant is None or RFC_3339.fullmatch(format_instant(instant))
     assert text is None or RFC_3339.fullmatch(text)
     assert not isinstance(value, str) or (text is None) == (instant is None)
+
+
+@given(place=st.integers(0, 23), sign=st.sampled_from("0159WTtZz:.,-+ _x\u0665"))
+def test_what_nearly_has_the_usual_form(place: int, sign: str) -> None:
+    """One character is another one: what is kept as it was is RFC 3339, and nothing else is kept."""
+    text = "2026-10-12T09:00:00.123Z"
+    text = text[:place] + sign + text[place + 1 :]
+    instant = parse_instant(text)
+
+    assert instant is None or (to_rfc3339(text, instant) == text) == bool(RFC_3339.fullmatch(text))

@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -26,8 +25,7 @@ _TERMINAL_CODE: Final = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~])?")
 """A control sequence (ECMA-48, 5.4), or an escape character by itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimedRecord:
+class TimedRecord(NamedTuple):
     """A record with its recorded time in milliseconds, and its `created_at`."""
 
     t_ms: int
@@ -35,8 +33,7 @@ class TimedRecord:
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedEvent:
+class EncodedEvent(NamedTuple):
     """One event as it is kept: its bytes, and what the index notes of it."""
 
     t_ms: int
@@ -86,16 +83,18 @@ class RecordTimer:
 
     def time(self, record: Record) -> TimedRecord:
         """The record with its time; one without a usable timestamp takes its predecessor's, `created_at` too."""
-        clock = self._clock
-        if clock.synthetic and clock.base is not None:
-            self._read_on(record, clock.base)
-        instant = parse_instant(record.timestamp)
+        clock, timestamp = self._clock, record.timestamp
+        base = clock.base
+        if clock.synthetic and base is not None:
+            self._read_on(record, base)
+        instant = parse_instant(timestamp)
         if instant is not None:
-            self._created_at = to_rfc3339(record.timestamp, instant)
-            if clock.base is None and (self._meta_sets_base or not record.is_meta):
-                clock.base, clock.base_is_meta = instant, record.is_meta
-            if clock.base is not None:
-                self._latest = max(self._latest, (instant - clock.base) // 1000)
+            self._created_at = to_rfc3339(timestamp, instant)
+            if base is None and (self._meta_sets_base or not record.is_meta):
+                base = clock.base = instant
+                clock.base_is_meta = record.is_meta
+            if base is not None and (t_ms := (instant - base) // 1000) > self._latest:
+                self._latest = t_ms
         return TimedRecord(self._latest, self._created_at, record)
 
     def _read_on(self, record: Record, base: Instant) -> None:
@@ -130,41 +129,37 @@ class EventEncoder:
 
     def encode(self, seq: int, timed: TimedRecord) -> EncodedEvent:
         """One event's bytes and what is to be known of it without decoding them again."""
-        record = timed.record
-        event = self._meta_event(timed) if record.is_meta else self._message(timed)
-        data = _encode({"seq": seq, "t_ms": timed.t_ms, "event": event})
-        is_turn, is_tool, markers = (False, False, ()) if record.is_meta else _describe(record)
-        return EncodedEvent(timed.t_ms, record.id, data, is_turn, is_tool, (*markers, *record.markers))
-
-    def _message(self, timed: TimedRecord) -> dict[str, Any]:
-        record = timed.record
-        return {
-            "type": "message_completed",
-            "connector_id": self._connector_id,
-            "message": {
-                "id": record.id,
-                "session_id": self._session_id,
-                "role": wire_role(record.role),
-                "created_at": timed.created_at,
-                "content": record.content,
-                "status": "completed",
-                "metadata": _metadata(record),
-            },
+        t_ms, created_at, record = timed
+        if record.is_meta:
+            return EncodedEvent(t_ms, record.id, self._meta_event(seq, timed), False, False, tuple(record.markers))
+        message = {
+            "id": record.id,
+            "session_id": self._session_id,
+            "role": wire_role(record.role),
+            "created_at": created_at,
+            "content": record.content,
+            "status": "completed",
+            "metadata": _metadata(record),
         }
+        event = {"type": "message_completed", "connector_id": self._connector_id, "message": message}
+        is_turn, is_tool, markers = _describe(record)
+        if record.markers:
+            markers = (*markers, *record.markers)
+        return EncodedEvent(
+            t_ms, record.id, _encode({"seq": seq, "t_ms": t_ms, "event": event}), is_turn, is_tool, markers
+        )
 
-    def _meta_event(self, timed: TimedRecord) -> dict[str, Any]:
+    def _meta_event(self, seq: int, timed: TimedRecord) -> bytes:
         record = timed.record
-        return {
-            "type": "meta_event",
-            "connector_id": self._connector_id,
-            "meta_event": {
-                "id": record.id,
-                "session_id": self._session_id,
-                "kind": record.kind,
-                "created_at": timed.created_at,
-                "payload": record.payload,
-            },
+        meta_event = {
+            "id": record.id,
+            "session_id": self._session_id,
+            "kind": record.kind,
+            "created_at": timed.created_at,
+            "payload": record.payload,
         }
+        event = {"type": "meta_event", "connector_id": self._connector_id, "meta_event": meta_event}
+        return _encode({"seq": seq, "t_ms": timed.t_ms, "event": event})
 
 
 def _encode(value: dict[str, Any]) -> bytes:
@@ -185,28 +180,32 @@ def _metadata(record: Record) -> Mapping[str, Any] | None:
 
 def _describe(record: Record) -> tuple[bool, bool, tuple[tuple[MarkerKind, str], ...]]:
     """Whether a message is a turn, whether it calls a tool, and the markers that its parts make."""
-    calls, failures, plans, results = [], [], [], 0
-    for part in record.content:
-        match part.get("type"):
-            case "tool_call":
-                calls.append(part)
-            case "tool_result":
-                results += 1
-                if part.get("is_error"):
-                    failures.append(part)
-            case "plan":
-                plans.append(part)
-    is_turn = record.role == "user" and (not record.content or results < len(record.content))
+    content = record.content
+    call = failure = plan = None
+    calls = failures = results = 0
+    for part in content:
+        kind = part.get("type")
+        if kind == "tool_call":
+            call, calls = call or part, calls + 1
+        elif kind == "tool_result":
+            results += 1
+            if part.get("is_error"):
+                failure, failures = failure or part, failures + 1
+        elif kind == "plan":
+            plan = part
+    is_turn = record.role == "user" and (not content or results < len(content))
+    if not is_turn and call is failure is plan:  # nothing of all this, as with most messages
+        return False, False, ()
     markers = []
     if is_turn:
-        markers.append((MarkerKind.TURN, _first_text(record.content) or "(no text)"))
-    if calls:
-        markers.append((MarkerKind.TOOL, _and_more(_call_label(calls[0]), len(calls))))
-    if failures:
-        markers.append((MarkerKind.ERROR, _and_more(_first_text(failures[0]["output"]) or "error", len(failures))))
-    if plans:
-        markers.append((MarkerKind.PLAN, _plan_label(plans[-1])))
-    return is_turn, bool(calls), tuple(markers)
+        markers.append((MarkerKind.TURN, _first_text(content) or "(no text)"))
+    if call is not None:
+        markers.append((MarkerKind.TOOL, _and_more(_call_label(call), calls)))
+    if failure is not None:
+        markers.append((MarkerKind.ERROR, _and_more(_first_text(failure["output"]) or "error", failures)))
+    if plan is not None:
+        markers.append((MarkerKind.PLAN, _plan_label(plan)))
+    return is_turn, call is not None, tuple(markers)
 
 
 def _first_text(parts: Sequence[Part]) -> str:
@@ -236,5 +235,7 @@ def _shorten(text: str) -> str:
     # Cut before splitting: the text may be of many MiB.
     # Marks of Markdown, and colours of a terminal, make a one-line label harder to read.
     plain = text[: _LABEL_CHARACTERS * 4].replace("*", "").replace("`", "")
-    words = " ".join((_TERMINAL_CODE.sub("", plain) if "\x1b" in plain else plain).split())
+    if "\x1b" in plain:
+        plain = _TERMINAL_CODE.sub("", plain)
+    words = " ".join(plain.split())
     return words if len(words) <= _LABEL_CHARACTERS else words[: _LABEL_CHARACTERS - 1] + "…"

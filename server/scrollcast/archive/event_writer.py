@@ -14,7 +14,7 @@ import orjson
 
 from scrollcast.archive.encoding import EncodedEvent
 from scrollcast.archive.index import EVENTS_FILE, HEADER_FILE, MARKERS_FILE, TABLES, SessionIndex, hash_id
-from scrollcast.model import REPORTED_GAP_MS, MarkerKind
+from scrollcast.model import REPORTED_GAP_MS
 
 __all__ = ["EventWriter"]
 
@@ -36,7 +36,7 @@ class EventWriter:
         index: SessionIndex,
         tables: dict[str, array[int]],
         fd: int,
-        write_marker: Callable[[bytes], object],
+        write_markers: Callable[[bytes], object],
         verify: Callable[[int, bytes], None] = lambda _first, _data: None,
         close: Callable[[], None] = lambda: None,
         *,
@@ -48,13 +48,14 @@ class EventWriter:
         self._times, self._offsets, self._ids = tables["times"], tables["offsets"], tables["ids"]
         self._turns, self._tools, self._gaps = tables["turns"], tables["tools"], tables["gaps"]
         self._end = self._offsets[-1]
-        self._write_marker = write_marker
+        self._write_markers = write_markers
         self._verify = verify
         self._close = close
         self._appends = appends
         self._has_markers = index.has_markers
         self._buffer: list[bytes] = []
-        self._buffered = 0
+        self._markers: list[dict[str, Any]] = []  # of the events in the buffer
+        self._published_end = self._end
         self._first = index.count  # of those in the buffer
         self._published = time.monotonic()
 
@@ -91,35 +92,28 @@ class EventWriter:
 
     def add(self, event: EncodedEvent) -> None:
         """Append one event."""
-        seq = self.count
-        self._buffer.append(event.data)
-        self._buffered += len(event.data) + 1
-        self._end += len(event.data) + 1
-        if self._times and event.t_ms - self._times[-1] >= REPORTED_GAP_MS:
-            self._gaps.extend((self._times[-1], event.t_ms))
-        if event.is_turn:
+        t_ms, event_id, data, is_turn, is_tool, markers = event
+        times = self._times
+        seq = len(times)
+        self._buffer.append(data)
+        self._end += len(data) + 1
+        if seq and t_ms - times[-1] >= REPORTED_GAP_MS:
+            self._gaps.extend((times[-1], t_ms))
+        if is_turn:
             self._turns.append(seq)
-        if event.is_tool:
+        if is_tool:
             self._tools.append(seq)
-        self._ids.append(hash_id(event.id))
-        for kind, label in event.markers:
-            self._mark(seq, event.t_ms, kind, label)
-        self._times.append(event.t_ms)
+        for kind, label in markers:
+            self._markers.append({"seq": seq, "t_ms": t_ms, "kind": kind, "label": label})
+        self._ids.append(hash_id(event_id))
+        times.append(t_ms)
         self._offsets.append(self._end)
-        if self._is_time_to_publish():
-            self.publish()
-
-    def _mark(self, seq: int, t_ms: int, kind: MarkerKind, label: str) -> None:
-        data = orjson.dumps({"seq": seq, "t_ms": t_ms, "kind": kind, "label": label})
-        self._write_marker(b"," + data if self._has_markers else data)
-        self._has_markers = True
-
-    def _is_time_to_publish(self) -> bool:
-        return (
-            self._buffered >= PUBLISH_BYTES
-            or self.count == FIRST_PUBLISH_EVENTS
+        if (
+            self._end - self._published_end >= PUBLISH_BYTES
+            or seq + 1 == FIRST_PUBLISH_EVENTS
             or time.monotonic() - self._published >= PUBLISH_SECONDS
-        )
+        ):
+            self.publish()
 
     def publish(self) -> None:
         """Write what was collected, then let it be played."""
@@ -129,7 +123,11 @@ class EventWriter:
             _write_fully(self._fd, data)
             if self._appends:
                 self._index.hold(self._end - len(data), data)
-            self._buffer, self._buffered, self._first = [], 0, self.count
+            self._buffer, self._published_end, self._first = [], self._end, self.count
+        if self._markers:
+            listed = orjson.dumps(self._markers)[1:-1]
+            self._write_markers(b"," + listed if self._has_markers else listed)
+            self._markers, self._has_markers = [], True
         self._index.publish(self.count)
         self._published = time.monotonic()
 

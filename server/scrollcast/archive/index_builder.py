@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from scrollcast.archive.cache import INDEX_VERSION, MAKING_PREFIX, Fingerprint, index_place, remove_older
-from scrollcast.archive.encoding import EncodedEvent, EventEncoder
+from scrollcast.archive.encoding import EncodedEvent, EventEncoder, TimedRecord
 from scrollcast.archive.epoch import epoch_after, epoch_of, remember_epoch
 from scrollcast.archive.event_writer import EventWriter
 from scrollcast.archive.formats import Revised, SessionSource
@@ -71,6 +71,7 @@ class IndexBuilder:
         self._cache = cache
         self._meta = meta
         self._stopped = threading.Event()
+        self._is_stopped = self._stopped.is_set
         self._lock = threading.Lock()  # held by whoever reads
         self._asked = False  # whether somebody wanted to read on since it was last done
         self._closed = False
@@ -191,27 +192,28 @@ class IndexBuilder:
             self.index.supersede()
 
     def _take(self, item: TimedItem) -> None:
-        assert self._writer is not None
+        writer = self._writer
+        assert writer is not None
         if isinstance(item, Revised):  # by what came since the reader looked ahead
             self._revised = True
             return
-        event = self._encode(self._writer.count, item)
+        event = self._encode(writer.count, item)
         if event is not None:
-            self._writer.add(event)
+            writer.add(event)
 
     def _encode(self, seq: int, item: TimedItem) -> EncodedEvent | None:
-        if self._stopped.is_set():
+        if self._is_stopped():
             raise _Stopped
+        if isinstance(item, TimedRecord):
+            try:
+                return self._encoder.encode(seq, item)
+            except RecursionError:  # nested more deeply than can be written
+                self._note_bad(BadRecord(None))
+                return None
         if isinstance(item, Revised):
             raise _Changed
-        if isinstance(item, BadRecord):
-            self._note_bad(item)
-            return None
-        try:
-            return self._encoder.encode(seq, item)
-        except RecursionError:  # nested more deeply than can be written
-            self._note_bad(BadRecord(None))
-            return None
+        self._note_bad(item)
+        return None
 
     def _settle(self, folder: Path, header: dict[str, Any]) -> None:
         """Put the finished folder in its place, and note what the epoch stands for."""

@@ -95,6 +95,7 @@ class _Lines:
             ArchiveError: the file cannot be read.
         """
         self._file = self._file or GrowingFile(self._path, self._root)
+        feed, time = self._decoder.feed, self._timer.time
         for line in self._file.lines():
             self.half_written = False
             if self._given_tail is not None:
@@ -102,7 +103,8 @@ class _Lines:
                 if given == (line.data or b""):
                     continue
                 yield Revised()
-            yield from _timed(self._decoder.feed(line), self._timer)
+            for item in feed(line):
+                yield time(item) if isinstance(item, Record) else item
         rest = self._file.tail() if tail and self._given_tail is None else None
         if rest is not None:
             yield from self._feed_tail(rest)

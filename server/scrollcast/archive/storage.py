@@ -14,8 +14,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice, repeat
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -74,8 +75,7 @@ class FileStamp:
     inode: int
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of a file: its 1-based number, its bytes without the line end, and whether it had one.
 
     `data` is `None` for a line over `MAX_LINE_BYTES`.
@@ -195,8 +195,15 @@ class LineSplitter:
         if self._first:
             chunk, self._first = chunk.removeprefix(_BYTE_ORDER_MARK), False
         *whole, rest = chunk.split(b"\n")
-        for piece in whole:
-            yield self._line(piece)
+        if whole:
+            yield self._line(whole[0])
+        if b"\r" in chunk or len(chunk) > MAX_LINE_BYTES:
+            for piece in whole[1:]:
+                yield self._line(piece)
+        elif len(whole) > 1:  # nothing is to be looked at in them
+            first, self._number = self._number, self._number + len(whole) - 1
+            numbers = range(first, self._number)
+            yield from map(Line._make, zip(numbers, islice(whole, 1, None), repeat(True), strict=False))
         self._pending_bytes += len(rest)
         if self._pending_bytes > MAX_LINE_BYTES:
             self._pending, self._oversized = [], True

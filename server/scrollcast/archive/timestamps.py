@@ -47,12 +47,12 @@ def _parse_text(text: str) -> Instant | None:
         moment = datetime.fromisoformat(text.upper())  # RFC 3339 allows a small `z`
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    try:
-        return (moment.astimezone(UTC) - _EPOCH) // _MICROSECOND
-    except OverflowError:  # its offset moves it out of the years that can be told
-        return None
+    if moment.tzinfo is not UTC:  # it is, where the text ends with a `Z`
+        try:
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        except OverflowError:  # its offset moves it out of the years that can be told
+            return None
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def _parse_number(value: float) -> Instant | None:
@@ -69,4 +69,12 @@ def format_instant(instant: Instant) -> str:
 
 def to_rfc3339(value: object, instant: Instant) -> str:
     """An archived timestamp, whose instant this is, as RFC 3339 text: unchanged where it already is."""
-    return value if isinstance(value, str) and _RFC3339.fullmatch(value) else format_instant(instant)
+    if isinstance(value, str) and (_is_plain(value) or _RFC3339.fullmatch(value)):
+        return value
+    return format_instant(instant)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text that is known to be a time has the form `2026-03-02T09:00:00.123Z`, which nearly all have."""
+    # No other form of ISO 8601 has all of these in their places: a date by its week has a `W` in place of a digit.
+    return len(text) == 24 and text[23] == "Z" and text[19] == "." and text[10] == "T" and text[5] != "W"

@@ -281,10 +281,11 @@ class _LineDecoder:
         self._build = build
 
     def feed(self, line: Line) -> Iterable[Item]:
-        if line.data is not None and not line.data.strip():
+        number, data, ended = line
+        if data is not None and (not data or data.isspace()):
             return ()
-        record = None if line.data is None else _decode_record(line.data, self._build, line.number)
-        return (record or BadRecord(line.number, half_written=not line.ended),)
+        record = None if data is None else _decode_record(data, self._build, number)
+        return (record or BadRecord(number, half_written=not ended),)
 
     def pending(self) -> Iterable[Item]:
         return ()
