@@ -11,10 +11,20 @@ from benchmarks import (
     idle,
     live_latency,
     realtime_lateness,
+    reference_client,
     search_latency,
 )
 from benchmarks.report import main
 
-ALL = (fast_replay, realtime_lateness, first_event, live_latency, catalogue_speed, search_latency, idle)
+ALL = (
+    fast_replay,
+    realtime_lateness,
+    first_event,
+    reference_client,
+    live_latency,
+    catalogue_speed,
+    search_latency,
+    idle,
+)
 
 sys.exit(main([benchmark.measure for benchmark in ALL], __doc__))

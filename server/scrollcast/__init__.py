@@ -1,30 +1,37 @@
 """Scrollcast: plays archived AI-agent sessions back, over a WebSocket or to any object that takes events."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
 from scrollcast._version import __version__
-from scrollcast.archive.archive import Archive
-from scrollcast.errors import (
-    ArchiveError,
-    BadCommand,
-    BadRequest,
-    PositionOutOfRange,
-    ScrollcastError,
-    SessionNotFound,
-    StreamClosed,
-)
-from scrollcast.model import Message, MetaEvent, Session
-from scrollcast.stream.replay import (
-    BusEvent,
-    MessageCompleted,
-    MetaEventReceived,
-    Origin,
-    ReplayOptions,
-    ReplayReport,
-    ReplaySpeed,
-    ReplayStream,
-    Routing,
-    StreamOutcome,
-    replay_session_to_stream,
-)
+
+if TYPE_CHECKING:
+    from scrollcast.archive.archive import Archive
+    from scrollcast.errors import (
+        ArchiveError,
+        BadCommand,
+        BadRequest,
+        PositionOutOfRange,
+        ScrollcastError,
+        SessionNotFound,
+        StreamClosed,
+    )
+    from scrollcast.model import Message, MetaEvent, Session
+    from scrollcast.stream.replay import (
+        BusEvent,
+        MessageCompleted,
+        MetaEventReceived,
+        Origin,
+        ReplayOptions,
+        ReplayReport,
+        ReplaySpeed,
+        ReplayStream,
+        Routing,
+        StreamOutcome,
+        replay_session_to_stream,
+    )
 
 __all__ = [
     "Archive",
@@ -51,3 +58,20 @@ __all__ = [
     "__version__",
     "replay_session_to_stream",
 ]
+
+_HOMES: Final = ("errors", "model", "archive.archive", "stream.replay")
+
+
+def __getattr__(name: str) -> object:
+    """A public name, imported when it is first used: the client needs nothing of what the server is made of."""
+    if name in __all__:
+        for home in _HOMES:
+            module = import_module(f"{__name__}.{home}")
+            if name in module.__all__:
+                globals()[name] = value = getattr(module, name)
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,232 @@
+"""A replay to iterate over with `async for`, and to control while it plays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as open_socket
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from scrollcast.client.address import Address
+from scrollcast.client.asking import Mode, Parameters, Unit, seek_fields, step_fields
+from scrollcast.client.errors import ReplayError, ReplayLost
+from scrollcast.client.patience import PATIENCE_SECONDS, Patience
+from scrollcast.client.receiver import ABNORMAL, NORMAL, Receiver
+from scrollcast.client.records import Hello, Item, ReplayEvent, ReplayState
+from scrollcast.client.sockets import refusal_of, socket_options
+
+__all__ = ["Replay", "connect"]
+
+
+def connect(url: str, *, patience: float = PATIENCE_SECONDS, **parameters: Unpack[Parameters]) -> Replay:
+    """A replay of the session at `url`: the address of its page, or of its WebSocket.
+
+    Nothing is sent before the first event is asked for, or the context is entered. A connection that is lost is made
+    again for up to `patience` seconds, and the replay goes on with the event that was next.
+
+    Raises:
+        ValueError: `url` is no address of a session.
+    """
+    return Replay(Receiver(Address(url, parameters)), Patience(patience))
+
+
+class Replay:
+    """One replay. Iterate over it for its events, over `items()` for everything that comes.
+
+    Use it as a context manager where the loop may be left before the end, or where it is controlled. Commands may be
+    given by other tasks than the one that iterates. Every method that talks to the server raises `ReplayRefused`,
+    `ReplayLost`, `SessionRewritten` or `ProtocolViolation` when there is nothing more to come.
+    """
+
+    def __init__(self, receiver: Receiver, patience: Patience) -> None:
+        self._receiver = receiver
+        self._patience = patience
+        self._socket: ClientConnection | None = None
+        self._ended = False
+        self._entered = False
+        self._reading: asyncio.Future[None] | None = None  # done when whoever reads has read one message
+
+    async def __aenter__(self) -> Self:
+        self._entered = True
+        try:
+            while self._receiver.hello is None and not self._ended:
+                await self._progress()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End it. Whoever waits for an event gets none."""
+        self._ended = True
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            await socket.close()
+
+    # --------------------------------------------------------------------------------------------------- what comes
+
+    @property
+    def hello(self) -> Hello | None:
+        """How it began; `None` before the server has greeted."""
+        return self._receiver.hello
+
+    @property
+    def state(self) -> ReplayState | None:
+        """The last state that the server told; `None` before it has greeted."""
+        return self._receiver.state
+
+    async def __aiter__(self) -> AsyncIterator[ReplayEvent]:
+        async for item in self.items():
+            if type(item) is ReplayEvent:
+                yield item
+
+    async def items(self) -> AsyncIterator[Item]:
+        """Everything that comes, in order: events, states, notices, the end."""
+        items = self._receiver.items
+        try:
+            while True:
+                while items:
+                    yield items.popleft()
+                if self._ended:
+                    break
+                await self._progress()
+            if self._receiver.failure is not None:  # another task met it
+                raise self._receiver.failure
+        finally:
+            if not self._entered:
+                await self.close()
+
+    # ----------------------------------------------------------------------------------------------------- commands
+
+    async def play(self) -> ReplayState:
+        """Play on."""
+        return await self.control(play=True)
+
+    async def pause(self) -> ReplayState:
+        """Stand still."""
+        return await self.control(play=False)
+
+    async def seek(self, *, ms: int | None = None, seq: int | None = None, event_id: str | None = None) -> ReplayState:
+        """Go to a recorded time in milliseconds, an event's number, or a message's id; past the end means the end.
+
+        Events that came before and were not taken yet are dropped. Raises `CommandRefused` when there is no such
+        message.
+        """
+        return await self.control(**seek_fields(ms, seq, event_id))
+
+    async def step(self, by: int = 1, unit: Unit = "event") -> ReplayState:
+        """Pause, and move by whole units, backward where `by` is negative."""
+        return await self.control(**step_fields(by, unit))
+
+    async def speed(self, speed: float) -> ReplayState:
+        """Play so many times as fast as it happened, from 0.1 to 100."""
+        return await self.control(speed=speed)
+
+    async def idle(self, seconds: float | None) -> ReplayState:
+        """Play no silence for longer than this; `None` plays them as they were."""
+        return await self.control(idle=seconds)
+
+    async def mode(self, mode: Mode) -> ReplayState:
+        """Play at the recorded pace, or as fast as this client reads."""
+        return await self.control(mode=mode)
+
+    async def control(self, **fields: Any) -> ReplayState:
+        """Send one `control` of these fields (`docs/protocol.md`, Client to server), and wait for what the server says.
+
+        All of it is applied as one change. Events that come meanwhile are kept for whoever iterates.
+
+        Raises:
+            CommandRefused: the server did not do it.
+        """
+        receiver = self._receiver
+        request_id, text = receiver.ask(fields)
+        if text is not None:
+            await self._send(text)
+        while not receiver.is_answered(request_id):
+            if self._ended:
+                raise receiver.failure or ReplayLost("it was closed", 0)
+            await self._progress()
+        return receiver.answer(request_id)
+
+    # ----------------------------------------------------------------------------------------------- the connection
+
+    async def _progress(self) -> None:
+        """Take one more message, or wait until another task of this replay has."""
+        if self._receiver.failure is not None:
+            raise self._receiver.failure
+        if self._reading is not None:
+            await asyncio.wait((self._reading,))
+            return
+        self._reading = asyncio.get_running_loop().create_future()
+        try:
+            await self._read()
+        except ReplayError as problem:
+            self._receiver.failure = problem
+            await self.close()
+            raise
+        finally:
+            reading, self._reading = self._reading, None
+            reading.set_result(None)
+
+    async def _read(self) -> None:
+        socket, receiver = self._socket or await self._connect(), self._receiver
+        if socket is None:
+            return
+        try:
+            for text in receiver.due():
+                await socket.send(text, text=True)
+            if receiver.take(await socket.recv(decode=False)):
+                self._patience.succeeded()
+                for text in receiver.waiting():
+                    await socket.send(text, text=True)
+        except ConnectionClosed:
+            self._socket = None
+            await self._lost(socket.close_code or ABNORMAL, "it was cut")
+
+    async def _lost(self, code: int, reason: str) -> None:
+        """The connection is gone: wait until it is time to make another, unless this was the end."""
+        receiver = self._receiver
+        receiver.lost(code)
+        if receiver.failure is not None:
+            raise receiver.failure
+        if code == NORMAL or self._ended:
+            self._ended = True
+            return
+        wait = self._patience.wait(asyncio.get_running_loop().time(), receiver.retry_after)
+        if wait is None:
+            raise ReplayLost(reason, self._patience.seconds)
+        await asyncio.sleep(wait)
+
+    async def _connect(self) -> ClientConnection | None:
+        """A connection; `None` when that has to be tried again."""
+        url = self._receiver.begin()
+        try:
+            socket = await open_socket(url, **socket_options(url))
+        except (OSError, InvalidHandshake, TimeoutError) as failed:
+            problem = refusal_of(failed)
+            if problem is not None:
+                raise problem from None
+            if self._receiver.hello is None:
+                raise ReplayLost(str(failed), 0) from failed
+            await self._lost(ABNORMAL, str(failed))
+            return None
+        if self._ended:  # closed meanwhile
+            await socket.close()
+            return None
+        self._socket = socket
+        return socket
+
+    async def _send(self, text: bytes) -> None:
+        if self._socket is not None:
+            with suppress(ConnectionClosed):  # whoever reads finds out, and sends it again on the next connection
+                await self._socket.send(text, text=True)
