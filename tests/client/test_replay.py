@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import shutil
 import subprocess
@@ -110,6 +111,36 @@ async def test_a_loop_that_is_left_closes_the_connection(server: Serving) -> Non
                 break
         assert server.streams == 1
     await server.until_streams(0)
+
+
+async def test_a_loop_that_fails_outside_a_context_leaves_no_connection(server: Serving) -> None:
+    """The error is the loop's own."""
+
+    async def fail() -> None:
+        async for _ in connect(page(server), mode="realtime"):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    gc.collect()
+    await server.until_streams(0)
+
+
+def test_a_program_that_ends_in_the_loop_says_nothing_of_its_own(threaded: Serving) -> None:
+    """Whatever is being closed on its way out."""
+    code = f"""
+import asyncio
+from scrollcast.client import connect
+
+async def main():
+    async for event in connect({page(threaded)!r}, mode="realtime"):
+        raise SystemExit(3)
+
+asyncio.run(main())
+"""
+    environment = {"PYTHONPATH": str(SERVER_CODE)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, text=True)
+    assert (done.returncode, done.stderr) == (3, "")
 
 
 async def test_everything_else_comes_with_items(server: Serving, root: Path) -> None:

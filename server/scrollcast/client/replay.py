@@ -73,6 +73,13 @@ class Replay:
         if socket is not None:
             await socket.close()
 
+    def _abort(self) -> None:
+        """End it at once, without a word: a loop that was left may be closed where nothing can be awaited any more."""
+        self._ended = True
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            socket.transport.abort()
+
     # --------------------------------------------------------------------------------------------------- what comes
 
     @property
@@ -104,7 +111,7 @@ class Replay:
                 raise self._receiver.failure
         finally:
             if not self._entered:
-                await self.close()
+                self._abort()
 
     # ----------------------------------------------------------------------------------------------------- commands
 
