@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from scrollcast.archive.timestamps import Instant, format_instant, parse_instant, to_rfc3339
+from scrollcast.archive.timestamps import Instant, format_instant, parse_instant, read_time
 from scrollcast.model import BadRecord, MarkerKind, Part, Record, Session, wire_role
 
 __all__ = ["EPOCH_START", "EncodedEvent", "EventEncoder", "RecordTimer", "SessionClock", "TimedRecord", "time_records"]
@@ -87,9 +87,9 @@ class RecordTimer:
         base = clock.base
         if clock.synthetic and base is not None:
             self._read_on(record, base)
-        instant = parse_instant(timestamp)
-        if instant is not None:
-            self._created_at = to_rfc3339(timestamp, instant)
+        found = read_time(timestamp)
+        if found is not None:
+            instant, self._created_at = found
             if base is None and (self._meta_sets_base or not record.is_meta):
                 base = clock.base = instant
                 clock.base_is_meta = record.is_meta

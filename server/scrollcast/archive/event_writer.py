@@ -6,7 +6,8 @@ import os
 import tempfile
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -47,16 +48,14 @@ class EventWriter:
         self._tables = tables
         self._times, self._offsets, self._ids = tables["times"], tables["offsets"], tables["ids"]
         self._turns, self._tools, self._gaps = tables["turns"], tables["tools"], tables["gaps"]
-        self._end = self._offsets[-1]
         self._write_markers = write_markers
         self._verify = verify
         self._close = close
         self._appends = appends
         self._has_markers = index.has_markers
-        self._buffer: list[bytes] = []
-        self._markers: list[dict[str, Any]] = []  # of the events in the buffer
-        self._published_end = self._end
-        self._first = index.count  # of those in the buffer
+        self._events: list[EncodedEvent] = []
+        self._collected = 0  # their bytes
+        self._first = len(self._times)  # the number of the first of them
         self._published = time.monotonic()
 
     @classmethod
@@ -88,48 +87,63 @@ class EventWriter:
     @property
     def count(self) -> int:
         """The number of events so far, which is the next one's number."""
-        return len(self._times)
+        return self._first + len(self._events)
 
     def add(self, event: EncodedEvent) -> None:
         """Append one event."""
-        t_ms, event_id, data, is_turn, is_tool, markers = event
-        times = self._times
-        seq = len(times)
-        self._buffer.append(data)
-        self._end += len(data) + 1
-        if seq and t_ms - times[-1] >= REPORTED_GAP_MS:
-            self._gaps.extend((times[-1], t_ms))
-        if is_turn:
-            self._turns.append(seq)
-        if is_tool:
-            self._tools.append(seq)
-        for kind, label in markers:
-            self._markers.append({"seq": seq, "t_ms": t_ms, "kind": kind, "label": label})
-        self._ids.append(hash_id(event_id))
-        times.append(t_ms)
-        self._offsets.append(self._end)
+        events = self._events
+        events.append(event)
+        self._collected += len(event.data)
         if (
-            self._end - self._published_end >= PUBLISH_BYTES
-            or seq + 1 == FIRST_PUBLISH_EVENTS
+            self._collected >= PUBLISH_BYTES
+            or self._first + len(events) == FIRST_PUBLISH_EVENTS
             or time.monotonic() - self._published >= PUBLISH_SECONDS
         ):
             self.publish()
 
     def publish(self) -> None:
         """Write what was collected, then let it be played."""
-        if self._buffer:
-            data = b",".join(self._buffer) + b","
-            self._verify(self._first, data)
-            _write_fully(self._fd, data)
-            if self._appends:
-                self._index.hold(self._end - len(data), data)
-            self._buffer, self._published_end, self._first = [], self._end, self.count
-        if self._markers:
-            listed = orjson.dumps(self._markers)[1:-1]
-            self._write_markers(b"," + listed if self._has_markers else listed)
-            self._markers, self._has_markers = [], True
-        self._index.publish(self.count)
+        if self._events:
+            self._write()
+            self._events, self._collected, self._first = [], 0, self.count
+        self._index.publish(self._first)
         self._published = time.monotonic()
+
+    def _write(self) -> None:
+        times, ids, pieces, *_ = zip(*self._events, strict=True)  # by columns: a step for each event costs the most
+        data = b",".join((*pieces, b""))
+        self._verify(self._first, data)
+        _write_fully(self._fd, data)
+        start = self._offsets[-1]
+        if self._appends:
+            self._index.hold(start, data)
+        self._note_marks()
+        self._note_gaps(times)
+        self._ids.extend(map(hash_id, ids))
+        self._times.extend(times)
+        self._offsets.extend(islice(accumulate((len(piece) + 1 for piece in pieces), initial=start), 1, None))
+
+    def _note_marks(self) -> None:
+        """Which of the events are turns, which call tools, and their markers."""
+        numbered = list(enumerate(self._events, self._first))
+        self._turns.extend(seq for seq, event in numbered if event.is_turn)
+        self._tools.extend(seq for seq, event in numbered if event.is_tool)
+        markers = [
+            {"seq": seq, "t_ms": event.t_ms, "kind": kind, "label": label}
+            for seq, event in numbered
+            if event.markers
+            for kind, label in event.markers
+        ]
+        if markers:
+            listed = orjson.dumps(markers)[1:-1]
+            self._write_markers(b"," + listed if self._has_markers else listed)
+            self._has_markers = True
+
+    def _note_gaps(self, times: Sequence[int]) -> None:
+        before = self._times[-1] if self._times else times[0]
+        for start, end in pairwise((before, *times)):
+            if end - start >= REPORTED_GAP_MS:
+                self._gaps.extend((start, end))
 
     def finish(self, folder: Path, header: dict[str, Any]) -> None:
         """Write the rest, and the tables beside it."""

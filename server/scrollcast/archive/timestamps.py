@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["Instant", "format_instant", "parse_instant", "to_rfc3339"]
+__all__ = ["Instant", "format_instant", "parse_instant", "read_time", "to_rfc3339"]
 
 Instant = int
 """Microseconds since 1970-01-01T00:00:00Z."""
@@ -69,12 +69,23 @@ def format_instant(instant: Instant) -> str:
 
 def to_rfc3339(value: object, instant: Instant) -> str:
     """An archived timestamp, whose instant this is, as RFC 3339 text: unchanged where it already is."""
-    if isinstance(value, str) and (_is_plain(value) or _RFC3339.fullmatch(value)):
-        return value
-    return format_instant(instant)
+    return value if isinstance(value, str) and _RFC3339.fullmatch(value) else format_instant(instant)
 
 
-def _is_plain(text: str) -> bool:
-    """Whether a text that is known to be a time has the form `2026-03-02T09:00:00.123Z`, which nearly all have."""
-    # No other form of ISO 8601 has all of these in their places: a date by its week has a `W` in place of a digit.
-    return len(text) == 24 and text[23] == "Z" and text[19] == "." and text[10] == "T" and text[5] != "W"
+def read_time(value: object) -> tuple[Instant, str] | None:
+    """An archived timestamp as an instant and as RFC 3339 text; `None` for anything that is none."""
+    # Nearly all have the form 2026-03-02T09:00:00.123Z. No other form of ISO 8601 has all of these in their places: a
+    # date by its week has a `W` in place of a digit.
+    if (
+        isinstance(value, str)
+        and len(value) == 24
+        and (value[23], value[19], value[10]) == ("Z", ".", "T")
+        and value[5] != "W"
+    ):
+        try:
+            since = datetime.fromisoformat(value) - _EPOCH
+        except ValueError:
+            return None
+        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds, value
+    instant = parse_instant(value)
+    return None if instant is None else (instant, to_rfc3339(value, instant))

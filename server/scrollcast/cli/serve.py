@@ -32,8 +32,9 @@ __all__ = ["add_parser", "bind", "make_config", "serve"]
 SHUTDOWN_SECONDS = 1
 """How long open streams have to take their close message after Ctrl+C."""
 
-SWITCH_SECONDS = 0.0005
-"""How soon a thread that reads a session lets the loop run: Python's own 5 ms would make every viewer late."""
+SWITCH_SECONDS = 0.0001
+"""How soon a thread that reads a session lets the loop run, each time that the loop comes back from the system. With
+Python's own 5 ms every viewer would be late; with 0.5 ms 200 of them beside a first play are by 9 ms (p99), so by 3."""
 
 PING_SECONDS = 20.0
 

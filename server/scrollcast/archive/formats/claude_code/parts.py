@@ -109,15 +109,17 @@ class TaskList:
 
 def block_parts(block: Any, calls: CallLedger) -> list[Part]:
     """The parts of one content block; none where there is nothing to see (a thought without words)."""
+    # The usual ones without a `match`, which takes several times as long to come to the third case.
+    kind = block.get("type") if isinstance(block, dict) else None
+    if kind == "text" and isinstance(text := block.get("text"), str):
+        return [text_part(text)] if text else []
+    if kind == "thinking" and isinstance(text := block.get("thinking"), str):
+        return [{"type": "thinking", "text": text}] if text.strip() else []
+    if kind in _CALLS and isinstance(name := block.get("name"), str):
+        return _call_parts(block, name, calls)
     match block:
         case str() as text:
             return [text_part(text)] if text else []
-        case {"type": "text", "text": str(text)}:
-            return [text_part(text)] if text else []
-        case {"type": "thinking", "thinking": str(text)}:
-            return [{"type": "thinking", "text": text}] if text.strip() else []
-        case {"type": "tool_use" | "server_tool_use" | "mcp_tool_use", "name": str(name)}:
-            return _call_parts(block, name, calls)
         case {"type": "image", "source": dict(source)}:
             return [source_image(source) or {"type": "unknown", "raw": block}]
         case {"type": "document", "source": dict(source)}:
@@ -150,6 +152,8 @@ def _document_part(block: JsonObject, source: JsonObject) -> Part:
 
 # --------------------------------------------------------------------------------------------------------- calls
 
+_CALLS: Final = ("tool_use", "server_tool_use", "mcp_tool_use")
+_TASK_TOOLS: Final = ("TaskCreate", "TaskUpdate")
 _SUBAGENT_TOOLS: Final = frozenset(("Task", "Agent", "Workflow"))
 
 # The fields of a call's input that say in a few words what it is about, the most telling first.
@@ -174,13 +178,18 @@ def _call_parts(block: JsonObject, name: str, calls: CallLedger) -> list[Part]:
         "title": _call_title(name, given),
         "input": {} if given is None else given,
     }
-    plan = plan_part(given) if name == "TodoWrite" else calls.tasks.change(name, given)
+    plan = None
+    if name == "TodoWrite":
+        plan = plan_part(given)
+    elif name in _TASK_TOOLS:
+        plan = calls.tasks.change(name, given)
     return [call] if plan is None else [call, plan]
 
 
 def _call_title(name: str, given: object) -> str:
     fields = mapping(given)
-    fields = {"description": fields.get("description"), **fields} if name in _SUBAGENT_TOOLS else fields
+    if name in _SUBAGENT_TOOLS:
+        fields = {"description": fields.get("description"), **fields}
     if isinstance(todos := fields.get("todos"), list):
         return f"{len(todos)} item{'' if len(todos) == 1 else 's'}"
     for key in _TITLE_FIELDS:
@@ -191,11 +200,12 @@ def _call_title(name: str, given: object) -> str:
 
 def call_labels(parts: Iterable[Part]) -> tuple[tuple[MarkerKind, str], ...]:
     """A marker for each subagent that is started."""
-    return tuple(
+    labels = [
         (MarkerKind.SUBAGENT, subagent_label(part["input"]) or part["title"])
         for part in parts
         if part["type"] == "tool_call" and part["name"] in _SUBAGENT_TOOLS
-    )
+    ]
+    return tuple(labels)
 
 
 def subagent_label(given: object) -> str:

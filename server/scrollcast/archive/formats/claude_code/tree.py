@@ -130,6 +130,11 @@ class Tree:
                 turn = self._above[turn]
         return self._newest
 
+    @property
+    def has_undone(self) -> bool:
+        """Whether `is_undone` may say so of any row."""
+        return bool(self._replaced) or self._has_undone()
+
     def _has_undone(self) -> bool:
         return len(self._live) < len(self._above)
 
