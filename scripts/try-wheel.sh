@@ -17,6 +17,7 @@ export HOME="$work" XDG_CACHE_HOME="$work/cache"
 "$work/venv/bin/python" - "$work/venv/bin/scrollcast" <<'PYTHON'
 """Start the installed command, and ask it for the page, the list and one whole replay."""
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -28,8 +29,9 @@ server = subprocess.Popen([sys.argv[1], "serve", "--port", "0", "--no-open"], st
 try:
     address = server.stdout.readline().strip()
     page = urllib.request.urlopen(address).read().decode()
-    assert "/static/main.js" in page, "the page is not in the wheel"
-    assert urllib.request.urlopen(address + "static/main.js").status == 200
+    main = re.search(r'src="/(assets/[0-9a-f]+/main\.js)"', page)
+    assert main, "the page is not in the wheel"
+    assert urllib.request.urlopen(address + main[1]).status == 200
     sessions = json.load(urllib.request.urlopen(address + "api/sessions"))["sessions"]
     assert sessions, "the demo is not in the wheel"
     url = address.replace("http", "ws", 1) + "ws/sessions/" + sessions[0]["scroll_id"]

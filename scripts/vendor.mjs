@@ -79,6 +79,7 @@ for (const { name, entry, types, use } of LIBRARIES) {
     stdin: { contents: entry, resolveDir: ROOT, sourcefile: `${name}.entry.js` },
     absWorkingDir: ROOT,
     bundle: true,
+    minify: true,
     format: 'esm',
     target: 'es2022',
     charset: 'utf8',
@@ -102,7 +103,7 @@ for (const { name, entry, types, use } of LIBRARIES) {
       `# ${name}`, '', use, '',
       '| package (npm) | version | licence |', '| --- | --- | --- |',
       ...packages.map((each) => `| ${each.name} | ${each.version} | ${each.license} |`), '',
-      'Bundled from the npm packages above by `scripts/vendor.mjs` (`npm run vendor`), unchanged otherwise.', '',
+      'Bundled from the npm packages above and minified by `scripts/vendor.mjs` (`npm run vendor`), unchanged otherwise.', '',
     ].join('\n'),
   );
   for (const [index, each] of packages.entries()) {

@@ -4,6 +4,8 @@
  * @import { EventPage, Facets, Hit, SessionPage, SessionSummary, Timeline, Unrecognised } from './protocol.js'
  */
 
+import { rooted } from './base.js';
+
 /** As over the socket: longer parts come cut, with an address for the rest. */
 const PREVIEW_BYTES = 65_536;
 
@@ -126,7 +128,7 @@ function search(values) {
  * @returns {Promise<any>}
  */
 async function getJson(path, signal) {
-  const response = await get(path, signal);
+  const response = await get(rooted(path), signal);
   try {
     return await response.json();
   } catch (error) {
@@ -136,16 +138,16 @@ async function getJson(path, signal) {
 }
 
 /**
- * @param {string} path
+ * @param {string} address
  * @param {AbortSignal} [signal]
  * @returns {Promise<Response>}
  * @throws {ApiError}
  */
-async function get(path, signal) {
+async function get(address, signal) {
   /** @type {Response} */
   let response;
   try {
-    response = await fetch(path, signal ? { signal } : {});
+    response = await fetch(address, signal ? { signal } : {});
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ApiError(0, 'unreachable', 'The server cannot be reached. It may have been stopped.');

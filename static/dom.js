@@ -6,6 +6,7 @@
  * Nothing here or elsewhere turns text into markup.
  */
 
+import { rooted, unrooted } from './base.js';
 import { ICONS } from './icons.js';
 
 /** @typedef {import('./icons.js').IconName} IconName */
@@ -179,7 +180,7 @@ export function localLink(path, props = {}, ...children) {
  */
 export function setLocalHref(node, path) {
   if (!/^(#|\?|\/(?![/\\]))/.test(path) || /[\u0000-\u001f\\]/.test(path)) throw new Error(`no address of our own: ${path}`);
-  node.href = path;
+  node.href = path.startsWith('/') ? rooted(path) : path;
 }
 
 /**
@@ -229,7 +230,7 @@ function placeholder(type, uri) {
  * @param {string} href
  */
 export function isPartHref(href) {
-  return /^\/api\/sessions\/[^\s\\]+$/.test(href) && !/(^|\/)\.{1,2}(\/|$)|%2e/i.test(href);
+  return /^\/api\/sessions\/[^\s\\]+$/.test(unrooted(href) ?? '') && !/(^|\/)\.{1,2}(\/|$)|%2e/i.test(href);
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 
 import { api } from './api.js';
+import { unrooted } from './base.js';
 import { clear, find } from './dom.js';
 import { browserPorts, openPlayer, storageOrNull } from './player-page.js';
 import { createSettings } from './settings.js';
@@ -29,7 +30,7 @@ function route() {
   }
   shownPath = location.pathname;
   leave();
-  const session = /^\/sessions\/([^/]+)\/?$/.exec(location.pathname);
+  const session = /^\/sessions\/([^/]+)\/?$/.exec(unrooted(location.pathname) ?? '');
   if (session?.[1]) showPlayer(decodeURIComponent(session[1]));
   else showList();
 }
@@ -63,7 +64,8 @@ function followLink(event) {
   const link = event.target instanceof Element ? event.target.closest('a') : null;
   if (!link || event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   const url = new URL(link.href, location.href);
-  const ours = url.origin === location.origin && (url.pathname === '/' || url.pathname.startsWith('/sessions/'));
+  const path = url.origin === location.origin ? unrooted(url.pathname) : null;
+  const ours = path === '/' || path?.startsWith('/sessions/');
   if (!ours || link.target || (url.hash && url.pathname === location.pathname)) return;
   event.preventDefault();
   history.pushState(null, '', url);

@@ -7,6 +7,7 @@
  * @import { Settings } from './settings.js'
  */
 
+import { rooted } from './base.js';
 import { parseMoment } from './deep-link.js';
 import { END_MS, PlayerStore } from './player-store.js';
 import { SessionClient } from './session-client.js';
@@ -26,7 +27,7 @@ const HIDDEN_FRAME_MS = 100;
 /** A browser's clock, chance, and sockets to the server that the page came from. @type {Ports} */
 export const browserPorts = {
   open: (path, protocol) => {
-    const url = new URL(path, location.href);
+    const url = new URL(rooted(path), location.href);
     url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
     return /** @type {SocketLike} */ (new WebSocket(url, protocol));
   },

@@ -27,10 +27,14 @@ from websockets.exceptions import ConnectionClosed
 
 from archives import SCROLL_ID, JsonObject, message
 from scrollcast.cli.serve import bind, make_config
-from scrollcast.settings import Settings
+from scrollcast.settings import Settings, static_folder
 from scrollcast.web.app import create_app
+from scrollcast.web.assets import Assets
 
 SERVER_CODE = Path(__file__).parents[1] / "server"
+
+ASSETS = f"/assets/{Assets(static_folder()).digest}"
+"""Where the page's files are to be had."""
 
 PATIENCE_SECONDS = 10.0
 """Longer than anything here takes; a test that waits for so long has failed."""

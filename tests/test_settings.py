@@ -50,6 +50,11 @@ def test_the_defaults(tmp_path: Path) -> None:
         {"allowed_origins": frozenset(("https://",))},
         {"allowed_origins": frozenset(("https://[x",))},
         {"allowed_origins": frozenset(("null",))},
+        {"root_path": "x"},
+        {"root_path": "/x/"},
+        {"root_path": "//x"},
+        {"root_path": "/x/../y"},
+        {"root_path": '/x"><script>'},
     ],
     ids=str,
 )
@@ -72,6 +77,7 @@ def test_nonsense_is_refused_in_one_sentence(tmp_path: Path, fields: dict[str, A
         {"port": 65_535},
         {"allowed_hosts": frozenset(("a.example", "a.example:80", "[2001:db8::1]"))},
         {"allowed_origins": frozenset(("https://a.example", "http://a.example:8080"))},
+        {"root_path": "/x/y-2/.z"},
     ],
     ids=str,
 )

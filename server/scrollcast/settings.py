@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,9 @@ PORTS_TRIED: Final = 50
 VARIABLES: Final = ("SCROLLCAST_CACHE_DIR", "SCROLLCAST_KEEP", "SCROLLCAST_KEPT_DIR", "XDG_CACHE_HOME")
 """The environment variables that are read here; `archive/places.py` has those that say where sessions lie."""
 
+_ROOT_PATH: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
+"""Segments of what needs no escaping in an address (RFC 3986, 2.3)."""
+
 _ON: Final = frozenset(("1", "true", "yes", "on"))
 _OFF: Final = frozenset(("", "0", "false", "no", "off"))
 
@@ -45,7 +49,8 @@ class Settings:
     """What the server is told. `host` is a loopback name or address.
 
     `paths` were named, and exist; `places` were found, and may be missing or yet to come. `kept` is the folder of kept
-    sessions; with `keep` what is served is kept there.
+    sessions; with `keep` what is served is kept there. `root_path` is the path prefix that a proxy gives the server,
+    without a slash at its end; `""` for none.
     """
 
     paths: tuple[Path, ...] = ()
@@ -59,6 +64,7 @@ class Settings:
     places: tuple[Path, ...] = ()
     kept: Path | None = None
     keep: bool = False
+    root_path: str = ""
 
     @property
     def roots(self) -> tuple[Path, ...]:
@@ -91,6 +97,8 @@ class Settings:
             )
         if not 0 <= self.port <= 65_535:
             raise SettingsError(f"--port {self.port} is not between 0 and 65535")
+        if self.root_path and not _ROOT_PATH.fullmatch(self.root_path):
+            raise SettingsError(f"--root-path {self.root_path[:200]} is not of the form /name or /name/name")
         for host in self.allowed_hosts:
             if not host or any(sign in host for sign in "/@?# "):
                 raise SettingsError(f"--allow-host {host} is not of the form name or name:port")

@@ -10,6 +10,7 @@
  */
 
 import { ApiError } from '../api.js';
+import { BASE } from '../base.js';
 import { clear, el, icon, localLink, replaceChildren, setAttribute } from '../dom.js';
 import { count, oneLine } from '../format.js';
 import { merge } from '../list-merge.js';
@@ -123,7 +124,7 @@ export class Catalogue {
 
   /** @param {Filters} filters */
   #choose(filters) {
-    history.replaceState(history.state, '', `/${formatFilters(filters)}`);
+    history.replaceState(history.state, '', `${BASE}${formatFilters(filters)}`);
     void this.#reload();
   }
 

@@ -8,6 +8,7 @@
  * @import { Action } from '../shortcuts.js'
  */
 
+import { rooted } from '../base.js';
 import { formatMoment, parseMoment } from '../deep-link.js';
 import { clear, el, icon, localLink, replaceChildren, setAttribute } from '../dom.js';
 import { clock, dateTime, oneLine, relativeDate, span } from '../format.js';
@@ -320,7 +321,7 @@ export class Player {
     const position = this.#store.position();
     const hash = formatMoment(position);
     history.replaceState(history.state, '', hash);
-    const url = new URL(`/sessions/${encodeURIComponent(this.#scrollId)}${hash}`, location.href).href;
+    const url = new URL(rooted(`/sessions/${encodeURIComponent(this.#scrollId)}${hash}`), location.href).href;
     try {
       await navigator.clipboard.writeText(url);
       this.#toasts.show(`Link to ${clock(position)} copied`);

@@ -20,16 +20,16 @@ PATIENCE_MS: Final = 15_000
 class Server:
     """The server on a port of its own, which can go away and come back there."""
 
-    def __init__(self, home: Path, *paths: Path) -> None:
+    def __init__(self, home: Path, *arguments: Path | str) -> None:
         self._home = home
-        self._paths = paths
+        self._arguments = arguments
         self._child: Child | None = None
         self.url = ""
 
     def start(self) -> None:
         """Run it, on the port that it had before, if any."""
         port = self.url.rpartition(":")[2] or "0"
-        self._child = Child(self._home, "serve", *self._paths, "--port", port, "--no-open")
+        self._child = Child(self._home, "serve", *self._arguments, "--port", port, "--no-open")
         address = self._child.address().rstrip("/")
         assert self.url in ("", address), "the port was taken meanwhile"
         self.url = address

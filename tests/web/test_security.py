@@ -14,7 +14,7 @@ from websockets.typing import Origin
 
 from archives import SCROLL_ID, message, write_session
 from scrollcast.web.security import SECURITY_HEADERS
-from serving import Serving, serving_in_thread, talk
+from serving import ASSETS, Serving, serving_in_thread, talk
 
 ALLOWED_HOST = "replay.example"
 ALLOWED_HOST_AND_PORT = "other.example:8443"
@@ -265,10 +265,10 @@ def test_a_websocket_client_reads_the_refusal(server: Serving) -> None:
         ("GET", "/", 200),
         ("HEAD", "/", 200),
         ("GET", f"/sessions/{SCROLL_ID}", 200),
-        ("GET", "/static/main.js", 200),
-        ("GET", "/static/style.css", 200),
-        ("GET", "/static/nothing.js", 404),
-        ("POST", "/static/main.js", 405),
+        ("GET", f"{ASSETS}/main.js", 200),
+        ("GET", f"{ASSETS}/style.css", 200),
+        ("GET", f"{ASSETS}/nothing.js", 404),
+        ("POST", f"{ASSETS}/main.js", 405),
         ("GET", "/api/sessions", 200),
         ("GET", f"/api/sessions/{SCROLL_ID}/timeline", 200),
         ("GET", f"/api/sessions/{SCROLL_ID}/events/0/parts/0", 200),
@@ -327,15 +327,15 @@ def test_the_policy_lets_no_foreign_or_inline_code_run() -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/static/../pyproject.toml",
-        "/static/%2e%2e/pyproject.toml",
-        "/static/..%2fpyproject.toml",
-        "/static/%2e%2e%2f%2e%2e%2f%2e%2e%2f%2e%2e%2fetc/passwd",
-        "/static//etc/passwd",
-        "/static/..\\pyproject.toml",
-        "/static/%00",
-        "/static/",
-        "/static/views",
+        f"{ASSETS}/../pyproject.toml",
+        f"{ASSETS}/%2e%2e/pyproject.toml",
+        f"{ASSETS}/..%2fpyproject.toml",
+        f"{ASSETS}/%2e%2e%2f%2e%2e%2f%2e%2e%2f%2e%2e%2fetc/passwd",
+        f"{ASSETS}//etc/passwd",
+        f"{ASSETS}/..\\pyproject.toml",
+        f"{ASSETS}/%00",
+        f"{ASSETS}/",
+        f"{ASSETS}/views",
         "/api/sessions/..%2f..%2fetc%2fpasswd",
         "/api/sessions/../../etc/passwd",
         "/api/sessions/%00/timeline",

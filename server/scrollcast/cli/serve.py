@@ -75,6 +75,10 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
         "--allow-origin", action="append", default=[], metavar="ORIGIN",
         help="also answer pages of this origin, such as https://example.com; may be repeated",
     )  # fmt: skip
+    parser.add_argument(
+        "--root-path", default="", metavar="PREFIX",
+        help="the path prefix that a proxy gives the server, such as /scrollcast",
+    )  # fmt: skip
     parser.add_argument("--verbose", action="store_true", help="log what happens, with details, on stderr")
     parser.set_defaults(run=serve)
 
@@ -96,6 +100,7 @@ def serve(arguments: argparse.Namespace) -> int:
         allowed_hosts=frozenset(arguments.allow_host),
         allowed_origins=frozenset(arguments.allow_origin),
         cache=usable_cache(),
+        root_path=arguments.root_path.rstrip("/"),
     )
     if choice.is_demo:
         say("no agent's sessions were found on this machine, so this serves the demo; scrollcast doctor says more")

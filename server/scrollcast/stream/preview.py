@@ -44,10 +44,13 @@ def part_path(path: Path) -> str:
     return "/output/".join(str(place) for place in path)
 
 
-def part_hrefs(scroll_id: UUID, seq: int, *, meta: bool) -> Callable[[Path], str]:
-    """The addresses of an event's parts, by their places; `meta` says which numbering `seq` is of."""
+def part_hrefs(scroll_id: UUID, seq: int, *, meta: bool, root_path: str = "") -> Callable[[Path], str]:
+    """The addresses of an event's parts, by their places, behind a path prefix of the server.
+
+    `meta` says which numbering `seq` is of.
+    """
     query = "?meta=true" if meta else ""
-    return lambda path: f"/api/sessions/{scroll_id}/events/{seq}/parts/{part_path(path)}{query}"
+    return lambda path: f"{root_path}/api/sessions/{scroll_id}/events/{seq}/parts/{part_path(path)}{query}"
 
 
 def cut_event(event: bytes | memoryview, limit: int, href: Callable[[Path], str]) -> bytes:

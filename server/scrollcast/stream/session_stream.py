@@ -82,10 +82,22 @@ class Connection(Protocol):
 
 
 class SessionStream:
-    """Replays a session over a connection, and obeys what comes back."""
+    """Replays a session over a connection, and obeys what comes back.
 
-    def __init__(self, connection: Connection, archive: Archive, scroll_id: str, parameters: ReplayParameters) -> None:
+    `root_path` is the path prefix behind which the server's addresses are to be had (`""` for none).
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        archive: Archive,
+        scroll_id: str,
+        parameters: ReplayParameters,
+        *,
+        root_path: str = "",
+    ) -> None:
         self._connection = connection
+        self._root_path = root_path
         self._archive = archive
         self._scroll_id = scroll_id
         self._parameters = parameters
@@ -566,7 +578,8 @@ class SessionStream:
         limit = self._parameters.preview or 0
         if len(event) <= limit:
             return bytes(event)
-        hrefs = part_hrefs(self._index.session.scroll_id, seq, meta=self._parameters.meta)
+        scroll_id, meta = self._index.session.scroll_id, self._parameters.meta
+        hrefs = part_hrefs(scroll_id, seq, meta=meta, root_path=self._root_path)
         if len(event) > LARGE_EVENT_BYTES:
             return await asyncio.to_thread(cut_event, event, limit, hrefs)
         return cut_event(event, limit, hrefs)

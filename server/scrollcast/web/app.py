@@ -10,15 +10,16 @@ from contextlib import asynccontextmanager, suppress
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route, WebSocketRoute
 
 from scrollcast.archive.archive import Archive
 from scrollcast.errors import ScrollcastError
 from scrollcast.settings import Settings, static_folder
 from scrollcast.stream.registry import StreamRegistry
 from scrollcast.web import routes
+from scrollcast.web.assets import Assets
 from scrollcast.web.failures import UnknownErrors, handle_error, handle_http_exception
+from scrollcast.web.path_prefix import PathPrefix
 from scrollcast.web.security import RequestGuard
 from scrollcast.web.websocket import replay, unknown_socket
 
@@ -68,9 +69,10 @@ def create_app(settings: Settings) -> Starlette:
             Route("/api/{rest:path}", routes.unknown_api),
             WebSocketRoute("/ws/sessions/{scroll_id}", replay),
             WebSocketRoute("/{rest:path}", unknown_socket),
-            Mount("/static", StaticFiles(directory=static_folder())),
+            Route("/assets/{digest}/{path:path}", routes.asset),
         ],
         middleware=[
+            Middleware(PathPrefix, root_path=settings.root_path),
             Middleware(RequestGuard, allowed_hosts=settings.allowed_hosts, allowed_origins=settings.allowed_origins),
             Middleware(UnknownErrors),
         ],
@@ -82,4 +84,5 @@ def create_app(settings: Settings) -> Starlette:
     )
     app.state.registry = StreamRegistry(settings.max_streams)
     app.state.ready = asyncio.Event()
+    app.state.assets = Assets(static_folder())
     return app

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
-from uuid import UUID
 
-import aiofiles
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,15 +14,15 @@ from scrollcast.archive.archive import Archive
 from scrollcast.archive.index import SessionIndex
 from scrollcast.archive.search import Hit
 from scrollcast.errors import BadRequest
-from scrollcast.settings import static_folder
 from scrollcast.stream.parameters import MIN_PREVIEW_BYTES, parse_bool, parse_int
 from scrollcast.stream.preview import cut_event, find_body, part_hrefs
 from scrollcast.stream.wire import Envelope, session_json
+from scrollcast.web.assets import ASSET_HEADERS, Assets
 from scrollcast.web.failures import problem
 from scrollcast.web.listing import parse_count, parse_listing
 
 __all__ = [
-    "events", "facets", "health", "page", "part", "readiness", "search", "session", "sessions", "timeline",
+    "asset", "events", "facets", "health", "page", "part", "readiness", "search", "session", "sessions", "timeline",
     "unknown_api", "unrecognised",
 ]  # fmt: skip
 
@@ -42,6 +41,12 @@ MAX_PAGE_BYTES: Final = 8 << 20
 
 def _json(value: Any) -> Response:
     return Response(orjson.dumps(value), media_type="application/json")
+
+
+def _assets(request: Request) -> Assets:
+    assets = request.app.state.assets
+    assert isinstance(assets, Assets)
+    return assets
 
 
 def _archive(request: Request) -> Archive:
@@ -132,7 +137,7 @@ async def events(request: Request) -> Response:
     block = await index.read(start, stop)
     own = [bytes(block.event(seq)) for seq in range(start, stop)]
     if preview is not None:
-        own = await asyncio.to_thread(_cut, own, preview, index.session.scroll_id, start, _wants_meta(request))
+        own = await asyncio.to_thread(_cut, own, preview, start, _hrefs(request, index))
     envelope = Envelope.of(index.session, {"type": "archive"})
     more = stop if stop < index.count or not index.complete else None
     body = b",".join(envelope.wrap(event) for event in own)
@@ -140,10 +145,17 @@ async def events(request: Request) -> Response:
     return Response(b"".join((b'{"events":[', body, tail)), media_type="application/json")
 
 
-def _cut(own: list[bytes], limit: int, scroll_id: UUID, start: int, meta: bool) -> list[bytes]:
+def _hrefs(request: Request, index: SessionIndex) -> Callable[[int], Callable[[tuple[int, ...]], str]]:
+    """The addresses of the parts of any event of a session."""
+    meta, root_path = _wants_meta(request), request.scope["root_path"]
+    return lambda seq: part_hrefs(index.session.scroll_id, seq, meta=meta, root_path=root_path)
+
+
+def _cut(
+    own: list[bytes], limit: int, start: int, hrefs: Callable[[int], Callable[[tuple[int, ...]], str]]
+) -> list[bytes]:
     return [
-        cut_event(event, limit, part_hrefs(scroll_id, seq, meta=meta)) if len(event) > limit else event
-        for seq, event in enumerate(own, start)
+        cut_event(event, limit, hrefs(seq)) if len(event) > limit else event for seq, event in enumerate(own, start)
     ]
 
 
@@ -173,10 +185,21 @@ async def readiness(request: Request) -> Response:
     return _json({"status": "ready"})
 
 
-async def page(_request: Request) -> Response:
+async def page(request: Request) -> Response:
     """`GET /` and `GET /sessions/{scroll_id}`: the viewer."""
-    async with aiofiles.open(static_folder() / "index.html", "rb") as file:
-        return Response(await file.read(), media_type="text/html", headers={"cache-control": "no-cache"})
+    page = _assets(request).page(request.scope["root_path"])
+    return Response(page, media_type="text/html", headers={"cache-control": "no-cache"})
+
+
+async def asset(request: Request) -> Response:
+    """`GET /assets/{digest}/{path}`: a file of the page."""
+    assets = _assets(request)
+    found = assets.get(request.path_params["path"]) if request.path_params["digest"] == assets.digest else None
+    if found is None:
+        return problem(404, "not_found", "Not Found", "there is no such file in this version of the page")
+    is_packed = found.packed is not None and "gzip" in request.headers.get("accept-encoding", "")
+    headers = {**ASSET_HEADERS, **({"content-encoding": "gzip"} if is_packed else {})}
+    return Response(found.packed if is_packed else found.data, media_type=found.media_type, headers=headers)
 
 
 async def unknown_api(_request: Request) -> Response:

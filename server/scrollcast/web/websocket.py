@@ -49,7 +49,8 @@ async def _replay(websocket: WebSocket, connection: _PlainFrames) -> None:
     with websocket.app.state.registry.admit():
         parameters = ReplayParameters.parse(parse_qsl(websocket.url.query, keep_blank_values=True))
         scroll_id = websocket.path_params["scroll_id"]
-        await SessionStream(connection, websocket.app.state.archive, scroll_id, parameters).run()
+        archive, root_path = websocket.app.state.archive, websocket.scope["root_path"]
+        await SessionStream(connection, archive, scroll_id, parameters, root_path=root_path).run()
 
 
 async def _fail(connection: _PlainFrames, error: Exception) -> None:
