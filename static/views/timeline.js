@@ -25,8 +25,9 @@ const GAP_WEIGHTS = /** @type {const} */ ([[30_000, 'long'], [10_000, 'middling'
 /** How fast the bar takes in what has grown: the share of the way in a frame, and when it has arrived. */
 const GROWTH_EASE = 0.2;
 const GROWN_MS = 20;
-/** With more marks than this it takes it in at once: placing them all in every frame would be too dear. */
-const MAX_GLIDING_MARKS = 4_000;
+/** With more marks than this it takes it in at once, and at most so often: placing them all takes a good part of a frame. */
+const MAX_GLIDING_MARKS = 300;
+const GROWTH_MS = 250;
 
 /**
  * @typedef {MarkerKind | 'hit'} MarkKind  the server's markers, and what was looked for
@@ -66,6 +67,7 @@ export class Timeline {
   #scale = new TimeScale(0, []);
   /** What the marks were drawn for. @type {{ width: number, durationMs: number, timeline: ReplayState['timeline'], found: ReplayState['found'] } | null} */
   #drawn = null;
+  #drawnAt = 0;
   #width = 0;
   /** Those of the session and those that were looked for, the most telling first. @type {readonly Mark[]} */
   #ranked = [];
@@ -134,18 +136,32 @@ export class Timeline {
 
   /** Whether the bar is on its way to a length that it was told of. */
   get growing() {
-    const { durationMs, live } = this.#store.getState();
-    return live && this.#drawn !== null && durationMs > this.#drawn.durationMs;
+    const { durationMs, timeline, live } = this.#store.getState();
+    return live && this.#drawn !== null && (durationMs > this.#drawn.durationMs || timeline !== this.#drawn.timeline);
+  }
+
+  /**
+   * Whether what has grown can wait: a tick comes back to it.
+   *
+   * @param {ReplayState} state
+   */
+  #waits({ found }) {
+    if (!this.growing || this.#ranked.length <= MAX_GLIDING_MARKS) return false;
+    const onlyGrown = this.#drawn?.width === this.#width && this.#drawn.found === found;
+    return onlyGrown && performance.now() < this.#drawnAt + GROWTH_MS;
   }
 
   /** @param {ReplayState} state */
-  #redraw({ durationMs: wholeMs, timeline, found }) {
+  #redraw(state) {
+    if (this.#waits(state)) return;
+    const { durationMs: wholeMs, timeline, found } = state;
     const width = this.#width;
     const before = this.#drawn;
     const durationMs = this.#lengthNow(wholeMs);
     if (width === 0 || (before?.width === width && before.durationMs === durationMs && before.timeline === timeline && before.found === found)) return;
     if (before?.timeline !== timeline || before?.found !== found) this.#ranked = ranked(timeline?.markers ?? [], found?.items ?? []);
     this.#drawn = { width, durationMs, timeline, found };
+    this.#drawnAt = performance.now();
     this.#scale = new TimeScale(durationMs, timeline?.gaps ?? []);
     setAttribute(this.#bar, 'aria-valuemax', Math.floor(wholeMs / 1000));
     clear(this.#marks);

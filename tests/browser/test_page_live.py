@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final, Literal
@@ -13,12 +14,15 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
 
-from archives import write_session
+from archives import message, write_session
 from browser.growing import FIRST_COUNT, GROWING, Growing, said
 from browser.test_page_accessibility import violations
 from browser.viewing import Server, Viewer, tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
+
+GROWTH_SECONDS: Final = 0.25
+"""How often a bar with many marks takes in what has grown, at most."""
 
 LISTED_MS: Final = 30_000
 """For what the catalogue has to find and the list to take in."""
@@ -83,6 +87,31 @@ async def test_what_is_written_appears(live: Viewer, growing: Growing) -> None:
     await expect(live.page.get_by_role("navigation", name="Turns")).to_contain_text("first news")
     await expect(live.page.get_by_role("slider")).to_have_attribute("aria-valuemax", str(2 * (FIRST_COUNT + 2)))
     await expect(live.page.locator(".end-card")).to_have_count(0)
+
+
+WATCH_MARKS: Final = """() => {
+  window.redrawn = 0;
+  new MutationObserver((changes) => {
+    if (changes.some((each) => each.removedNodes.length > 0)) window.redrawn += 1;
+  }).observe(document.querySelector('.marks'), { childList: true });
+}"""
+
+
+async def test_a_long_session_that_grows_fast_does_not_draw_its_bar_anew_for_every_line(
+    live: Viewer, growing: Growing
+) -> None:
+    """The drawing of hundreds of marks would keep what was said waiting; and yet the bar has the last of them soon."""
+    growing.become([message(f"m{number}", number * 2, "user", content_md=f"turn {number}") for number in range(400)])
+    await go_live(live)
+    await live.page.evaluate(WATCH_MARKS)
+    began = time.monotonic()
+    for number in range(40):
+        growing.say(f"news {number}")
+        await expect(live.said(f"news {number}")).to_be_in_viewport()
+    lasted = time.monotonic() - began
+    redrawn: int = await live.page.evaluate("() => window.redrawn")
+    assert redrawn <= lasted / GROWTH_SECONDS + 2
+    await expect(live.page.get_by_role("slider")).to_have_attribute("aria-valuemax", str(2 * (growing.count - 1)))
 
 
 async def test_who_reads_further_up_is_told_how_much_is_new(live: Viewer, growing: Growing) -> None:
