@@ -5,6 +5,7 @@
  * @import { Moment } from './deep-link.js'
  * @import { Ports, SocketLike, Wish } from './session-client.js'
  * @import { Settings } from './settings.js'
+ * @import { Place } from './views/player.js'
  */
 
 import { rooted } from './base.js';
@@ -22,6 +23,7 @@ const HIDDEN_FRAME_MS = 100;
  * @property {Ports} ports
  * @property {Settings} settings
  * @property {Moment} [moment]  where to begin and how; what the address says when left out
+ * @property {Place} [place]  where the player is; the page of a server when left out
  */
 
 /** A browser's clock, chance, and sockets to the server that the page came from. @type {Ports} */
@@ -57,14 +59,14 @@ export function storageOrNull() {
  * @param {World} world
  * @returns {Player}
  */
-export function openPlayer(scrollId, { api, ports, settings, moment = parseMoment(location.hash) }) {
+export function openPlayer(scrollId, { api, ports, settings, place = 'page', moment = parseMoment(location.hash) }) {
   const store = new PlayerStore(scrollId, wishOf(settings, moment), {
     api,
     connect: (wish, delegate) => new SessionClient(scrollId, wish, ports, delegate),
     now: ports.clock.now,
     soon: (action) => void (document.hidden ? setTimeout(action, HIDDEN_FRAME_MS) : requestAnimationFrame(action)),
   });
-  const player = new Player(scrollId, store, settings, api, ports.clock);
+  const player = new Player(scrollId, store, settings, api, ports.clock, place);
   store.open();
   return player;
 }

@@ -40,9 +40,16 @@ const PANEL = 'M4 5h16M4 12h10M4 19h13';
 const FULLSCREEN = 'M4 9V5a1 1 0 0 1 1-1h4M15 4h4a1 1 0 0 1 1 1v4M20 15v4a1 1 0 0 1-1 1h-4M9 20H5a1 1 0 0 1-1-1v-4';
 const QUESTION = 'M9 9a3 3 0 1 1 4.2 2.75c-.8.4-1.2 1-1.2 1.9v.6M12 17.6v.1';
 
+/**
+ * Where a player is: on the page of a server, in a file without one, or in a frame of somebody else's page.
+ *
+ * @typedef {'page' | 'file' | 'frame'} Place
+ */
+
 export class Player {
   node;
   #scrollId;
+  #place;
   #store;
   #settings;
   #transcript;
@@ -74,9 +81,11 @@ export class Player {
    * @param {Settings} settings
    * @param {Api} api
    * @param {Clock} clock
+   * @param {Place} [place]
    */
-  constructor(scrollId, store, settings, api, clock) {
+  constructor(scrollId, store, settings, api, clock, place = 'page') {
     this.#scrollId = scrollId;
+    this.#place = place;
     this.#store = store;
     this.#settings = settings;
     this.#transcript = new Transcript(store, api.text);
@@ -115,17 +124,23 @@ export class Player {
 
   #build() {
     const top = el('header', { class: 'topbar' },
-      localLink('/', { class: 'back', title: 'All sessions', attrs: { 'aria-label': 'Scrollcast: all sessions' } }, icon('arrow-left'), brand()),
+      this.#way(),
       el('div', { class: 'titles' }, this.#heading, this.#facts),
       el('div', { class: 'top-actions' },
         pictureButton(icon('link'), 'Copy a link to this moment', 'y', () => void this.#copyLink()),
         themeButton(this.#settings),
         pictureButton(picture(FULLSCREEN), 'Full screen', 'f', () => void this.#fullscreen()),
         pictureButton(picture(QUESTION), 'Help: keys and marks', '?', () => this.#help.showModal())));
-    return el('div', { class: 'player' }, top,
+    return el('div', { class: `player in-${this.#place}` }, top,
       el('div', { class: 'body' }, this.#turns.node,
         el('main', { class: 'main', on: { pointerdown: () => matchMedia(WIDE).matches || this.#showTurns(false) } }, this.#find.node, this.#banner, this.#notices, this.#transcript.node, this.#cover)),
       this.#controls.node, this.#toasts.node, this.#announcer.node, this.#help);
+  }
+
+  /** Back to the list, where there is one. */
+  #way() {
+    if (this.#place !== 'page') return el('span', { class: 'back' }, brand());
+    return localLink('/', { class: 'back', title: 'All sessions', attrs: { 'aria-label': 'Scrollcast: all sessions' } }, icon('arrow-left'), brand());
   }
 
   // ---------------------------------------------------------------------------------------------------- drawing
@@ -321,7 +336,7 @@ export class Player {
     const position = this.#store.position();
     const hash = formatMoment(position);
     history.replaceState(history.state, '', hash);
-    const url = new URL(rooted(`/sessions/${encodeURIComponent(this.#scrollId)}${hash}`), location.href).href;
+    const url = this.#place === 'file' ? location.href : new URL(rooted(`/sessions/${encodeURIComponent(this.#scrollId)}${hash}`), location.href).href;
     try {
       await navigator.clipboard.writeText(url);
       this.#toasts.show(`Link to ${clock(position)} copied`);

@@ -5,15 +5,26 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from scrollcast.archive.places import Place, default_places
 from scrollcast.errors import SettingsError
+from scrollcast.model import Session
 from scrollcast.settings import Settings, cache_folder, demo_folder, kept_folder
 
-__all__ = ["Choice", "add_paths", "choose", "say", "settings_of", "usable_cache", "usable_kept"]
+__all__ = [
+    "Choice", "add_paths", "choose", "find_session", "is_path", "say", "settings_of", "usable_cache", "usable_kept",
+]  # fmt: skip
+
+LEAST_CHARACTERS: Final = 4
+"""A shorter beginning of an id is none."""
+
+_HEX: Final = re.compile(rf"[0-9a-f-]{{{LEAST_CHARACTERS},36}}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,31 @@ def settings_of(choice: Choice, cache: Path) -> Settings:
         SettingsError: a named path cannot be looked at.
     """
     return Settings(paths=choice.paths, places=choice.place_paths, kept=kept_folder(), cache=cache)
+
+
+def is_path(text: str) -> bool:
+    """Whether somebody who names a session names a file or folder."""
+    return Path(text).exists() or "/" in text
+
+
+def find_session(sessions: Iterable[Session], text: str) -> Session:
+    """The one session whose id, the beginning of whose id, or whose agent's own id this is.
+
+    Raises:
+        SettingsError: there is none, or there are several.
+    """
+    found = [session for session in sessions if _is_called(session, text)]
+    if not found:
+        raise SettingsError(f"there is no session {text[:100]}; scrollcast list shows which there are")
+    if len(found) > 1:
+        raise SettingsError(f"{len(found)} sessions begin with {text[:100]}; give more of the id")
+    return found[0]
+
+
+def _is_called(session: Session, text: str) -> bool:
+    if session.native_session_id == text:
+        return True
+    return _HEX.fullmatch(text) is not None and str(session.scroll_id).startswith(text.lower())
 
 
 def usable_cache() -> Path:

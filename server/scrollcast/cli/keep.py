@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from scrollcast.archive.catalogue import Catalogue
 from scrollcast.archive.kept import Keeper
 from scrollcast.archive.kept_bytes import NO_ROOM
-from scrollcast.cli.choosing import choose, say, settings_of, usable_cache, usable_kept
+from scrollcast.cli.choosing import choose, find_session, is_path, say, settings_of, usable_cache, usable_kept
 from scrollcast.cli.terminal import clean, format_bytes
 from scrollcast.errors import ArchiveError, SettingsError
 from scrollcast.model import Session
 
 __all__ = ["add_parser", "run"]
-
-LEAST_CHARACTERS: Final = 4
-"""A shorter beginning of an id is none."""
-
-_HEX: Final = re.compile(rf"[0-9a-f-]{{{LEAST_CHARACTERS},36}}", re.IGNORECASE)
 
 
 def add_parser(verbs: Any, *, epilog: str) -> None:
@@ -50,8 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.sessions and not arguments.all:
         raise SettingsError("say which sessions to keep, or --all")
     keeper = Keeper(usable_kept())
-    named = [Path(text) for text in arguments.sessions if _is_path(text)]
-    ids = [text for text in arguments.sessions if not _is_path(text)]
+    named = [Path(text) for text in arguments.sessions if is_path(text)]
+    ids = [text for text in arguments.sessions if not is_path(text)]
     settings = settings_of(choose(tuple(named), discover=bool(ids) or arguments.all), usable_cache())
     with closing(Catalogue(settings.roots, settings.cache, optional=True)) as catalogue:
         catalogue.refresh()
@@ -61,10 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
         say("there are no sessions to keep")
     print(f"kept {kept} session{'' if kept == 1 else 's'} in {keeper.folder}; {format_bytes(copied_bytes)} were copied")
     return 1 if failures else 0
-
-
-def _is_path(text: str) -> bool:
-    return Path(text).exists() or "/" in text
 
 
 def _wanted(
@@ -80,28 +70,13 @@ def _wanted(
         inside = (key for key in known if _lies_in(catalogue.entry(key).source.path, roots))
         wanted.update((key, known[key]) for key in inside)
     for text in ids:
-        found = _find(known.values(), text)
+        found = find_session(known.values(), text)
         wanted.update((session.scroll_id, session) for session in _with_children(catalogue, found))
     return wanted
 
 
 def _lies_in(path: Path, roots: Iterable[Path]) -> bool:
     return any(path.is_relative_to(root) or root.is_relative_to(path) for root in roots)
-
-
-def _find(sessions: Iterable[Session], text: str) -> Session:
-    found = [session for session in sessions if _is_called(session, text)]
-    if not found:
-        raise SettingsError(f"there is no session {text[:100]}; scrollcast list shows which there are")
-    if len(found) > 1:
-        raise SettingsError(f"{len(found)} sessions begin with {text[:100]}; give more of the id")
-    return found[0]
-
-
-def _is_called(session: Session, text: str) -> bool:
-    if session.native_session_id == text:
-        return True
-    return _HEX.fullmatch(text) is not None and str(session.scroll_id).startswith(text.lower())
 
 
 def _with_children(catalogue: Catalogue, session: Session) -> Iterator[Session]:

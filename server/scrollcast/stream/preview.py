@@ -53,24 +53,31 @@ def part_hrefs(scroll_id: UUID, seq: int, *, meta: bool, root_path: str = "") ->
     return lambda path: f"{root_path}/api/sessions/{scroll_id}/events/{seq}/parts/{part_path(path)}{query}"
 
 
-def cut_event(event: bytes | memoryview, limit: int, href: Callable[[Path], str]) -> bytes:
-    """An event's own bytes with every part over `limit` bytes cut, and marked with its size and address."""
+def cut_event(event: bytes | memoryview, limit: int, href: Callable[[Path], str], *, pictures: bool = True) -> bytes:
+    """An event's own bytes with every part over `limit` bytes cut, and marked with its size and address.
+
+    Without `pictures` those stay whole.
+    """
     value = orjson.loads(event)
     message = value["event"].get("message")
     if message is None:
         return bytes(event)
-    message["content"] = _cut_parts(message["content"], limit, href, ())
+    message["content"] = _cut_parts(message["content"], limit, href, (), pictures)
     return orjson.dumps(value)
 
 
-def _cut_parts(parts: Sequence[Part], limit: int, href: Callable[[Path], str], above: Path) -> list[Part]:
-    return [_cut_part(part, limit, href, (*above, place)) for place, part in enumerate(parts)]
+def _cut_parts(
+    parts: Sequence[Part], limit: int, href: Callable[[Path], str], above: Path, pictures: bool
+) -> list[Part]:
+    return [_cut_part(part, limit, href, (*above, place), pictures) for place, part in enumerate(parts)]
 
 
-def _cut_part(part: Part, limit: int, href: Callable[[Path], str], path: Path) -> Part:
+def _cut_part(part: Part, limit: int, href: Callable[[Path], str], path: Path, pictures: bool) -> Part:
     kind = part["type"]
     if kind == "tool_result":
-        return {**part, "output": _cut_parts(part["output"], limit, href, path)}
+        return {**part, "output": _cut_parts(part["output"], limit, href, path, pictures)}
+    if kind == "image" and not pictures:
+        return part
     if kind == "image" or (kind == "resource" and _has_blob(part)):
         return _cut_binary(part, _BINARY_FIELD[kind], limit, href, path)
     if kind in _TEXT_FIELD:

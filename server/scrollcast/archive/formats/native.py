@@ -14,7 +14,7 @@ from scrollcast.archive.timestamps import Instant, format_instant, parse_instant
 from scrollcast.errors import ArchiveError
 from scrollcast.model import BadRecord, Part, Record, Session, derive_scroll_id, parse_parts
 
-__all__ = ["METADATA_FILE", "NativeReader"]
+__all__ = ["METADATA_FILE", "NativeReader", "message_of", "meta_event_of", "session_of", "uuid_of"]
 
 METADATA_FILE: Final = "session.json"
 MESSAGES_FILE: Final = "messages.jsonl"
@@ -46,7 +46,7 @@ class NativeReader(FormatReader):
             return False
         if file.head.lstrip()[:40].startswith(b'{"metadata"'):
             return True
-        return _uuid(file.path.stem) is not None and _may_be_whole_session(file)
+        return uuid_of(file.path.stem) is not None and _may_be_whole_session(file)
 
     def candidates(self, folder: Path, subfolders: Collection[str], names: Collection[str]) -> list[Path] | None:
         """The metadata alone, in a folder that is a session."""
@@ -62,7 +62,7 @@ class NativeReader(FormatReader):
             metadata = _metadata(path, root)
         except ArchiveError:
             metadata = {}
-        return _uuid(metadata.get("scroll_id")) or _uuid(path.stem) or derive_scroll_id(self.name, path.name)
+        return uuid_of(metadata.get("scroll_id")) or uuid_of(path.stem) or derive_scroll_id(self.name, path.name)
 
     def files(self, source: SessionSource) -> tuple[Path, ...]:
         """The whole file; or the messages, the meta events and the metadata (routing is made of it)."""
@@ -79,29 +79,29 @@ class NativeReader(FormatReader):
         else:
             extent = _messages_extent(source.path / MESSAGES_FILE, source.root)
         count, first, last = extent
-        return _session(source.scroll_id, metadata, count, first, last)
+        return session_of(source.scroll_id, metadata, count, first, last)
 
     def decoder(self, source: SessionSource, *, meta: bool) -> Decoder | None:
         """A record a line; `None` for the shape that is one document."""
-        return _LineDecoder(_message) if source.path.is_dir() else None
+        return _LineDecoder(message_of) if source.path.is_dir() else None
 
     def meta_decoder(self, source: SessionSource) -> Decoder | None:
         """A meta event a line; `None` for the shape that is one document."""
-        return _LineDecoder(_meta_event) if source.path.is_dir() else None
+        return _LineDecoder(meta_event_of) if source.path.is_dir() else None
 
     def records(self, source: SessionSource, *, meta: bool) -> Iterator[Item]:
         """The messages in archive order; meta events lie apart."""
         if source.path.is_dir():
             return super().records(source, meta=meta)
-        return _records_of_list(_whole_document(source.path, source.root)["messages"], _message)
+        return _records_of_list(_whole_document(source.path, source.root)["messages"], message_of)
 
     def meta_events(self, source: SessionSource) -> Iterator[Item]:
         """The meta events in archive order; none where there is no file of them."""
         if not source.path.is_dir():
             events = _whole_document(source.path, source.root).get("meta_events")
-            yield from _records_of_list(events if isinstance(events, list) else [], _meta_event)
+            yield from _records_of_list(events if isinstance(events, list) else [], meta_event_of)
         elif (source.path / META_EVENTS_FILE).exists():
-            yield from decode(_LineDecoder(_meta_event), read_lines(source.path / META_EVENTS_FILE, source.root))
+            yield from decode(_LineDecoder(meta_event_of), read_lines(source.path / META_EVENTS_FILE, source.root))
 
 
 def _may_be_whole_session(file: SniffedFile) -> bool:
@@ -120,7 +120,8 @@ def _may_be_whole_session(file: SniffedFile) -> bool:
 # ----------------------------------------------------------------------------------------------------- metadata
 
 
-def _uuid(value: object) -> UUID | None:
+def uuid_of(value: object) -> UUID | None:
+    """The id that a field holds, if it is one."""
     try:
         return UUID(value) if isinstance(value, str) else None
     except ValueError:
@@ -158,9 +159,10 @@ def _decode_object(data: bytes, what: str) -> dict[str, Any]:
     return value
 
 
-def _session(
+def session_of(
     scroll_id: UUID, metadata: dict[str, Any], count: int, first: Instant | None, last: Instant | None
 ) -> Session:
+    """A session by its metadata, the number of its messages, and the first and the latest time among them."""
     created = parse_instant(metadata.get("created_at"))
     created = first if created is None else created
     updated = parse_instant(metadata.get("updated_at"))
@@ -173,8 +175,8 @@ def _session(
         project=_text(metadata.get("project")),
         kind=_text(metadata.get("kind")),
         native_session_id=_text(metadata.get("native_session_id")),
-        connector_uid=_uuid(metadata.get("connector_uid")),
-        parent_scroll_id=_uuid(metadata.get("parent_scroll_id")),
+        connector_uid=uuid_of(metadata.get("connector_uid")),
+        parent_scroll_id=uuid_of(metadata.get("parent_scroll_id")),
         created_at=None if created is None else format_instant(created),
         updated_at=None if updated is None else format_instant(updated),
         count=count,
@@ -210,13 +212,13 @@ def _extent_of(timestamps: Iterator[object]) -> _Extent:
 
 
 def _line_timestamps(path: Path, root: Path) -> Iterator[object]:
-    for item in decode(_LineDecoder(_message), read_lines(path, root)):
+    for item in decode(_LineDecoder(message_of), read_lines(path, root)):
         if isinstance(item, Record):
             yield item.timestamp
 
 
 def _record_timestamps(values: list[object]) -> Iterator[object]:
-    for item in _records_of_list(values, _message):
+    for item in _records_of_list(values, message_of):
         if isinstance(item, Record):
             yield item.timestamp
 
@@ -231,7 +233,7 @@ def _estimate_extent(path: Path, root: Path, size: int) -> _Extent:
         os.close(fd)
     # A line that the sample cuts is no whole one.
     lines = head.split(b"\n")[:-1] + tail.split(b"\n")[1:]
-    records = (_decode_record(line, _message) for line in lines if line.strip())
+    records = (_decode_record(line, message_of) for line in lines if line.strip())
     known, first, last = _extent_of(record.timestamp for record in records if record)
     return round(size * known / max(1, sum(len(line) + 1 for line in lines))), first, last
 
@@ -243,7 +245,8 @@ _Build: TypeAlias = Callable[[dict[str, Any], int], Record]
 """Makes a record of a JSON object and its 1-based place in the file."""
 
 
-def _message(value: dict[str, Any], place: int) -> Record:
+def message_of(value: dict[str, Any], place: int) -> Record:
+    """The record of a message; `place` is where it stands, from 1 on."""
     metadata = value.get("metadata")
     return Record(
         id=_text(value.get("message_id")) or f"record-{place}",
@@ -260,7 +263,8 @@ def _content(value: dict[str, Any]) -> list[Part]:
     return [{"type": "text", "text": _text(value.get("content_md")) or ""}] if parts is None else parts
 
 
-def _meta_event(value: dict[str, Any], place: int) -> Record:
+def meta_event_of(value: dict[str, Any], place: int) -> Record:
+    """The record of a meta event; `place` is where it stands, from 1 on."""
     return Record(
         id=_text(value.get("event_id")) or f"meta-{place}",
         timestamp=value.get("ts"),

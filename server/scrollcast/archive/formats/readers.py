@@ -16,12 +16,14 @@ from scrollcast.archive.formats.inspect_eval import InspectReader
 from scrollcast.archive.formats.native import NativeReader
 from scrollcast.archive.formats.openai_chat import OpenAiChatReader
 from scrollcast.archive.formats.opencode import OpenCodeReader
+from scrollcast.archive.formats.session_lines import SessionLinesReader
 from scrollcast.archive.storage import read_head
 
 __all__ = ["READERS", "READERS_BY_NAME", "owner", "sniff"]
 
 READERS: Final[tuple[FormatReader, ...]] = (
     NativeReader(),
+    SessionLinesReader(),
     InspectReader(),
     OpenCodeReader(),
     GeminiReader(),

@@ -1,0 +1,138 @@
+"""`scrollcast export`: a session as one file, to keep, to read elsewhere or to show to somebody."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Iterable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from scrollcast.archive.archive import Archive
+from scrollcast.cli.choosing import choose, find_session, is_path, say, settings_of, usable_cache
+from scrollcast.cli.terminal import format_bytes
+from scrollcast.errors import BadRequest, SettingsError
+from scrollcast.export.documents import FORMATS, format_of_suffix, make_document, parse_time
+from scrollcast.export.excerpt import LEAVABLE, Selection, open_excerpt, parse_leave_out
+from scrollcast.settings import static_folder
+
+__all__ = ["add_parser", "run"]
+
+STANDARD_OUTPUT: Final = "-"
+
+
+def add_parser(verbs: Any, *, epilog: str) -> None:
+    """Add the verb to the command line."""
+    kinds = "\n".join(f"  {name:10} {words}" for name, words in LEAVABLE.items())
+    parser = verbs.add_parser(
+        "export",
+        help="write a session as one file: a page that plays by itself, Markdown, JSON lines or an asciicast",
+        description="Writes one session as one file. A page (.html) plays without a server and without a network.",
+        epilog=f"what can be left out:\n{kinds}\n\n{epilog}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "session", metavar="SESSION",
+        help="its id, the beginning of it, or the id that its agent knows it by; or the file that holds it",
+    )  # fmt: skip
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="the file to write; - for standard output"
+    )
+    parser.add_argument(
+        "--format", choices=tuple(FORMATS), help="what to write (default: as the ending of FILE says, else html)"
+    )
+    parser.add_argument("--from", dest="start", metavar="TIME", help="only what was recorded then or later: 90, 1:30")
+    parser.add_argument("--to", dest="end", metavar="TIME", help="only what was recorded up to then")
+    parser.add_argument("--title", metavar="TEXT", help="a title in place of the session's own")
+    parser.add_argument(
+        "--leave-out", default="", metavar="KINDS", help="a list with commas of what to leave out, see below"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the file, and give the exit status."""
+    format_name = arguments.format or format_of_suffix(arguments.output) or "html"
+    try:
+        selection = Selection(
+            from_ms=_time(arguments.start, "--from"),
+            to_ms=_time(arguments.end, "--to"),
+            title=arguments.title,
+            leave_out=parse_leave_out(arguments.leave_out),
+        )
+        with closing(_open(arguments.session)) as archive:
+            scroll_id = _find(archive, arguments.session)
+            excerpt = asyncio.run(open_excerpt(archive, scroll_id, selection))
+            size = _write(arguments.output, make_document(format_name, excerpt, static_folder()))
+    except BadRequest as problem:
+        raise SettingsError(f"--{problem.parameter.replace('_', '-')}: {problem.reason}") from problem
+    if arguments.output != STANDARD_OUTPUT:
+        say(f"wrote {format_bytes(size)} to {arguments.output}")
+    return 0
+
+
+def _time(text: str | None, flag: str) -> int | None:
+    try:
+        return None if text is None else parse_time(text)
+    except ValueError as reason:
+        raise SettingsError(f"{flag} {text} {reason}") from None
+
+
+def _open(named: str) -> Archive:
+    paths = (Path(named),) if is_path(named) else ()
+    settings = settings_of(choose(paths, demo=not paths), usable_cache())
+    archive = Archive(settings.roots, settings.cache, optional=True)
+    archive.catalogue.refresh()
+    return archive
+
+
+def _find(archive: Archive, named: str) -> UUID:
+    """The session that was named; of a file with several the one that no other of them started."""
+    if not is_path(named):
+        return find_session(archive.sessions(), named).scroll_id
+    path = Path(named).resolve()
+    known = {session.scroll_id: session for session in archive.sessions()}
+    places = {key: archive.catalogue.entry(key).source.path for key in known}
+    inside = [known[key] for key, place in places.items() if place.is_relative_to(path) or path.is_relative_to(place)]
+    first = [session for session in inside if session.parent_scroll_id not in known]
+    if not first:
+        raise SettingsError(f"no session is known in {path}; scrollcast doctor {path} says why")
+    if len(first) > 1:
+        raise SettingsError(f"there are {len(first)} sessions in {path}; name one by its id (scrollcast list {path})")
+    return first[0].scroll_id
+
+
+def _write(name: str, document: Iterable[bytes]) -> int:
+    """Write a document, in place of what was there only once it is whole; gives its size.
+
+    Raises:
+        SettingsError: the file cannot be written.
+    """
+    if name == STANDARD_OUTPUT:
+        return sum(sys.stdout.buffer.write(piece) for piece in document)
+    target = Path(name)
+    try:
+        fd, made = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                size = sum(file.write(piece) for piece in document)
+            os.chmod(made, 0o666 & ~_umask())
+            os.replace(made, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(made)
+            raise
+    except OSError as problem:
+        raise SettingsError(f"{target} cannot be written: {problem.strerror}") from problem
+    return size
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

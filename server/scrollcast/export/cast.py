@@ -1,0 +1,172 @@
+"""A session as an asciicast, for terminals and asciinema's player: the conversation as text, at its recorded pace.
+
+Follows asciicast v3 (https://docs.asciinema.org/manual/asciicast/v3/): a header, then `[interval, code, data]` a line,
+each interval in seconds since the event before. A marker stands at each turn.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Iterator
+from typing import Any, Final
+
+import orjson
+
+from scrollcast.archive.encoding import TimedRecord
+from scrollcast.archive.timestamps import parse_instant
+from scrollcast.export.excerpt import Excerpt
+from scrollcast.export.text import clock, is_by_a_person, one_line, picture_words, plan_line, shown_input, speaker
+from scrollcast.model import Part, Session
+
+__all__ = ["COLUMNS", "ROWS", "document"]
+
+COLUMNS: Final = 100
+ROWS: Final = 32
+
+SHOWN_LINES: Final = 30
+"""So many lines of what a tool was given or gave back are shown: what scrolls away at once is read by nobody."""
+
+_LABEL_CHARACTERS: Final = 80
+
+_WRAPPED_CHARACTERS: Final = 20_000
+"""A longer line is no prose; the terminal breaks it."""
+
+_BOLD: Final = "\x1b[1m"
+_DIM: Final = "\x1b[2m"
+_RED: Final = "\x1b[31m"
+_GREEN: Final = "\x1b[32m"
+_YELLOW: Final = "\x1b[33m"
+_MAGENTA: Final = "\x1b[35m"
+_CYAN: Final = "\x1b[36m"
+_PLAIN: Final = "\x1b[0m"
+
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+"""Select Graphic Rendition (ECMA-48, 8.3.117): all that is kept of what a terminal obeys."""
+
+_CONTROL: Final = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[P^_X][^\x1b]*(?:\x1b\\)?|.)?"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]",
+    re.DOTALL,
+)
+"""A control sequence or control string, a control character, a mark of direction."""
+
+
+def document(excerpt: Excerpt) -> Iterator[bytes]:
+    """The file, a message at a time. Events beside the messages are not in it."""
+    session = excerpt.session
+    yield _line(_header(session))
+    shown_ms = 0
+    for timed in excerpt.records():
+        text = "" if timed.record.is_meta else _message(timed, session)
+        if not text:
+            continue
+        interval = (timed.t_ms - shown_ms) / 1000
+        shown_ms = timed.t_ms
+        if is_by_a_person(timed.record):
+            yield _line([interval, "m", _label(timed)])
+            interval = 0
+        yield _line([interval, "o", text.replace("\n", "\r\n")])
+
+
+def _header(session: Session) -> dict[str, Any]:
+    header: dict[str, Any] = {"version": 3, "term": {"cols": COLUMNS, "rows": ROWS, "type": "xterm-256color"}}
+    instant = parse_instant(session.created_at)
+    if instant is not None:
+        header["timestamp"] = instant // 1_000_000
+    if title := one_line(session.title):
+        header["title"] = title
+    return header
+
+
+def _label(timed: TimedRecord) -> str:
+    text = next((part["text"] for part in timed.record.content if part["type"] == "text"), "")
+    return one_line(_CONTROL.sub("", text), _LABEL_CHARACTERS)
+
+
+def _line(value: Any) -> bytes:
+    return orjson.dumps(value) + b"\n"
+
+
+def _message(timed: TimedRecord, session: Session) -> str:
+    record = timed.record
+    parts = [text for part in record.content if (text := _part(part))]
+    if not parts:
+        return ""
+    if all(part["type"] == "tool_result" for part in record.content):
+        return "\n".join(parts) + "\n"
+    colour = _CYAN if is_by_a_person(record) else _MAGENTA
+    head = f"\n{_BOLD}{colour}{speaker(record, session)}{_PLAIN} {_DIM}{clock(timed.t_ms)}{_PLAIN}"
+    return "\n".join((head, *parts)) + "\n"
+
+
+def _part(part: Part) -> str:
+    match part["type"]:
+        case "text":
+            return _prose(part["text"])
+        case "thinking":
+            return f"{_DIM}{_prose(part['text'])}{_PLAIN}" if part["text"].strip() else ""
+        case "code":
+            return _indented(part["text"])
+        case "tool_call":
+            return _call(part)
+        case "tool_result":
+            return _result(part)
+        case "plan":
+            return "\n".join(f"  [{sign}] {words}" for sign, words in map(plan_line, part["entries"]))
+        case "image":
+            return f"{_DIM}[{picture_words(part)}]{_PLAIN}"
+        case "resource":
+            head = f"{_DIM}[{one_line(part['uri'])}]{_PLAIN}"
+            return "\n".join(filter(None, (head, _indented(part.get("text") or ""))))
+        case _:
+            return _indented(json.dumps(part.get("raw"), ensure_ascii=False, indent=2))
+
+
+def _call(part: Part) -> str:
+    shown, _language = shown_input(part)
+    head = f"{_YELLOW}\N{BLACK RIGHT-POINTING TRIANGLE} {one_line(part['name'], 80)}{_PLAIN}"
+    return "\n".join(filter(None, (head, _indented(shown))))
+
+
+def _result(part: Part) -> str:
+    sign = f"{_RED}\N{BALLOT X} failed{_PLAIN}" if part["is_error"] else f"{_GREEN}\N{CHECK MARK}{_PLAIN}"
+    bodies = (_indented(inner["text"]) if inner["type"] == "text" else _part(inner) for inner in part["output"])
+    return "\n".join((f"  {sign}", *filter(None, bodies)))
+
+
+def _prose(text: str) -> str:
+    """A text whose lines break between words."""
+    lines = _plain(text).strip("\n").split("\n")
+    return "\n".join(part for line in lines for part in (_wrapped(line) or [""])) if text.strip() else ""
+
+
+def _wrapped(line: str) -> list[str]:
+    if not COLUMNS < len(line) <= _WRAPPED_CHARACTERS:
+        return [line]
+    return textwrap.wrap(line, COLUMNS, replace_whitespace=False, drop_whitespace=True, break_on_hyphens=False)
+
+
+def _indented(text: str) -> str:
+    """The first lines of a text, with its colours, as far as there is room for them."""
+    lines = _with_colours(text).strip("\n").split("\n")
+    shown = [f"  {line}{_PLAIN if _COLOUR.search(line) else ''}" for line in lines[:SHOWN_LINES]]
+    if len(lines) > SHOWN_LINES:
+        shown.append(f"  {_DIM}… {len(lines) - SHOWN_LINES} more lines{_PLAIN}")
+    return "\n".join(shown) if text.strip() else ""
+
+
+def _plain(text: str) -> str:
+    return _CONTROL.sub("", _with_line_ends(text)).replace("\t", "    ")
+
+
+def _with_colours(text: str) -> str:
+    kept = _CONTROL.sub(lambda found: found[0] if _COLOUR.fullmatch(found[0]) else "", _with_line_ends(text))
+    return kept.replace("\t", "    ")
+
+
+def _with_line_ends(text: str) -> str:
+    """Line ends of one kind; of a line that was written over again, as a progress bar is, what was left of it."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)

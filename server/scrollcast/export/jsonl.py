@@ -1,0 +1,110 @@
+"""A session as lines of JSON: the native archive's records in one file, which Scrollcast plays again.
+
+The first line tells of the session, as a `session.json` does; a record a line follows (`docs/formats.md`, Native).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any, Final
+
+import orjson
+
+from scrollcast.archive.encoding import EPOCH_START, TimedRecord
+from scrollcast.archive.timestamps import parse_instant
+from scrollcast.export.excerpt import Excerpt
+from scrollcast.model import Part, Session
+
+__all__ = ["VERSION", "document"]
+
+VERSION: Final = 1
+"""Of this layout; stands under `scrollcast` in the first line, by which such a file is known."""
+
+_TIMELESS_RECORDS: Final = 1_000
+"""So many records at the beginning are looked at together, to see whether they have times of their own."""
+
+
+def document(excerpt: Excerpt) -> Iterator[bytes]:
+    """The file, a line at a time."""
+    session = excerpt.session
+    yield _line({"scrollcast": VERSION, "metadata": _metadata(session)})
+    for timed in _with_times(excerpt.records(), session):
+        yield _line(_record(timed, session))
+
+
+def _metadata(session: Session) -> dict[str, Any]:
+    known = {
+        "scroll_id": session.scroll_id,
+        "connector_uid": session.connector_uid,
+        "native_session_id": session.native_session_id,
+        "kind": session.kind,
+        "title": session.title,
+        "agent": session.agent,
+        "model": session.model,
+        "project": session.project,
+        "created_at": session.created_at,
+        "updated_at": session.updated_at,
+        "parent_scroll_id": session.parent_scroll_id,
+        "parent_call_id": session.parent_call_id,
+        "timing": session.timing,
+    }
+    return {**session.metadata, **known}
+
+
+def _with_times(records: Iterator[TimedRecord], session: Session) -> Iterable[tuple[TimedRecord, str | None]]:
+    """Each record with the timestamp that it has in the file; none where it had none, before the first that has one."""
+    first: list[TimedRecord] = []
+    following: TimedRecord | None = None
+    for timed in records:
+        if len(first) < _TIMELESS_RECORDS and timed.created_at == (session.created_at or EPOCH_START):
+            first.append(timed)
+            continue
+        following = timed
+        break
+    are_timeless = bool(first) and following is not None and not _fits(first[0], following)
+    rest = records if following is None else chain((following,), records)
+    yield from ((timed, None if are_timeless else timed.created_at) for timed in first)
+    yield from ((timed, timed.created_at) for timed in rest)
+
+
+def _fits(first: TimedRecord, other: TimedRecord) -> bool:
+    """Whether recorded time begins at the first of two records."""
+    start, instant = parse_instant(first.created_at), parse_instant(other.created_at)
+    if start is None or instant is None:
+        return False
+    # `created_at` may hold less than the time that it was made of.
+    return abs(max(0, instant - start) // 1000 - (other.t_ms - first.t_ms)) <= 1
+
+
+def _record(timed: tuple[TimedRecord, str | None], session: Session) -> dict[str, Any]:
+    record, timestamp = timed[0].record, timed[1]
+    if record.is_meta:
+        return {
+            "event_id": record.id,
+            "session": session.scroll_id,
+            "ts": timestamp,
+            "kind": record.kind,
+            "payload": record.payload,
+        }
+    return {
+        "message_id": record.id,
+        "session": session.scroll_id,
+        "ts": timestamp,
+        "role": record.role,
+        "content_md": "\n\n".join(_texts(record.content)),
+        "content_parts": record.content,
+        "metadata": record.metadata,
+    }
+
+
+def _texts(parts: Iterable[Part]) -> Iterator[str]:
+    return (part["text"] for part in parts if part["type"] == "text" and part["text"])
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:  # nested more deeply than it goes
+        return json.dumps(value, default=str, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,133 @@
+/**
+ * The twin of `../api.js` for a file without a server: the same promises, kept out of the file itself.
+ *
+ * @import { Api } from '../api.js'
+ * @import { Envelope, Hit, Part, SnippetPiece } from '../protocol.js'
+ * @import { Pack } from './pack.js'
+ */
+
+import { ApiError } from '../api.js';
+
+/** So much of a text is shown on either side of what was found in it. */
+const SNIPPET_CHARACTERS = 60;
+
+/** Events looked through at a time: the page draws in between. */
+const SEARCHED_EVENTS = 200;
+
+/** @param {Pack} pack @returns {Api} */
+export function createOfflineApi(pack) {
+  return {
+    sessions: async () => ({ sessions: [], next_cursor: null, total: 0 }),
+    session: async (scrollId) => {
+      if (scrollId !== pack.session.scroll_id) throw missing('This file holds no other session.');
+      return pack.session;
+    },
+    timeline: async () => pack.timeline(),
+    events: async (_scrollId, { start_seq, limit }) => {
+      const view = pack.view(false);
+      const stop = Math.min(start_seq + limit, view.times.length);
+      return { events: await pack.events(view, start_seq, stop), next_seq: stop < view.times.length ? stop : null };
+    },
+    hits: async (_scrollId, { q, limit }, signal) => ({ hits: await search(pack, q, limit, signal) }),
+    facets: async () => ({ agents: [], projects: [], models: [] }),
+    unrecognised: async () => ({ files: [], total: 0 }),
+    text: async (href) => {
+      const text = await pack.part(href);
+      if (text === null) throw missing('This file does not hold the rest of it.');
+      return text;
+    },
+  };
+}
+
+/** @param {string} words */
+function missing(words) {
+  return new ApiError(404, 'not_found', words);
+}
+
+/**
+ * The events in which every word is found, wherever each stands.
+ *
+ * @param {Pack} pack
+ * @param {string} q
+ * @param {number} limit
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Hit[]>}
+ */
+async function search(pack, q, limit, signal) {
+  const words = plain(q).split(/\s+/).filter((word) => word !== '');
+  const view = pack.view(false);
+  /** @type {Hit[]} */
+  const hits = [];
+  for (let start = 0; words.length > 0 && start < view.times.length && hits.length < limit; start += SEARCHED_EVENTS) {
+    signal?.throwIfAborted();
+    const events = await pack.events(view, start, Math.min(start + SEARCHED_EVENTS, view.times.length));
+    hits.push(...events.flatMap((envelope) => hitIn(envelope, words) ?? []));
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  return hits.slice(0, limit);
+}
+
+/**
+ * @param {Envelope} envelope
+ * @param {readonly string[]} words
+ * @returns {Hit | null}
+ */
+function hitIn({ seq, t_ms, event }, words) {
+  if (event.type !== 'message_completed') return null;
+  const texts = event.message.content.flatMap((part) => textsOf(part));
+  const folded = texts.map(({ text }) => plain(text));
+  if (!words.every((word) => folded.some((text) => text.includes(word)))) return null;
+  const found = folded.findIndex((text) => text.includes(words[0] ?? ''));
+  const { kind, text } = texts[found] ?? { kind: 'text', text: '' };
+  return { seq, t_ms, kind, snippet: snippet(text, folded[found] ?? '', words[0] ?? '') };
+}
+
+/** @param {Part} part @returns {{ kind: string, text: string }[]} */
+function textsOf(part) {
+  switch (part.type) {
+    case 'text':
+    case 'code':
+      return [{ kind: 'text', text: part.text }];
+    case 'thinking':
+      return [{ kind: 'thinking', text: part.text }];
+    case 'tool_call':
+      return [{ kind: 'tool_call', text: `${part.name} ${part.title ?? ''} ${strings(part.input).join(' ')}` }];
+    case 'tool_result':
+      return part.output.flatMap(textsOf).map(({ text }) => ({ kind: 'tool_result', text }));
+    case 'plan':
+      return [{ kind: 'text', text: part.entries.map((entry) => entry.content).join(' ') }];
+    case 'resource':
+      return [{ kind: 'text', text: `${part.uri} ${part.text ?? ''}` }];
+    default:
+      return [];
+  }
+}
+
+/** @param {unknown} value @returns {string[]} */
+function strings(value) {
+  if (typeof value === 'string') return [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(strings) : [];
+}
+
+/** A text without case and accents. @param {string} text */
+function plain(text) {
+  return text.normalize('NFD').replace(/\p{M}+/gu, '').toLowerCase();
+}
+
+/**
+ * @param {string} text
+ * @param {string} folded
+ * @param {string} word
+ * @returns {SnippetPiece[]}
+ */
+function snippet(text, folded, word) {
+  // Where nothing was taken out of a text, its places are those of the folded one.
+  const shown = text.length === folded.length ? text : folded;
+  const at = folded.indexOf(word);
+  const end = at + word.length;
+  return [
+    { text: (at > SNIPPET_CHARACTERS ? '…' : '') + shown.slice(Math.max(0, at - SNIPPET_CHARACTERS), at) },
+    { text: shown.slice(at, end), match: true },
+    { text: shown.slice(end, end + SNIPPET_CHARACTERS) + (end + SNIPPET_CHARACTERS < shown.length ? '…' : '') },
+  ];
+}

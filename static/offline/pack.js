@@ -1,0 +1,160 @@
+/**
+ * What an exported file holds (`server/scrollcast/export/html.py`): numbers of every event, and the events themselves
+ * in blocks that are unpacked when they are asked for.
+ *
+ * A session has two numberings, as on a server: of its messages alone, and with its meta events among them. A `View` is
+ * one of them.
+ *
+ * @import { Envelope, Gap, Marker, SessionSummary, Timeline } from '../protocol.js'
+ */
+
+import { LISTED_GAP_MS } from '../playhead.js';
+
+/** Unpacked blocks that are kept: where playback is, where it goes next, and where the reader scrolled back to. */
+const KEPT_BLOCKS = 12;
+
+/**
+ * @typedef {(name: string) => Promise<string>} Read  the text of a block
+ *
+ * @typedef {Object} Contents
+ * @property {number} version
+ * @property {SessionSummary} session
+ * @property {number[]} times  recorded time of each event, as the distance from the one before
+ * @property {number[]} meta  which of them are meta events
+ * @property {number[]} starts  the first event of each block
+ * @property {Marker[]} markers
+ * @property {Record<string, string[]>} parts  the blocks of each part that stands apart, by its address
+ *
+ * @typedef {Object} View
+ * @property {number[]} times
+ * @property {(seq: number) => number} place  where an event stands among all
+ * @property {readonly Marker[]} markers
+ * @property {readonly Gap[]} gaps
+ */
+
+export class Pack {
+  #contents;
+  #read;
+  /** @type {number[]} */
+  #times;
+  #meta;
+  /** Blocks by number, the one used last at the end. @type {Map<number, Promise<string[]>>} */
+  #blocks = new Map();
+  /** @type {Map<boolean, View>} */
+  #views = new Map();
+
+  /**
+   * @param {Contents} contents
+   * @param {Read} read
+   */
+  constructor(contents, read) {
+    this.#contents = contents;
+    this.#read = read;
+    let at = 0;
+    this.#times = contents.times.map((step) => (at += step));
+    this.#meta = new Set(contents.meta);
+  }
+
+  /** @param {Read} read @returns {Promise<Pack>} */
+  static async open(read) {
+    return new Pack(JSON.parse(await read('contents')), read);
+  }
+
+  get session() {
+    return this.#contents.session;
+  }
+
+  /** Names what the numbers belong to. One file never holds another content. */
+  get epoch() {
+    return 'file';
+  }
+
+  /** @param {boolean} meta  whether meta events are numbered too @returns {View} */
+  view(meta) {
+    const whole = meta || this.#meta.size === 0;
+    const known = this.#views.get(whole);
+    if (known) return known;
+    const view = whole ? this.#whole() : this.#messages();
+    this.#views.set(whole, view);
+    return view;
+  }
+
+  /** @returns {View} */
+  #whole() {
+    return { times: this.#times, place: (seq) => seq, markers: this.#contents.markers, gaps: gapsOf(this.#times) };
+  }
+
+  /** @returns {View} */
+  #messages() {
+    const places = this.#times.map((_, place) => place).filter((place) => !this.#meta.has(place));
+    const seqs = new Map(places.map((place, seq) => [place, seq]));
+    const times = places.map((place) => this.#times[place] ?? 0);
+    const markers = this.#contents.markers.flatMap((each) => {
+      const seq = seqs.get(each.seq);
+      return seq === undefined ? [] : [{ ...each, seq }];
+    });
+    return { times, place: (seq) => places[seq] ?? 0, markers, gaps: gapsOf(times) };
+  }
+
+  /** @param {boolean} [meta] @returns {Timeline} */
+  timeline(meta = false) {
+    const { times, markers, gaps } = this.view(meta);
+    return { epoch: this.epoch, count: times.length, duration_ms: times.at(-1) ?? 0, markers: [...markers], gaps: [...gaps] };
+  }
+
+  /**
+   * @param {View} view
+   * @param {number} start
+   * @param {number} stop
+   * @returns {Promise<Envelope[]>} the events of a half-open range
+   */
+  async events(view, start, stop) {
+    const { scroll_id, connector_uid, native_session_id } = this.session;
+    const routing = { connector_uid, connector_id: native_session_id ?? '', scroll_id };
+    /** @type {Envelope[]} */
+    const found = [];
+    for (let seq = start; seq < stop; seq++) {
+      const { event } = JSON.parse(await this.#line(view.place(seq)));
+      found.push({ type: 'event', routing, origin: { type: 'archive' }, seq, t_ms: view.times[seq] ?? 0, event });
+    }
+    return found;
+  }
+
+  /** @param {string} href  where a cut part says that the whole of it is @returns {Promise<string | null>} */
+  async part(href) {
+    const names = this.#contents.parts[href];
+    if (!names) return null;
+    return (await Promise.all(names.map((name) => this.#read(name)))).join('');
+  }
+
+  /** @param {number} place */
+  async #line(place) {
+    const { starts } = this.#contents;
+    let number = starts.length - 1;
+    for (let low = 0, high = number; low <= high;) {
+      const middle = (low + high) >> 1;
+      if ((starts[middle] ?? 0) <= place) [number, low] = [middle, middle + 1];
+      else high = middle - 1;
+    }
+    const lines = await this.#block(number);
+    return lines[place - (starts[number] ?? 0)] ?? 'null';
+  }
+
+  /** @param {number} number */
+  #block(number) {
+    const block = this.#blocks.get(number) ?? this.#read(`events-${number}`).then((text) => text.split('\n'));
+    this.#blocks.delete(number);
+    this.#blocks.set(number, block);
+    const [oldest] = this.#blocks.keys();
+    if (this.#blocks.size > KEPT_BLOCKS && oldest !== undefined) this.#blocks.delete(oldest);
+    return block;
+  }
+}
+
+/** @param {readonly number[]} times @returns {Gap[]} */
+function gapsOf(times) {
+  return times.flatMap((end, seq) => {
+    const start = times[seq - 1] ?? end;
+    return end - start >= LISTED_GAP_MS ? [{ start_ms: start, end_ms: end }] : [];
+  });
+}
