@@ -323,12 +323,17 @@ export class OfflineSocket {
   #due() {
     if (this.#stepStop !== null) return this.#stepStop;
     if (!this.#playing) return this.#cursor;
-    const most = Math.min(this.#count, this.#acked + 1 + this.#window);
+    const most = this.#allowed();
     if (this.#mode === 'fast') return Math.max(this.#cursor, most);
     let left = this.#leftNow();
     let stop = this.#cursor;
     while (stop < most && left <= 0) left += this.#length(++stop);
     return stop;
+  }
+
+  /** The end of the events that may be sent before more of them is acknowledged. */
+  #allowed() {
+    return Math.min(this.#count, this.#acked + 1 + this.#window);
   }
 
   /** One message ends before a silence that is cut, which is told first. @param {number} start @param {number} stop */
@@ -342,9 +347,8 @@ export class OfflineSocket {
   #wait() {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
-    if (this.#closed || !this.#playing || this.#mode === 'fast' || this.#cursor >= this.#count) return;
-    const left = this.#leftNow();
-    if (left <= 0) return; // an acknowledgement is waited for
+    if (this.#closed || !this.#playing || this.#cursor >= this.#allowed()) return; // an acknowledgement goes on
+    const left = this.#mode === 'fast' ? 0 : Math.max(0, this.#leftNow());
     this.#cancelTimer = this.#clock.after(Math.min(left / this.#speed, LONGEST_TIMER_MS), () => this.#run());
   }
 }
