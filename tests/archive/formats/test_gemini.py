@@ -331,6 +331,15 @@ def test_prefixes_give_prefixes(path: Path, tmp_path: Path) -> None:
         assert [(item.id, item.content) for item in fed if isinstance(item, Record)] == whole[: len(fed)]
 
 
+def test_history_may_become_shorter_behind_the_reader(log: Write) -> None:
+    """Messages that stood in a row when the log was looked at and do not any more are not given."""
+    messages = [said("u1", "user", "one"), said("g1", "gemini", "first")]
+    source = log({"$set": {"messages": messages}})
+    given, _, held = feed(source, HEADER, {"$set": {"messages": messages[:1]}})
+
+    assert ids([*given, *held]) == ["u1"]
+
+
 def test_large_log_gives_late_results_where_they_come(log: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a log too large to be read beforehand nothing is taken back; a result that comes late is not lost."""
     monkeypatch.setattr("scrollcast.archive.formats.gemini.reader._MAX_AHEAD_BYTES", 0)

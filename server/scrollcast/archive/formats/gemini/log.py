@@ -318,9 +318,11 @@ class LogDecoder:
 
 
 def _first_rows(entries: Sequence[Entry], row: JsonObject) -> list[tuple[Entry, JsonObject]]:
-    """Entries that begin in a row, each with what stands there of it."""
+    """Entries that begin in a row, each with what stands there of it; the row may have become shorter since."""
     history = _history_of(row)
-    return [(entry, row if history is None else history[entry.place]) for entry in entries]
+    if history is None:
+        return [(entry, row) for entry in entries]
+    return [(entry, history[entry.place]) for entry in entries if entry.place < len(history)]
 
 
 def _records(held: _Held, talk: Talk) -> list[Record]:
