@@ -18,6 +18,7 @@ import { listen } from '../shortcuts.js';
 import { turnBefore, turnsOf } from '../turns.js';
 import { Announcer, SYNTHETIC_WORDS, Toasts, brand, liveBadge, message, picture, pictureButton, themeButton } from './chrome.js';
 import { Controls } from './controls.js';
+import { ExportDialog } from './export-dialog.js';
 import { FindStrip } from './find-strip.js';
 import { helpDialog } from './help.js';
 import { Timeline } from './timeline.js';
@@ -37,6 +38,7 @@ const LONG_TOAST_MS = 7_000;
 const WIDE = '(min-width: 1100px)';
 
 const PANEL = 'M4 5h16M4 12h10M4 19h13';
+const DOWNLOAD = 'M12 4v11m0 0 4.5-4.5M12 15l-4.5-4.5M5 19.5h14';
 const FULLSCREEN = 'M4 9V5a1 1 0 0 1 1-1h4M15 4h4a1 1 0 0 1 1 1v4M20 15v4a1 1 0 0 1-1 1h-4M9 20H5a1 1 0 0 1-1-1v-4';
 const QUESTION = 'M9 9a3 3 0 1 1 4.2 2.75c-.8.4-1.2 1-1.2 1.9v.6M12 17.6v.1';
 
@@ -67,6 +69,7 @@ export class Player {
   #toasts = new Toasts();
   #announcer = new Announcer();
   #help = helpDialog();
+  #export;
   /** @type {(() => void)[]} */
   #endings = [];
   #frame = 0;
@@ -101,6 +104,7 @@ export class Player {
       store.dispatch({ type: 'refresh' });
       return REFRESH_MS;
     }, clock);
+    this.#export = place === 'page' ? new ExportDialog(scrollId, store) : null;
     this.node = this.#build();
     this.#showTurns(matchMedia(WIDE).matches && (settings.turns ?? true));
     this.#endings.push(
@@ -128,13 +132,14 @@ export class Player {
       el('div', { class: 'titles' }, this.#heading, this.#facts),
       el('div', { class: 'top-actions' },
         pictureButton(icon('link'), 'Copy a link to this moment', 'y', () => void this.#copyLink()),
+        this.#export && pictureButton(picture(DOWNLOAD), 'Take this session away', '', () => this.#export?.open()),
         themeButton(this.#settings),
         pictureButton(picture(FULLSCREEN), 'Full screen', 'f', () => void this.#fullscreen()),
         pictureButton(picture(QUESTION), 'Help: keys and marks', '?', () => this.#help.showModal())));
     return el('div', { class: `player in-${this.#place}` }, top,
       el('div', { class: 'body' }, this.#turns.node,
         el('main', { class: 'main', on: { pointerdown: () => matchMedia(WIDE).matches || this.#showTurns(false) } }, this.#find.node, this.#banner, this.#notices, this.#transcript.node, this.#cover)),
-      this.#controls.node, this.#toasts.node, this.#announcer.node, this.#help);
+      this.#controls.node, this.#toasts.node, this.#announcer.node, this.#help, this.#export?.node);
   }
 
   /** Back to the list, where there is one. */

@@ -70,7 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
             excerpt = asyncio.run(open_excerpt(archive, scroll_id, selection))
             size = _write(arguments.output, make_document(format_name, excerpt, static_folder()))
     except BadRequest as problem:
-        raise SettingsError(f"--{problem.parameter.replace('_', '-')}: {problem.reason}") from problem
+        flag = {"to_ms": "--to"}.get(problem.parameter, f"--{problem.parameter.replace('_', '-')}")
+        raise SettingsError(f"{flag}: {problem.reason}") from problem
     if arguments.output != STANDARD_OUTPUT:
         say(f"wrote {format_bytes(size)} to {arguments.output}")
     return 0

@@ -86,7 +86,7 @@ async def open_excerpt(archive: Archive, scroll_id: UUID | str, selection: Selec
         BadRequest: the range ends before it begins.
     """
     if selection.from_ms is not None and selection.to_ms is not None and selection.to_ms < selection.from_ms:
-        raise BadRequest("to", "the range ends before it begins")
+        raise BadRequest("to_ms", "the range ends before it begins")
     index = await archive.open_index(scroll_id, meta="meta" not in selection.leave_out)
     index.check()
     return Excerpt.of(index, await index.markers(), selection)

@@ -18,6 +18,7 @@ from scrollcast.settings import Settings, static_folder
 from scrollcast.stream.registry import StreamRegistry
 from scrollcast.web import routes
 from scrollcast.web.assets import Assets
+from scrollcast.web.export import export
 from scrollcast.web.failures import UnknownErrors, handle_error, handle_http_exception
 from scrollcast.web.path_prefix import PathPrefix
 from scrollcast.web.security import RequestGuard
@@ -62,6 +63,7 @@ def create_app(settings: Settings) -> Starlette:
             Route("/api/sessions/{scroll_id}", routes.session),
             Route("/api/sessions/{scroll_id}/timeline", routes.timeline),
             Route("/api/sessions/{scroll_id}/events", routes.events),
+            Route("/api/sessions/{scroll_id}/export", export),
             Route("/api/sessions/{scroll_id}/search", routes.search),
             Route("/api/sessions/{scroll_id}/events/{seq}/parts/{path:path}", routes.part),
             Route("/api/facets", routes.facets),
