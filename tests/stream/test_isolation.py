@@ -184,7 +184,7 @@ async def test_a_client_that_stops_reading_at_the_end_is_cut_off_too(
     async with RawClient(server, LARGE_ID, start_seq=LARGE_EVENTS - 20):
         await until(lambda: server.server.server_state.connections and not server.streams)
         waiting = max(write_buffers(server))
-        await until(lambda: not server.server.server_state.connections, 3)
+        await until(lambda: not server.server.server_state.connections)
 
     assert 0 < waiting < 64 << 10
 

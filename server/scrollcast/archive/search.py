@@ -251,11 +251,12 @@ def _hits(connection: sqlite3.Connection, terms: Sequence[Term], ids: Sequence[i
     """The first hits in these blocks of a session; where there are none, the events that come nearest to being one."""
     hits: list[Hit] = []
     near: list[tuple[int, Callable[[], Hit]]] = []
+    most = len(terms) - 1  # of the terms in an event, where none has all of them
     for block in _unpacked(connection, ids):
         if len(hits) >= limit:
             break
         hits += block.hits(terms, limit - len(hits))
-        if not hits and len(terms) > 1:
+        if not hits and len(terms) > 1 and sum(count == most for count, _ in near) < limit:
             near += block.near_hits(terms, limit)
     if not hits and near:
         near.sort(key=lambda item: -item[0])

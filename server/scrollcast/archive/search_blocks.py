@@ -78,24 +78,51 @@ class BlockBuilder:
     def _take(self) -> Block:
         texts, parts = self._texts, self._parts
         self._texts, self._parts, self._size = [], [], 0
-        return Block([text.seq for text in texts], [text.t_ms for text in texts], [text.kind for text in texts], parts)
+        body = _SEPARATOR.join(parts)
+        folded = fold(body)
+        seqs, times, kinds = (
+            [text.seq for text in texts],
+            [text.t_ms for text in texts],
+            [text.kind for text in texts],
+        )
+        folded_sizes = [len(part) for part in folded.split(_SEPARATOR)]
+        return Block(seqs, times, kinds, [len(part) for part in parts], body, folded_sizes, folded)
+
+
+def _starts(sizes: Sequence[int]) -> list[int]:
+    """Where each text begins among others of these lengths, and where one after the last would."""
+    return [size + place * len(_SEPARATOR) for place, size in enumerate(accumulate(sizes, initial=0))]
+
+
+def _length(sizes: Sequence[int]) -> int:
+    """Of texts of these lengths with separators between them."""
+    return sum(sizes) + len(_SEPARATOR) * (len(sizes) - 1)
 
 
 class Block:
     """The texts of a run of events: for each its event's number and time, its kind, and its UTF-8.
 
-    Two blocks of the same content have the same `digest`.
+    `body` is the parts with separators between them, `folded` the same as it is compared, and the sizes are the lengths
+    of the parts in them. Two blocks of the same content have the same `digest`.
     """
 
     def __init__(
-        self, seqs: list[int], times: list[int], kinds: list[str], parts: list[bytes], folded: bytes | None = None
+        self,
+        seqs: list[int],
+        times: list[int],
+        kinds: list[str],
+        sizes: list[int],
+        body: bytes,
+        folded_sizes: list[int],
+        folded: bytes,
     ) -> None:
         self._seqs = seqs
         self._times = times
         self._kinds = kinds
-        self._parts = parts
-        self._body = _SEPARATOR.join(parts)
-        self._folded = fold(self._body) if folded is None else folded
+        self._sizes = sizes
+        self._body = body
+        self._folded_sizes = folded_sizes
+        self._folded = folded
 
     @classmethod
     def unpack(cls, data: bytes) -> Block:
@@ -105,21 +132,30 @@ class Block:
             Damaged: it is none.
         """
         try:
-            head, _, rest = zstd.decompress(data).partition(b"\n")
-            seqs, times, kinds, size = orjson.loads(head)
-            parts = rest[:size].split(_SEPARATOR)  # no part has it inside
-            if not len(seqs) == len(times) == len(kinds) == len(parts):
+            # One frame, as `pack` writes it: `zstd.decompress`, which looks for more of them, takes half as long again.
+            head, _, rest = zstd.ZstdDecompressor().decompress(data).partition(b"\n")
+            seqs, times, kinds, sizes, folded_sizes = orjson.loads(head)
+            length = _length(sizes)
+            body = rest[:length]
+            folded = rest[length:] if folded_sizes else body.lower()
+            folded_sizes = folded_sizes or sizes
+            if not len(seqs) == len(times) == len(kinds) == len(sizes) == len(folded_sizes):
                 raise ValueError("texts are missing")
-        except (zstd.ZstdError, ValueError, TypeError) as problem:
+            if (len(body), len(folded)) != (length, _length(folded_sizes)):
+                raise ValueError("texts are cut short")
+        except (zstd.ZstdError, EOFError, ValueError, TypeError) as problem:
             raise Damaged(f"a block of texts: {problem}") from problem
-        return cls(seqs, times, kinds, parts, rest[size:] or None)
+        return cls(seqs, times, kinds, sizes, body, folded_sizes, folded)
 
     @cached_property
     def _payload(self) -> bytes:
         # Folding text that is not ASCII takes longer than all the rest of a search. A second copy is hardly any larger
-        # to store, and tells the index what to forget even where a later version folds otherwise.
-        head = orjson.dumps([self._seqs, self._times, self._kinds, len(self._body)])
-        return head + b"\n" + self._body + (b"" if self._body.isascii() else self._folded)
+        # to store, and tells the index what to forget even where a later version folds otherwise. Lengths are kept
+        # because splitting the texts would take as long as unpacking them.
+        is_plain = self._body.isascii()
+        folded_sizes = [] if is_plain else self._folded_sizes
+        head = orjson.dumps([self._seqs, self._times, self._kinds, self._sizes, folded_sizes])
+        return head + b"\n" + self._body + (b"" if is_plain else self._folded)
 
     @property
     def digest(self) -> bytes:
@@ -142,7 +178,8 @@ class Block:
 
     def texts(self) -> Iterator[EventText]:
         """The texts that it was made of."""
-        for seq, t_ms, kind, part in zip(self._seqs, self._times, self._kinds, self._parts, strict=True):
+        parts = self._body.split(_SEPARATOR)  # none has it inside
+        for seq, t_ms, kind, part in zip(self._seqs, self._times, self._kinds, parts, strict=True):
             yield EventText(seq, t_ms, kind, part.decode())
 
     # ---------------------------------------------------------------------------------------------------- searching
@@ -150,16 +187,25 @@ class Block:
     @cached_property
     def _starts(self) -> list[int]:
         """Where each part begins in the folded text, and where one after the last would."""
-        sizes = (len(part) + len(_SEPARATOR) for part in self._folded.split(_SEPARATOR))
-        return list(accumulate(sizes, initial=0))
+        return _starts(self._folded_sizes)
+
+    def _part(self, place: int) -> bytes:
+        start = _starts(self._sizes[:place])[-1]
+        return self._body[start : start + self._sizes[place]]
 
     def hits(self, terms: Sequence[Term], limit: int) -> list[Hit]:
         """The first so many events that hold all the terms. It is fastest with the rarest one first."""
         return [self._hit(first, stop, terms) for first, stop in islice(self._events_with_all(terms), limit)]
 
     def near_hits(self, terms: Sequence[Term], limit: int) -> list[tuple[int, Callable[[], Hit]]]:
-        """Events that hold some of the terms, those with the most first: how many, and what makes the hit."""
-        held = Counter(event for term in terms for event in self._events_with(term))
+        """Events that hold some of the terms, those with the most first: how many, and what makes the hit.
+
+        To be asked for where no event holds all of them.
+        """
+        enough = (
+            limit if len(terms) == 2 else None
+        )  # of two terms each of them holds one: the first events are the best
+        held = Counter(event for term in terms for event in islice(self._events_with(term), enough))
         best = nsmallest(limit, held.items(), key=lambda item: (-item[1], item[0]))
         return [(count, partial(self._hit, first, stop, terms)) for (first, stop), count in best]
 
@@ -189,7 +235,7 @@ class Block:
     def _hit(self, first: int, stop: int, terms: Sequence[Term]) -> Hit:
         best = max(range(first, stop), key=lambda part: self._terms_in(part, terms))  # the earliest of those
         folded = self._folded[self._starts[best] : self._starts[best + 1] - len(_SEPARATOR)]
-        snippet = make_snippet(self._parts[best], folded, terms)
+        snippet = make_snippet(self._part(best), folded, terms)
         return Hit(self._seqs[best], self._times[best], self._kinds[best], snippet)
 
     def _terms_in(self, part: int, terms: Sequence[Term]) -> int:

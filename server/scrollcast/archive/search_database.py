@@ -21,7 +21,7 @@ __all__ = ["Damaged", "SearchDatabase"]
 FILE_NAME: Final = "search.db"
 LOCK_NAME: Final = "search.db-lock"
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Grows with any change of the tables, of what is searched, of how it is folded or of what a block holds."""
 
 READERS: Final = 4
