@@ -3,6 +3,7 @@
 The counts follow the rows of its `ORIGIN.md`. Skipped where the checkout stands by itself.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -192,6 +193,25 @@ NOT_RECOGNISED = (
 
 every_sample = pytest.mark.parametrize("name", SAMPLES)
 
+_ROW = re.compile(r"^\| `(?P<name>[^`]+)` \|.*\| (?P<measured>[^|]+) \|$", re.MULTILINE)
+_SECTION = re.compile(r"^## (?P<folder>[a-z-]+)\n(?P<text>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+
+
+def measured() -> dict[str, str]:
+    """What each row of `ORIGIN.md` says that it measured: bytes, rows, bad rows, samples."""
+    text = (FOLDER / "ORIGIN.md").read_text()
+    return {
+        f"{section['folder']}/{row['name']}": row["measured"]
+        for section in _SECTION.finditer(text)
+        for row in _ROW.finditer(section["text"])
+    }
+
+
+def figure(measured: str, unit: str) -> int | None:
+    """A number with this unit, if there is one."""
+    found = re.search(rf"(\d+) {unit}\b", measured)
+    return int(found[1]) if found else None
+
 
 def sources_of(name: str) -> list[SessionSource]:
     """The sessions in a sample."""
@@ -238,6 +258,27 @@ def test_every_file_is_told_of() -> None:
     files = {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*") if path.is_file()}
 
     assert files == {*SAMPLES, *NOT_RECOGNISED}
+
+
+def test_every_row_of_the_list_is_a_file() -> None:
+    """The list and the folder have the same samples."""
+    assert set(measured()) == {*SAMPLES, *NOT_RECOGNISED} - {"ORIGIN.md"}
+
+
+@pytest.mark.parametrize("name", [*SAMPLES, *NOT_RECOGNISED[1:]])
+def test_what_the_list_measured(name: str) -> None:
+    """A file has the size and the rows that the list states; none of the rows is lost, and the bad ones are told."""
+    stated, content = measured()[name], (FOLDER / name).read_bytes()
+    rows, samples, size = figure(stated, "rows"), figure(stated, "samples"), figure(stated, "B")
+
+    assert (rows, samples, size) != (None, None, None)
+    assert size in (None, len(content))
+    assert rows in (None, sum(bool(line.strip()) for line in content.split(b"\n")))
+    if name in SAMPLES:
+        read = SAMPLES[name]
+        assert read.bad == (figure(stated, "bad") or 0)
+        assert samples in (None, read.sessions)
+        assert rows is None or read.messages + read.meta + read.bad >= rows
 
 
 @pytest.mark.parametrize("name", [*SAMPLES, *NOT_RECOGNISED])
