@@ -21,7 +21,7 @@ from archives import SCROLL_ID, write_session
 from scrollcast.settings import Settings
 from scrollcast.stream.session_stream import RUN_BYTES
 from scrollcast.web import text_frames
-from serving import Serving, ids, serving, talk, until
+from serving import ASSETS, Serving, ids, serving, talk, until
 
 LARGE_ID = UUID("0b5e55ed-0000-4000-8000-0000000000ff")
 LARGE_EVENTS = 6000
@@ -346,7 +346,7 @@ async def test_nothing_of_ours_blocks_the_loop(server: Serving, unblocked_loop: 
             await http.get(path)
             for path in (
                 "/",
-                "/static/main.js",
+                f"{ASSETS}/main.js",
                 "/readyz",
                 "/api/sessions",
                 f"/api/sessions/{SCROLL_ID}",
