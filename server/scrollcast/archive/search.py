@@ -14,7 +14,7 @@ import sqlite3
 import threading
 from bisect import bisect_left
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -42,7 +42,7 @@ TRANSACTION_SESSIONS: Final = 1_000
 REMOVED_AT_ONCE: Final = 256
 """How many blocks are taken out in one transaction."""
 
-BLOCKS_LOOKED_INTO: Final = 4
+BLOCKS_LOOKED_INTO: Final = 3
 """For a list of sessions, how many blocks are unpacked of each. More are rarely needed: the blocks with the most of the
 words come first."""
 
@@ -217,8 +217,11 @@ class _Matches:
             numbers.difference_update(block >> PLACE_BITS for block in _blocks_with(connection, term, only))
         return cls([term for _, term in found], [blocks for blocks, _ in found], sorted(numbers))
 
-    def blocks(self, number: int) -> list[int]:
-        """The session's blocks that hold some of the terms, those with the most first; none if it does not match."""
+    def blocks(self, number: int) -> list[tuple[int, int]]:
+        """The session's blocks that hold some of the terms, those with the most first, each with how many it holds.
+
+        None if the session does not match.
+        """
         place = bisect_left(self.numbers, number)
         if place == len(self.numbers) or self.numbers[place] != number:
             return []
@@ -226,7 +229,7 @@ class _Matches:
         held = Counter(
             chain.from_iterable(blocks[bisect_left(blocks, low) : bisect_left(blocks, high)] for blocks in self._blocks)
         )
-        return sorted(held, key=lambda block: (-held[block], block))
+        return sorted(held.items(), key=lambda block: (-block[1], block[0]))
 
 
 def _rarity(found: tuple[Sequence[int], Term]) -> int:
@@ -247,16 +250,23 @@ def _blocks_with(connection: sqlite3.Connection, term: Term, only: int | None) -
     return found
 
 
-def _hits(connection: sqlite3.Connection, terms: Sequence[Term], ids: Sequence[int], limit: int) -> list[Hit]:
+def _hits(
+    connection: sqlite3.Connection, terms: Sequence[Term], blocks: Iterable[tuple[int, int]], limit: int
+) -> list[Hit]:
     """The first hits in these blocks of a session; where there are none, the events that come nearest to being one."""
     hits: list[Hit] = []
     near: list[tuple[int, Callable[[], Hit]]] = []
     most = len(terms) - 1  # of the terms in an event, where none has all of them
-    for block in _unpacked(connection, ids):
-        if len(hits) >= limit:
+    for block_id, held in blocks:
+        is_near_enough = sum(count == most for count, _ in near) >= limit
+        # No event reaches into another block: without all of the terms it has no hit, and neither have those behind it.
+        if len(hits) >= limit or (held <= most and (hits or is_near_enough)):
             break
-        hits += block.hits(terms, limit - len(hits))
-        if not hits and len(terms) > 1 and sum(count == most for count, _ in near) < limit:
+        block = _unpacked(connection, block_id)
+        if block is None:
+            continue
+        hits += block.hits(terms, limit - len(hits)) if held > most else ()
+        if not hits and most and not is_near_enough:
             near += block.near_hits(terms, limit)
     if not hits and near:
         near.sort(key=lambda item: -item[0])
@@ -264,11 +274,9 @@ def _hits(connection: sqlite3.Connection, terms: Sequence[Term], ids: Sequence[i
     return sorted(hits, key=lambda hit: hit.seq)
 
 
-def _unpacked(connection: sqlite3.Connection, ids: Sequence[int]) -> Iterator[Block]:
-    for block_id in ids:
-        row = connection.execute("SELECT data FROM blocks WHERE id = ?", (block_id,)).fetchone()
-        if row is not None:
-            yield Block.unpack(row[0])
+def _unpacked(connection: sqlite3.Connection, block_id: int) -> Block | None:
+    row = connection.execute("SELECT data FROM blocks WHERE id = ?", (block_id,)).fetchone()
+    return None if row is None else Block.unpack(row[0])
 
 
 # ------------------------------------------------------------------------------------------------------- writing

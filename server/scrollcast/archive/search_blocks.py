@@ -133,11 +133,12 @@ class Block:
         """
         try:
             # One frame, as `pack` writes it: `zstd.decompress`, which looks for more of them, takes half as long again.
-            head, _, rest = zstd.ZstdDecompressor().decompress(data).partition(b"\n")
-            seqs, times, kinds, sizes, folded_sizes = orjson.loads(head)
+            payload = zstd.ZstdDecompressor().decompress(data)
+            start = payload.index(b"\n") + 1
+            seqs, times, kinds, sizes, folded_sizes = orjson.loads(payload[:start])
             length = _length(sizes)
-            body = rest[:length]
-            folded = rest[length:] if folded_sizes else body.lower()
+            body = payload[start : start + length]
+            folded = payload[start + length :] if folded_sizes else body.lower()
             folded_sizes = folded_sizes or sizes
             if not len(seqs) == len(times) == len(kinds) == len(sizes) == len(folded_sizes):
                 raise ValueError("texts are missing")
