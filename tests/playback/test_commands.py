@@ -117,5 +117,5 @@ def test_commands_stay_as_they_were_made(command: Control | SeekTime | SeekSeq |
 
 
 def test_modes_are_their_names_on_the_wire() -> None:
-    """There are two modes, and each is equal to its text on the wire."""
-    assert [str(mode) for mode in Mode] == ["fast", "realtime"]
+    """There are three modes, and each is equal to its text on the wire."""
+    assert [str(mode) for mode in Mode] == ["fast", "realtime", "reading"]

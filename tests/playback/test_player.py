@@ -2,7 +2,7 @@ import math
 import random
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import assume, example, given
@@ -843,8 +843,8 @@ def test_a_gap_behind_the_known_end_is_reported() -> None:
 
 @pytest.mark.parametrize("mode", Mode)
 def test_nothing_is_delivered_past_the_bound(mode: Mode) -> None:
-    """The driver's bound holds in both modes, and with it in the way there is no deadline."""
-    player = Player(Timeline.of(0, 0, 0, 0), T0, mode=mode)
+    """The driver's bound holds in all modes, and with it in the way there is no deadline."""
+    player = Player(Timeline([0] * 4, 4, reading=[0] * 4), T0, mode=mode)
     player.allow(3)
 
     assert player.advance(T0) == [Deliver(0, 3)]
@@ -914,7 +914,7 @@ def test_the_end_needs_no_room() -> None:
 @pytest.mark.parametrize("mode", Mode)
 def test_at_the_known_end_it_waits(mode: Mode) -> None:
     """While more may come, the last known event is not the end."""
-    player = Player(Timeline([0, 0], 2, complete=False), T0, mode=mode)
+    player = Player(Timeline([0, 0], 2, complete=False, reading=[0, 0]), T0, mode=mode)
 
     assert player.advance(T0) == [Deliver(0, 2)]
     assert player.deadline is None
@@ -1126,9 +1126,13 @@ def test_a_timeline_is_not_the_player_s_to_change() -> None:
 # --------------------------------------------------------------------------------------------------------- following
 
 
+READING = [700] * 9
+"""How long it takes to read each of the events here, in milliseconds."""
+
+
 def following(*times: int, mode: Mode = Mode.REALTIME, speed: float = 1.0) -> Player:
     """A player that follows a session and has caught up with what these times are."""
-    player = Player(Timeline(times, len(times)), T0, mode=mode, speed=speed, follow=True)
+    player = Player(Timeline(times, len(times), reading=READING), T0, mode=mode, speed=speed, follow=True)
     player.handle(Control(seek=SeekTime(HOUR)), T0)
     assert player.advance(T0) == [LIVE, CaughtUp(len(times))]
     return player
@@ -1137,7 +1141,7 @@ def following(*times: int, mode: Mode = Mode.REALTIME, speed: float = 1.0) -> Pl
 def write(player: Player, *times: int) -> None:
     """Let the session grow by events at these times."""
     known = [*player.timeline.times, *times]
-    player.grow(Timeline(known, len(known)))
+    player.grow(Timeline(known, len(known), reading=READING))
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -1275,3 +1279,62 @@ def test_events_that_are_unknown_for_a_while_keep_their_moment(where: Seek) -> N
 
     assert waiting is None
     assert arrivals(player) == arrivals(other)
+
+
+# ---------------------------------------------------------------------------------------------------- reading pace
+
+
+def reading(*ms: int, times: Sequence[int] = (), **more: Any) -> Player:
+    """A player of events that take so long to read; recorded all at once unless `times` are given."""
+    return Player(Timeline(times or [0] * len(ms), len(ms), reading=ms, **more), T0, mode=Mode.READING)
+
+
+def test_an_event_comes_when_the_one_before_it_has_been_read() -> None:
+    """Whenever either was recorded: together, or an hour apart."""
+    assert exhaust(reading(500, 2000, 12_000)) == [
+        (0.0, Deliver(0, 1)),
+        (0.5, Deliver(1, 2)),
+        (2.5, Deliver(2, 3)),
+        (2.5, ENDED),
+    ]
+    player = reading(1000, 1000, times=(0, 5 * HOUR))
+    assert exhaust(player) == [(0.0, Deliver(0, 1)), (1.0, Skipped(0, 5 * HOUR)), (1.0, Deliver(1, 2)), (1.0, ENDED)]
+
+
+def test_the_idle_cap_and_the_speed_hold_for_reading_too() -> None:
+    """Nobody waits longer than the cap; and who reads fast plays fast."""
+    player = reading(8000, 1000, 1, idle=2.0)
+    player.handle(Control(speed=2.0), T0)
+    assert exhaust(player) == [(1.0, Deliver(1, 2)), (1.5, Deliver(2, 3)), (1.5, ENDED)]
+
+
+def test_what_was_not_read_yet_is_still_to_be_read_after_a_pause() -> None:
+    """Where the recorded time does not tell how much is left, since both events have the same."""
+    player = reading(4000, 0)
+    player.advance(T0)
+    player.handle(Control(play=False), T0 + 1)
+    player.handle(Control(speed=0.5), T0 + 100)
+    player.handle(Control(play=True, speed=1.0), T0 + 200)
+    assert player.advance(T0 + 202.9) == []
+    assert player.advance(T0 + 203) == [Deliver(1, 2), ENDED]
+
+
+def test_after_a_step_the_event_stepped_to_is_read_first() -> None:
+    """Before the one after it comes."""
+    player = reading(1000, 3000, 0)
+    player.handle(Control(step=Step(1, "event")), T0)
+    assert player.advance(T0) == [Deliver(1, 2)]
+    player.handle(Control(play=True), T0 + 50)
+    assert player.deadline == T0 + 53
+
+
+def test_reading_and_recorded_pace_are_changed_in_the_middle() -> None:
+    """The recorded time stays where it is: half a gap read is half a gap waited."""
+    player = reading(4000, 0, times=(0, 60_000))
+    player.advance(T0)
+    assert player.snapshot(T0 + 2).t_ms == 30_000
+    player.handle(Control(mode=Mode.REALTIME), T0 + 2)
+    assert player.deadline == T0 + 32
+    player.handle(Control(mode=Mode.READING), T0 + 17)
+    assert player.snapshot(T0 + 17).t_ms == 45_000
+    assert player.deadline == T0 + 18

@@ -32,6 +32,8 @@ class Archive:
     times: list[int]
     turns: list[bool]
     tools: list[bool]
+    reading: list[int]
+    """How many milliseconds it takes to read each event."""
 
     def timeline(self, count: int, *, complete: bool) -> Timeline:
         """The first events as the player gets them: the lists may already be longer than is known."""
@@ -41,6 +43,7 @@ class Archive:
             complete,
             turns=[seq for seq, is_turn in enumerate(self.turns) if is_turn],
             tools=[seq for seq, is_tool in enumerate(self.tools) if is_tool],
+            reading=self.reading,
         )
 
     def is_unit(self, seq: int, unit: Unit) -> bool:
@@ -73,6 +76,9 @@ class Reference:
     """When the clock was last set, to `set_ms`, before the event `set_cursor`."""
     set_ms: Fraction = Fraction(0)
     set_cursor: int = 0
+    set_left: Fraction | None = None
+    """The seconds that were left then; `None` where the recorded time tells."""
+    set_cursor_was_to_come: bool = False
     jumped_to: int | None = None
     """The event that the last seek went right to."""
 
@@ -85,14 +91,22 @@ class Reference:
     def seconds(self, seq: int) -> Fraction:
         """What the protocol says that a gap takes, before the speed."""
         gap = Fraction(self.gap_ms(seq), 1000)
-        if gap >= 3600:
+        if self.mode is Mode.READING:
+            gap = Fraction(self.archive.reading[seq - 1] if seq else 0, 1000)
+        elif gap >= 3600:
             return Fraction(0)
         return gap if self.idle is None else min(gap, self.idle)
 
     def seconds_left(self, seq: int) -> Fraction:
         """The same, of the gap in which the clock was set only what lay ahead then."""
-        if seq > self.set_cursor or not self.gap_ms(seq):
+        if seq > self.set_cursor:
             return self.seconds(seq)
+        if self.set_left is not None:
+            return self.set_left
+        if self.mode is Mode.READING and self.set_cursor_was_to_come:
+            return self.seconds(seq)
+        if not self.gap_ms(seq):
+            return Fraction(0) if self.mode is Mode.READING else self.seconds(seq)
         ahead = (self.archive.times[seq] - self.set_ms) / self.gap_ms(seq)
         return self.seconds(seq) * min(Fraction(1), max(Fraction(0), ahead))
 
@@ -103,7 +117,7 @@ class Reference:
     @property
     def is_running(self) -> bool:
         """Whether time passes for this viewer."""
-        return self.status is Status.PLAYING and self.mode is Mode.REALTIME and self.cursor < self.count
+        return self.status is Status.PLAYING and self.mode is not Mode.FAST and self.cursor < self.count
 
     @property
     def stop(self) -> int:
@@ -158,7 +172,7 @@ class Reference:
     def advance(self, reached: int) -> list[Output]:
         """Deliver up to there; returns what the player must have said, to the letter."""
         outputs: list[Output] = []
-        is_paced = self.step_stop is None and self.mode is Mode.REALTIME and self.status is Status.PLAYING
+        is_paced = self.step_stop is None and self.mode is not Mode.FAST and self.status is Status.PLAYING
         start = self.cursor
         for seq in range(self.cursor, reached):
             if is_paced and self._is_reported(seq):
@@ -185,7 +199,8 @@ class Reference:
         """One change; returns what the player must say of it."""
         if command == Control():
             return []
-        self.held_ms = self.position_ms(now)
+        self.held_ms, left = self.position_ms(now), self.left(now)
+        pace = (self.mode is Mode.READING, self.idle)
         self.step_stop = None
         outputs: list[Output] = []
         match command.seek:
@@ -202,8 +217,18 @@ class Reference:
             self._play_or_pause(command.play)
         if command.step is not None:
             outputs += self._step(command.step)
-        self.set_clock(now)
+        is_same = pace == (self.mode is Mode.READING, self.idle) and not outputs
+        self.set_clock(now, left if is_same else None)
         return outputs
+
+    def left(self, now: Fraction) -> Fraction | None:
+        """The seconds left before the next event where they are kept by a command that does not concern them."""
+        if self.mode is not Mode.READING or self.cursor >= self.count:
+            return None
+        if self.is_running:
+            ahead = sum(map(self.seconds_left, range(self.set_cursor, self.cursor + 1)), Fraction(0))
+            return max(Fraction(0), ahead - (now - self.set_at) * self.speed)
+        return self.seconds_left(self.cursor)
 
     def _play_or_pause(self, play: bool) -> None:
         if not play:
@@ -248,9 +273,10 @@ class Reference:
         self.set_clock(now)
         return [rewind]
 
-    def set_clock(self, now: Fraction) -> None:
-        """Count from here."""
-        self.set_at, self.set_ms, self.set_cursor = now, self.held_ms, self.cursor
+    def set_clock(self, now: Fraction, left: Fraction | None = None) -> None:
+        """Count from here, with so many seconds left before the next event."""
+        self.set_at, self.set_ms, self.set_cursor, self.set_left = now, self.held_ms, self.cursor, left
+        self.set_cursor_was_to_come = self.cursor >= self.count
 
 
 # ------------------------------------------------------------------------------------------------------ strategies
@@ -299,7 +325,8 @@ def archives(draw: st.DrawFn) -> Archive:
     gaps = draw(st.one_of(st.lists(gaps_ms, min_size=4, max_size=9), st.lists(gaps_ms, max_size=3)))
     times = list(accumulate([0, *gaps])) if gaps else draw(st.sampled_from(([], [0])))
     flags = st.lists(st.booleans(), min_size=len(times), max_size=len(times))
-    return Archive(times, draw(flags), draw(flags))
+    reading = st.lists(st.integers(0, 12_000), min_size=len(times), max_size=len(times))
+    return Archive(times, draw(flags), draw(flags), draw(reading))
 
 
 # --------------------------------------------------------------------------------------------------- the machine
@@ -313,7 +340,7 @@ class PlayerMachine(RuleBasedStateMachine):
         known=st.integers(0, 10),
         complete=st.booleans(),
         now=st.integers(0, 10**10).map(lambda microseconds: microseconds / 100_000),
-        mode=st.sampled_from((Mode.REALTIME, Mode.REALTIME, Mode.FAST)),
+        mode=st.sampled_from((Mode.REALTIME, Mode.REALTIME, Mode.READING, Mode.FAST)),
         speed=speeds,
         paused=st.booleans(),
         start=seeks,
@@ -454,6 +481,7 @@ class PlayerMachine(RuleBasedStateMachine):
             archive.times.append((archive.times or [0])[-1] + gap)
             archive.turns.append(turns)
             archive.tools.append(not turns)
+            archive.reading.append(gap % 12_000)
         self.reference.count = len(archive.times)
         self.player.grow(archive.timeline(len(archive.times), complete=True))
         if tick:

@@ -192,11 +192,11 @@ def test_only_the_first_count_events_are_there() -> None:
 def test_another_idle_cap_makes_another_timeline() -> None:
     """A timeline never changes; the one with another cap has the same events."""
     timeline = Timeline([0, 9000], 2, complete=False, turns=[0], tools=[1])
-    capped = timeline.with_idle(3.0)
+    capped = timeline.paced(3.0, by_reading=False)
 
     assert (timeline.length(1), capped.length(1)) == (9.0, 3.0)
     assert capped == Timeline([0, 9000], 2, complete=False, idle=3.0, turns=[0], tools=[1])
-    assert capped.with_idle(None) == timeline
+    assert capped.paced(None, by_reading=False) == timeline
 
 
 # -------------------------------------------------------------------------------------------------------- steps

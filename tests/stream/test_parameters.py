@@ -157,7 +157,7 @@ def test_a_bad_value(name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("mode", "slow", "mode: must be fast or realtime"),
+        ("mode", "slow", "mode: must be fast, realtime or reading"),
         ("hold", "yes", "hold: must be true, false, 1 or 0"),
         ("start_seq", "x", "start_seq: must be a whole number from 0 on"),
         ("window", "0", "window: must be a whole number from 1 on"),

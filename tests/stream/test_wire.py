@@ -441,7 +441,7 @@ def test_hello_of_a_session_that_is_still_being_read(session: Session) -> None:
 def test_the_limits_are_those_of_the_protocol() -> None:
     """64 KiB a command, a heartbeat every 15 s, and capabilities that the protocol knows."""
     assert (MAX_COMMAND_BYTES, HEARTBEAT_SECONDS) == (65_536, 15.0)
-    assert set(CAPABILITIES) <= {"control", "follow", "batch", "window", "preview"}
+    assert set(CAPABILITIES) <= {"control", "follow", "batch", "window", "preview", "reading"}
 
 
 def test_state_as_an_answer() -> None:

@@ -42,6 +42,8 @@ class EncodedEvent(NamedTuple):
     is_turn: bool
     is_tool: bool
     markers: tuple[tuple[MarkerKind, str], ...]
+    reading_ms: int = 0
+    """How long somebody who watches takes to read it."""
 
 
 EPOCH_START: Final = "1970-01-01T00:00:00Z"
@@ -55,6 +57,9 @@ SKIMMED_SECONDS: Final = 2.0
 
 LEAST_READING_SECONDS: Final = 0.5
 MOST_READING_SECONDS: Final = 12.0
+
+PROSE: Final = frozenset(("text", "thinking", "code"))
+"""The types of parts that are read; all others are looked at."""
 
 
 class SessionClock:
@@ -99,16 +104,19 @@ class RecordTimer:
 
     def _read_on(self, record: Record, base: Instant) -> None:
         self._latest += self._reading_ms
-        self._reading_ms = 0 if record.is_meta else _reading_ms(record.content)
+        self._reading_ms = 0 if record.is_meta else _reading_ms_of(record.content)
         self._created_at = format_instant(base + self._latest * 1000)
 
 
-def _reading_ms(parts: Sequence[Part]) -> int:
-    """How long somebody who watches takes to read a message."""
-    prose = sum(len(part["text"]) for part in parts if part.get("type") in ("text", "thinking", "code"))
-    others = sum(part.get("type") not in ("text", "thinking", "code") for part in parts)
+def _reading_ms(prose: int, others: int) -> int:
+    """How long somebody who watches takes to read a message of so many characters, and parts without any."""
     seconds = prose / READING_CHARACTERS_A_SECOND + min(SKIMMED_SECONDS, others * SKIMMED_SECONDS / 2)
     return round(1000 * min(MOST_READING_SECONDS, max(LEAST_READING_SECONDS, seconds)))
+
+
+def _reading_ms_of(parts: Sequence[Part]) -> int:
+    lengths = [len(part["text"]) for part in parts if part.get("type") in PROSE]
+    return _reading_ms(sum(lengths), len(parts) - len(lengths))
 
 
 def time_records(
@@ -142,12 +150,11 @@ class EventEncoder:
             "metadata": _metadata(record),
         }
         event = {"type": "message_completed", "connector_id": self._connector_id, "message": message}
-        is_turn, is_tool, markers = _describe(record)
+        is_turn, is_tool, markers, reading_ms = _describe(record)
         if record.markers:
             markers = (*markers, *record.markers)
-        return EncodedEvent(
-            t_ms, record.id, _encode({"seq": seq, "t_ms": t_ms, "event": event}), is_turn, is_tool, markers
-        )
+        data = _encode({"seq": seq, "t_ms": t_ms, "event": event})
+        return EncodedEvent(t_ms, record.id, data, is_turn, is_tool, markers, reading_ms)
 
     def _meta_event(self, seq: int, timed: TimedRecord) -> bytes:
         record = timed.record
@@ -178,13 +185,17 @@ def _metadata(record: Record) -> Mapping[str, Any] | None:
 # ------------------------------------------------------------------------------------------------------ markers
 
 
-def _describe(record: Record) -> tuple[bool, bool, tuple[tuple[MarkerKind, str], ...]]:
-    """Whether a message is a turn, whether it calls a tool, and the markers that its parts make."""
+def _describe(record: Record) -> tuple[bool, bool, tuple[tuple[MarkerKind, str], ...], int]:
+    """Whether a message is a turn, whether it calls a tool, the markers that its parts make, and how long it reads."""
     content = record.content
     call = failure = plan = None
-    calls = failures = results = 0
+    calls = failures = results = prose = others = 0
     for part in content:
         kind = part.get("type")
+        if kind in PROSE:
+            prose += len(part["text"])
+            continue
+        others += 1
         if kind == "tool_call":
             call, calls = call or part, calls + 1
         elif kind == "tool_result":
@@ -195,7 +206,7 @@ def _describe(record: Record) -> tuple[bool, bool, tuple[tuple[MarkerKind, str],
             plan = part
     is_turn = record.role == "user" and (not content or results < len(content))
     if not is_turn and call is failure is plan:  # nothing of all this, as with most messages
-        return False, False, ()
+        return False, False, (), _reading_ms(prose, others)
     markers = []
     if is_turn:
         markers.append((MarkerKind.TURN, _first_text(content) or "(no text)"))
@@ -205,7 +216,7 @@ def _describe(record: Record) -> tuple[bool, bool, tuple[tuple[MarkerKind, str],
         markers.append((MarkerKind.ERROR, _and_more(_first_text(failure["output"]) or "error", failures)))
     if plan is not None:
         markers.append((MarkerKind.PLAN, _plan_label(plan)))
-    return is_turn, call is not None, tuple(markers)
+    return is_turn, call is not None, tuple(markers), _reading_ms(prose, others)
 
 
 def _first_text(parts: Sequence[Part]) -> str:

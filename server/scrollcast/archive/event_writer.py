@@ -48,6 +48,7 @@ class EventWriter:
         self._tables = tables
         self._times, self._offsets, self._ids = tables["times"], tables["offsets"], tables["ids"]
         self._turns, self._tools, self._gaps = tables["turns"], tables["tools"], tables["gaps"]
+        self._reading = tables["reading"]
         self._write_markers = write_markers
         self._verify = verify
         self._close = close
@@ -110,7 +111,9 @@ class EventWriter:
         self._published = time.monotonic()
 
     def _write(self) -> None:
-        times, ids, pieces, *_ = zip(*self._events, strict=True)  # by columns: a step for each event costs the most
+        times, ids, pieces, *_, reading = zip(
+            *self._events, strict=True
+        )  # by columns: a step for each event costs the most
         data = b",".join((*pieces, b""))
         self._verify(self._first, data)
         _write_fully(self._fd, data)
@@ -121,6 +124,7 @@ class EventWriter:
         self._note_gaps(times)
         self._ids.extend(map(hash_id, ids))
         self._times.extend(times)
+        self._reading.extend(reading)
         self._offsets.extend(islice(accumulate((len(piece) + 1 for piece in pieces), initial=start), 1, None))
 
     def _note_marks(self) -> None:

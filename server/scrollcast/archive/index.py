@@ -33,7 +33,7 @@ __all__ = ["EVENTS_FILE", "HEADER_FILE", "MARKERS_FILE", "TABLES", "EventBlock",
 EVENTS_FILE: Final = "events.bin"
 MARKERS_FILE: Final = "markers.bin"
 HEADER_FILE: Final = "header.json"
-TableType: TypeAlias = Literal["q", "Q", "I", "B"]
+TableType: TypeAlias = Literal["q", "Q", "I", "H", "B"]
 
 TABLES: Final[Mapping[str, TableType]] = {
     "times": "q",
@@ -42,6 +42,7 @@ TABLES: Final[Mapping[str, TableType]] = {
     "turns": "I",
     "tools": "I",
     "gaps": "q",
+    "reading": "H",
 }
 """The tables of an index, each a file of its name, with the `array` type code of its numbers."""
 
@@ -88,7 +89,7 @@ class EventBlock:
 class SessionIndex:
     """The events of one session, readable by number while the rest is still being made.
 
-    `times`, `turns` and `tools` may grow; what was there stays. Safe to use from several event loops.
+    `times`, `turns`, `tools` and `reading` may grow; what was there stays. Safe to use from several event loops.
 
     `epoch` names the content that the sequence numbers belong to. It changes while the index is being made when an
     event turns out to differ from what it was the last time; whoever plays from here has to look at it again whenever
@@ -113,6 +114,7 @@ class SessionIndex:
         self.turns: Sequence[int] = array("I")
         self.tools: Sequence[int] = array("I")
         self.gaps: Sequence[int] = array("q")
+        self.reading: Sequence[int] = array("H")  # milliseconds that it takes to read each event
         self.offsets: Sequence[int] = array("Q", [0])
         self.ids: array[int] | memoryview = array("I")
         self._markers: array[int] | memoryview | bytearray = array("B")
@@ -356,7 +358,7 @@ class SessionIndex:
         """
         fork = SessionIndex(self.session, self.epoch, meta=self.meta)
         tables = {name: _copy(typecode, getattr(self, name)) for name, typecode in TABLES.items()}
-        for name in ("times", "ids"):
+        for name in ("times", "ids", "reading"):
             del tables[name][count:]
         for name in ("turns", "tools"):
             del tables[name][bisect_left(tables[name], count) :]

@@ -36,6 +36,12 @@ class Mode(StrEnum):
 
     FAST = "fast"
     REALTIME = "realtime"
+    READING = "reading"
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether events are waited for."""
+        return self is not Mode.FAST
 
 
 class Unchanged(Enum):

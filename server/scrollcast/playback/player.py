@@ -101,7 +101,7 @@ class Player:
         start: Seek | None = None,
         follow: bool = False,
     ) -> None:
-        self.timeline = timeline
+        self.timeline = timeline.paced(timeline.idle, by_reading=mode is Mode.READING)
         self.follow = follow
         self.status = Status.PAUSED if paused else Status.PLAYING
         self.mode = mode
@@ -119,6 +119,7 @@ class Player:
         self._playhead = Playhead(0.0, now, speed)
         # The offset at which the event under the cursor is due. Summed from event to event, so that it never drifts.
         self._due_offset = 0.0
+        self._anchored = -1  # the event that was next when that was set last
         self._place(start or SeekSeq(0))
         self._anchor(now)
 
@@ -135,7 +136,7 @@ class Player:
             return -math.inf
         if self.cursor >= self._stop:
             return None
-        return -math.inf if self.mode is Mode.FAST else self._playhead.due(self._due_offset)
+        return self._playhead.due(self._due_offset) if self.mode.is_paced else -math.inf
 
     @property
     def stepping(self) -> bool:
@@ -153,15 +154,15 @@ class Player:
     def grow(self, timeline: Timeline) -> None:
         """Go on with a timeline that has the same events and more; for a while fewer, but all that were delivered."""
         if timeline.count <= self.cursor < self.timeline.count:
-            self._due_offset -= self.timeline.left(self.cursor, self._recorded)  # added again when the event is back
+            self._due_offset -= self._ahead()  # added again when the event is back
         waiting = self.cursor >= self.timeline.count
-        self.timeline = timeline.with_idle(self.timeline.idle)
+        self.timeline = self._paced(timeline, self.timeline.idle)
         if waiting and self.cursor < timeline.count:
-            self._due_offset += self.timeline.left(self.cursor, self._recorded)
+            self._due_offset += self._ahead()
 
     def replace(self, timeline: Timeline, now: float) -> list[Output]:
         """Start over with a timeline of other events: from its beginning, in the next generation."""
-        self.timeline = timeline.with_idle(self.timeline.idle)
+        self.timeline = self._paced(timeline, self.timeline.idle)
         self._step_stop = None
         rewind = self._seek(SeekSeq(0))
         self._anchor(now)
@@ -192,10 +193,10 @@ class Player:
         elif self.status is Status.LIVE:
             self._deliver_to(self._stop, outputs)
         elif self.status is Status.PLAYING:
-            if self.mode is Mode.FAST:
-                self._deliver_to(self._stop, outputs)
-            else:
+            if self.mode.is_paced:
                 self._deliver_due(now, outputs)
+            else:
+                self._deliver_to(self._stop, outputs)
             if self._at_end:
                 self.status = Status.LIVE if self.follow else Status.ENDED
                 outputs.append(Changed(self.status))
@@ -215,7 +216,7 @@ class Player:
     def _apply(self, command: Control, now: float) -> list[Output]:
         if command == Control():
             return []
-        self._recorded = self._position(now)
+        self._recorded, left = self._position(now), self._left(now)
         self._step_stop = None
         outputs: list[Output] = []
         if command.seek is not None:
@@ -224,14 +225,19 @@ class Player:
             self.mode = command.mode
         if command.speed is not None:
             self.speed = command.speed
-        if command.idle is not UNCHANGED:
-            self.timeline = self.timeline.with_idle(command.idle)
+        idle = self.timeline.idle if command.idle is UNCHANGED else command.idle
+        repaced = self._paced(self.timeline, idle)
+        if repaced != self.timeline or outputs:  # otherwise as much is left to be waited for as there was
+            self.timeline, left = repaced, None
         if command.play is not None and self.status is not Status.ENDED:
             self._play() if command.play else self._pause()
         if command.step is not None:
             outputs += self._step(command.step)
-        self._anchor(now)
+        self._anchor(now, None if outputs else left)
         return outputs
+
+    def _paced(self, timeline: Timeline, idle: float | None) -> Timeline:
+        return timeline.paced(idle, by_reading=self.mode is Mode.READING)
 
     def _play(self) -> None:
         if self.status is Status.PAUSED:
@@ -291,16 +297,36 @@ class Player:
     @property
     def _is_running(self) -> bool:
         """Whether the clock moves the recorded time."""
-        return self.status is Status.PLAYING and self.mode is Mode.REALTIME and self.cursor < self.timeline.count
+        return self.status is Status.PLAYING and self.mode.is_paced and self.cursor < self.timeline.count
 
     def _time_of(self, index: int) -> float:
         return self.timeline.times[index] if index < self.timeline.count else self.timeline.duration_ms
 
-    def _anchor(self, now: float) -> None:
-        """Let the playhead run on from the recorded time held, as of `now`."""
+    def _anchor(self, now: float, left: float | None = None) -> None:
+        """Let the playhead run on from the recorded time held, or with `left` seconds to the next event."""
         self._playhead = Playhead(0.0, now, self.speed)
-        inside = self.cursor < self.timeline.count
-        self._due_offset = self.timeline.left(self.cursor, self._recorded) if inside else 0.0
+        if left is None:
+            inside = self.cursor < self.timeline.count
+            left = self.timeline.left(self.cursor, self._recorded) if inside else 0.0
+        self._due_offset = left
+        self._anchored = self.cursor
+
+    def _left(self, now: float) -> float | None:
+        """The seconds of playback left before the next event; `None` where the recorded time alone tells."""
+        if not self.timeline.by_reading:
+            return None
+        if self._is_running:
+            return max(0.0, self._due_offset - self._playhead.at(now))
+        return self._due_offset if self._anchored == self.cursor else self._ahead()
+
+    def _ahead(self) -> float:
+        """The seconds of playback from the recorded time held to the event under the cursor; while the reader sets the
+        pace, all of its gap."""
+        if self.cursor >= self.timeline.count:
+            return 0.0
+        if self.timeline.by_reading:
+            return self.timeline.length(self.cursor)
+        return self.timeline.left(self.cursor, self._recorded)
 
     def _position(self, now: float) -> float:
         if not self._is_running:

@@ -26,7 +26,8 @@ class Timeline:
 
     `times` are whole milliseconds, never decreasing; only the first `count` count, so that a growing list can be
     shared. `complete` says that no event will follow. `idle` is the idle cap in seconds, `None` for no cap. `turns` and
-    `tools` are the sorted indices at which a turn or a tool call stands.
+    `tools` are the sorted indices at which a turn or a tool call stands. `reading` is how many milliseconds it takes to
+    read each event: with `by_reading` an event comes when the one before it has been read, whenever it was recorded.
     """
 
     times: Sequence[int]
@@ -35,15 +36,17 @@ class Timeline:
     idle: float | None = None
     turns: Sequence[int] = ()
     tools: Sequence[int] = ()
+    reading: Sequence[int] = ()
+    by_reading: bool = False
 
     @classmethod
     def of(cls, *times: int, idle: float | None = None) -> Self:
         """A complete timeline of these recorded times."""
         return cls(times, len(times), idle=idle)
 
-    def with_idle(self, idle: float | None) -> Self:
-        """The same events under another idle cap."""
-        return replace(self, idle=idle)
+    def paced(self, idle: float | None, *, by_reading: bool) -> Self:
+        """The same events at another pace."""
+        return replace(self, idle=idle, by_reading=by_reading)
 
     @property
     def duration_ms(self) -> int:
@@ -59,7 +62,9 @@ class Timeline:
     def length(self, index: int) -> float:
         """The seconds that an event's gap takes at speed 1."""
         gap = self.gap_ms(index)
-        if gap >= IDLE_HOUR_MS:
+        if self.by_reading:
+            gap = self.reading[index - 1] if index else 0
+        elif gap >= IDLE_HOUR_MS:
             return 0.0
         seconds = gap / 1000
         return seconds if self.idle is None else min(seconds, self.idle)

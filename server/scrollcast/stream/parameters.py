@@ -106,7 +106,7 @@ def parse_bool(text: str) -> bool:
 
 def _mode(text: str) -> Mode:
     if text not in tuple(Mode):
-        raise ValueError("must be fast or realtime")
+        raise ValueError("must be fast, realtime or reading")
     return Mode(text)
 
 

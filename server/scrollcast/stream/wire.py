@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 PROTOCOL: Final = "scrollcast.v1"
-CAPABILITIES: Final = ("control", "follow", "batch", "window", "preview")
+CAPABILITIES: Final = ("control", "follow", "batch", "window", "preview", "reading")
 
 MAX_COMMAND_BYTES: Final = 65_536
 """The longest message taken from a client; the largest sensible command is a hundredth of it."""
@@ -142,7 +142,7 @@ def _decode_mode(value: object) -> Mode | None:
     if value is None:
         return None
     if not isinstance(value, str) or value not in tuple(Mode):
-        raise ValueError("mode must be fast or realtime")
+        raise ValueError("mode must be fast, realtime or reading")
     return Mode(value)
 
 
