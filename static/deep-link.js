@@ -1,15 +1,17 @@
 /**
- * Links to a moment: `#t=754&speed=4&idle=2`. Times are recorded time, in seconds or as `12:34` or `1:02:03`.
+ * Links to a moment: `#t=754&speed=4&idle=2`, or `&pace=reading`. Times are recorded time, in seconds or as `12:34` or `1:02:03`.
  *
  * `#seq=412` leads to an event and stops there, `&q=words` shows what else was found beside it; `#live` leads to where
  * the session is being written.
+ *
+ * @import { Pace } from './settings.js'
  */
 
 /**
  * @typedef {Object} Moment
  * @property {number | null} tMs
  * @property {number | 'max' | null} speed
- * @property {number | 'off' | null} idle  seconds
+ * @property {Pace | undefined} pace  `undefined` where the link leaves it as it is
  * @property {number | null} seq
  * @property {string} q  what was looked for; empty for nothing
  * @property {boolean} live
@@ -26,7 +28,7 @@ export function parseMoment(hash) {
   return {
     tMs: parseTime(fields.get('t') ?? ''),
     speed: speed === 'max' ? 'max' : between(speed, 0.1, 100),
-    idle: idle === 'off' ? 'off' : between(idle, 0.001, Infinity),
+    pace: fields.get('pace') === 'reading' ? 'reading' : idle === 'off' ? null : (between(idle, 0.001, Infinity) ?? undefined),
     seq: /^\d{1,12}$/.test(fields.get('seq') ?? '') ? Number(fields.get('seq')) : null,
     q: (fields.get('q') ?? '').trim(),
     live: fields.has('live'),

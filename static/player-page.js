@@ -78,13 +78,14 @@ export function openPlayer(scrollId, { api, ports, settings, place = 'page', mom
  */
 function wishOf(kept, moment) {
   const speed = moment.speed ?? kept.speed;
-  const idle = moment.idle === 'off' ? null : (moment.idle ?? kept.idle);
+  const pace = moment.pace === undefined ? kept.pace : moment.pace;
   return {
     startMs: moment.live ? END_MS : (moment.tMs ?? 0),
     startSeq: moment.seq,
-    mode: speed === 'max' ? 'fast' : 'realtime',
+    mode: speed === 'max' ? 'fast' : pace === 'reading' ? 'reading' : 'realtime',
+    paced: pace === 'reading' ? 'reading' : 'realtime',
     speed: speed === 'max' ? 1 : speed,
-    idle,
+    idle: pace === 'reading' ? null : pace,
     paused: moment.seq !== null, // who comes to an event comes to read it
   };
 }

@@ -5,6 +5,7 @@
  * state, in `log`: the state says how far the conversation has come (`cursor`), the log holds what was said.
  *
  * @import { Api } from './api.js'
+ * @import { Pace as Pacing } from './settings.js'
  * @import { Connection, Delegate, SessionClient, Wish } from './session-client.js'
  * @import {
  *   Control, End, Envelope, ErrorMessage, Gap, Hello, Hit, Marker, MarkerKind, Mode, Notice, PlayerState, Range,
@@ -38,7 +39,7 @@ const MAX_CHILDREN = 500;
  *   | { type: 'next', kind: MarkerKind } | { type: 'previous', kind: MarkerKind }
  *   | { type: 'step', by: number, unit: StepUnit } | { type: 'go-live' }
  *   | { type: 'find', q: string } | { type: 'next-hit' } | { type: 'previous-hit' } | { type: 'show', seq: number }
- *   | { type: 'speed', speed: number | 'max' } | { type: 'idle', idle: number | null }
+ *   | { type: 'speed', speed: number | 'max' } | { type: 'pace', pace: Pacing }
  *   | { type: 'load', from: number, to: number } | { type: 'load-again' }
  *   | { type: 'reconnect' } | { type: 'refresh' } | { type: 'dismiss', id: number }} Command
  *
@@ -60,6 +61,7 @@ const MAX_CHILDREN = 500;
  * @property {string | null} epoch
  * @property {Status | null} status
  * @property {Mode} mode
+ * @property {Exclude<Mode, 'fast'>} paced  the mode to go back to from `fast`
  * @property {number} speed
  * @property {number | null} idle  seconds, `null` for no cap
  * @property {number} cursor  the number of the next event: those before it have happened
@@ -218,9 +220,9 @@ export class PlayerStore {
       case 'step':
         return this.#send({ step: { by: command.by, unit: command.unit } });
       case 'speed':
-        return this.#send(command.speed === 'max' ? { mode: 'fast' } : { mode: 'realtime', speed: command.speed });
-      case 'idle':
-        return this.#send({ idle: command.idle });
+        return this.#send(command.speed === 'max' ? { mode: 'fast' } : { mode: this.#state.paced, speed: command.speed });
+      case 'pace':
+        return this.#setPace(command.pace);
       case 'load':
         return void this.#load(command.from, command.to);
       case 'load-again':
@@ -331,6 +333,13 @@ export class PlayerStore {
   /** @param {MarkerKind} kind */
   #marked(kind) {
     return this.#state.timeline?.markers.filter((each) => each.kind === kind) ?? [];
+  }
+
+  /** @param {Pacing} pace */
+  #setPace(pace) {
+    const paced = pace === 'reading' ? 'reading' : 'realtime';
+    this.#set({ paced });
+    this.#send({ idle: pace === 'reading' ? null : pace, ...(this.#state.mode === 'fast' ? {} : { mode: paced }) });
   }
 
   /** @param {Control} control */
@@ -444,7 +453,8 @@ export class PlayerStore {
     const { status, mode, speed, idle } = state;
     const answered = state.request_id !== undefined && state.request_id === this.#pendingId;
     if (answered) this.#pendingId = null;
-    this.#set({ status, mode, speed, idle, ...(answered ? { pendingMs: null, returning: false } : {}) });
+    const paced = mode === 'fast' ? this.#state.paced : mode;
+    this.#set({ status, mode, paced, speed, idle, ...(answered ? { pendingMs: null, returning: false } : {}) });
     this.#repace();
     this.#set({ playhead: this.#playheadAt(state.t_ms, status === 'playing') });
   }
@@ -695,7 +705,7 @@ export class PlayerStore {
  * @param {number} now
  * @returns {ReplayState}
  */
-function opening({ startMs, mode, speed, idle }, now) {
+function opening({ startMs, mode, paced = 'realtime', speed, idle }, now) {
   const fix = { tMs: startMs, now, moving: false, mode, speed };
   return {
     phase: 'opening',
@@ -710,6 +720,7 @@ function opening({ startMs, mode, speed, idle }, now) {
     epoch: null,
     status: null,
     mode,
+    paced: mode === 'fast' ? paced : mode,
     speed,
     idle,
     cursor: 0,

@@ -3,6 +3,7 @@
  *
  * The twin of the server's playhead and timeline (`docs/protocol.md`, Pacing), working on what the page knows: the
  * gaps of 3 s and more. Shorter gaps are played in full here, so the bar never runs ahead by more than one of them.
+ * At the pace of a reader, time moves with the events only: how long each reads is for the server to know.
  * Nothing in this file reads a clock: `now` is always given, in milliseconds of any steady clock.
  *
  * Two times, never mixed: *recorded* time is what people see; an *offset* is the same instant on the shortened
@@ -140,7 +141,7 @@ export class Playhead {
    */
   at(now) {
     const { tMs, mode } = this.#fix;
-    if (!this.#fix.moving || mode === 'fast') return Math.min(tMs, this.#durationMs);
+    if (!this.#fix.moving || mode !== 'realtime') return Math.min(tMs, this.#durationMs);
     const offset = this.#pace.offsetOf(tMs) + Math.max(0, now - this.#fix.now) * this.#fix.speed;
     return Math.max(Math.min(this.#pace.recordedAt(offset), this.#ceiling()), Math.min(tMs, this.#durationMs));
   }
@@ -152,7 +153,7 @@ export class Playhead {
    * @return {number}
    */
   waitLeft(now) {
-    if (!this.#fix.moving || this.#fix.mode === 'fast') return 0;
+    if (!this.#fix.moving || this.#fix.mode !== 'realtime') return 0;
     const gap = this.#pace.gapAt(this.at(now));
     if (!gap) return 0;
     return (this.#pace.offsetOf(gap.end) - this.#pace.offsetOf(this.at(now))) / this.#fix.speed;
@@ -165,7 +166,7 @@ export class Playhead {
    * @return {number}
    */
   timeLeft(now) {
-    if (this.#fix.mode === 'fast') return 0;
+    if (this.#fix.mode !== 'realtime') return 0;
     return Math.max(0, this.#pace.length - this.#pace.offsetOf(this.at(now))) / this.#fix.speed;
   }
 

@@ -69,7 +69,7 @@ export const SUBPROTOCOL = 'scrollcast.v1';
  * @property {{seq: number, t_ms: number, event: MessageCompleted | MetaEventHappened}[]} events
  *
  * @typedef {'playing' | 'paused' | 'live' | 'ended'} Status
- * @typedef {'fast' | 'realtime'} Mode
+ * @typedef {'fast' | 'realtime' | 'reading'} Mode
  *
  * @typedef {Object} PlayerState  the part of `state` that `hello` carries too
  * @property {Status} status
@@ -133,7 +133,8 @@ export const SUBPROTOCOL = 'scrollcast.v1';
  * @typedef {'turn' | 'tool' | 'error' | 'compaction' | 'subagent' | 'plan'} MarkerKind
  * @typedef {{seq: number, t_ms: number, kind: MarkerKind, label: string}} Marker
  * @typedef {{start_ms: number, end_ms: number}} Gap
- * @typedef {{epoch: string, count: number, duration_ms: number, markers: Marker[], gaps: Gap[]}} Timeline
+ * @typedef {{bucket_ms: number, counts: number[]}} Density  how many events there are in each stretch of that length
+ * @typedef {{epoch: string, count: number, duration_ms: number, markers: Marker[], gaps: Gap[], density: Density}} Timeline
  *
  * @typedef {Object} SessionSummary
  * @property {string} scroll_id

@@ -57,6 +57,7 @@ const POSITION_GONE = 'position_out_of_range';
  * @property {number} startMs
  * @property {number | null} [startSeq]  in place of `startMs`: the first event to be sent
  * @property {Mode} mode
+ * @property {Exclude<Mode, 'fast'>} [paced]  how to be paced once it is not as fast as possible any more
  * @property {number} speed
  * @property {number | null} idle  seconds
  * @property {boolean} paused

@@ -5,11 +5,18 @@
 /** Speeds to choose from; `max` is as fast as the page can take. @type {readonly (number | 'max')[]} */
 export const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4, 8, 16, 32, 64, 'max'];
 
-/** Longest silences to choose from, in seconds; `null` plays them as they were. @type {readonly (number | null)[]} */
-export const IDLES = [null, 10, 5, 2, 1];
+/**
+ * How the time between events passes: as it was recorded (`null`), no silence longer than so many seconds, or as long as
+ * it takes to read them.
+ *
+ * @typedef {number | null | 'reading'} Pace
+ */
+
+/** Paces to choose from. @type {readonly Pace[]} */
+export const PACES = [null, 10, 5, 2, 1, 'reading'];
 
 /** Nobody waits for 25 minutes who did not ask to. */
-const DEFAULT_IDLE = 5;
+const DEFAULT_PACE = 5;
 
 const PREFIX = 'scrollcast.';
 
@@ -44,14 +51,14 @@ export function createSettings(storage) {
     set speed(value) {
       write('speed', value);
     },
-    /** @returns {number | null} */
-    get idle() {
-      const kept = read('idle');
-      const choice = IDLES.find((each) => String(each) === kept);
-      return choice === undefined ? DEFAULT_IDLE : choice;
+    /** @returns {Pace} */
+    get pace() {
+      const kept = read('pace');
+      const choice = PACES.find((each) => String(each) === kept);
+      return choice === undefined ? DEFAULT_PACE : choice;
     },
-    set idle(value) {
-      write('idle', value);
+    set pace(value) {
+      write('pace', value);
     },
     /** @returns {Theme} */
     get theme() {

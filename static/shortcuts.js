@@ -8,7 +8,7 @@
 /**
  * @typedef {'toggle' | 'back' | 'forward' | 'far-back' | 'far-forward' | 'next-turn' | 'previous-turn' | 'slower'
  *   | 'faster' | 'normal-speed' | 'step-back' | 'step-forward' | 'next-tool' | 'previous-tool' | 'next-error'
- *   | 'previous-error' | 'percent' | 'start' | 'end' | 'next-hit' | 'previous-hit' | 'idle' | 'copy-link' | 'fullscreen' | 'help'} Action
+ *   | 'previous-error' | 'percent' | 'start' | 'end' | 'next-hit' | 'previous-hit' | 'pace' | 'max-speed' | 'live' | 'find' | 'copy-link' | 'fullscreen' | 'help'} Action
  *
  * @typedef {Object} Shortcut
  * @property {Action} action
@@ -27,7 +27,8 @@ export const SHORTCUT_GROUPS = [
       { action: 'slower', keys: ['<'], shown: ['<'], words: 'Slower' },
       { action: 'faster', keys: ['>'], shown: ['>'], words: 'Faster' },
       { action: 'normal-speed', keys: ['='], shown: ['='], words: 'Speed 1×', once: true },
-      { action: 'idle', keys: ['i'], shown: ['i'], words: 'Next cap on idle time', once: true },
+      { action: 'max-speed', keys: ['\\'], shown: ['\\'], words: 'As fast as possible, and back', once: true },
+      { action: 'pace', keys: ['i'], shown: ['i'], words: 'Next pace: idle time, reading', once: true },
     ],
   },
   {
@@ -42,6 +43,7 @@ export const SHORTCUT_GROUPS = [
       { action: 'percent', keys: [...'0123456789'], shown: ['0', '…', '9'], words: 'To 0 % … 90 %' },
       { action: 'start', keys: ['Home'], shown: ['Home'], words: 'To the start' },
       { action: 'end', keys: ['End'], shown: ['End'], words: 'To the end, or go live' },
+      { action: 'live', keys: ['g'], shown: ['g'], words: 'Go to live', once: true },
     ],
   },
   {
@@ -53,6 +55,7 @@ export const SHORTCUT_GROUPS = [
       { action: 'previous-tool', keys: ['T'], shown: ['Shift t'], words: 'Previous tool call' },
       { action: 'next-error', keys: ['e'], shown: ['e'], words: 'Next error' },
       { action: 'previous-error', keys: ['E'], shown: ['Shift e'], words: 'Previous error' },
+      { action: 'find', keys: ['/'], shown: ['/'], words: 'Find in this session', once: true },
       { action: 'next-hit', keys: ['n'], shown: ['n'], words: 'Next place found' },
       { action: 'previous-hit', keys: ['N'], shown: ['Shift n'], words: 'Previous place found' },
     ],

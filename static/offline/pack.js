@@ -8,6 +8,7 @@
  * @import { Envelope, Gap, Marker, SessionSummary, Timeline } from '../protocol.js'
  */
 
+import { densityOf } from '../density.js';
 import { LISTED_GAP_MS } from '../playhead.js';
 
 /** Unpacked blocks that are kept: where playback is, where it goes next, and where the reader scrolled back to. */
@@ -20,6 +21,7 @@ const KEPT_BLOCKS = 12;
  * @property {number} version
  * @property {SessionSummary} session
  * @property {number[]} times  recorded time of each event, as the distance from the one before
+ * @property {number[]} reading  how many milliseconds it takes to read each
  * @property {number[]} meta  which of them are meta events
  * @property {number[]} starts  the first event of each block
  * @property {Marker[]} markers
@@ -27,6 +29,7 @@ const KEPT_BLOCKS = 12;
  *
  * @typedef {Object} View
  * @property {number[]} times
+ * @property {(seq: number) => number} reading  how many milliseconds it takes to read an event
  * @property {(seq: number) => number} place  where an event stands among all
  * @property {readonly Marker[]} markers
  * @property {readonly Gap[]} gaps
@@ -81,7 +84,8 @@ export class Pack {
 
   /** @returns {View} */
   #whole() {
-    return { times: this.#times, place: (seq) => seq, markers: this.#contents.markers, gaps: gapsOf(this.#times) };
+    const { reading } = this.#contents;
+    return { times: this.#times, reading: (seq) => reading[seq] ?? 0, place: (seq) => seq, markers: this.#contents.markers, gaps: gapsOf(this.#times) };
   }
 
   /** @returns {View} */
@@ -93,13 +97,14 @@ export class Pack {
       const seq = seqs.get(each.seq);
       return seq === undefined ? [] : [{ ...each, seq }];
     });
-    return { times, place: (seq) => places[seq] ?? 0, markers, gaps: gapsOf(times) };
+    const { reading } = this.#contents;
+    return { times, reading: (seq) => reading[places[seq] ?? -1] ?? 0, place: (seq) => places[seq] ?? 0, markers, gaps: gapsOf(times) };
   }
 
   /** @param {boolean} [meta] @returns {Timeline} */
   timeline(meta = false) {
     const { times, markers, gaps } = this.view(meta);
-    return { epoch: this.epoch, count: times.length, duration_ms: times.at(-1) ?? 0, markers: [...markers], gaps: [...gaps] };
+    return { epoch: this.epoch, count: times.length, duration_ms: times.at(-1) ?? 0, markers: [...markers], gaps: [...gaps], density: densityOf(times) };
   }
 
   /**

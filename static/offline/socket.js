@@ -113,7 +113,8 @@ export class OfflineSocket {
 
   /** The same as it is played, at speed 1. @param {number} seq */
   #length(seq) {
-    const gap = this.#gap(seq);
+    const reads = this.#mode === 'reading' && seq > 0 && seq < this.#count;
+    const gap = reads ? this.#view.reading(seq - 1) : this.#gap(seq);
     if (this.#mode === 'fast' || gap >= LONG_GAP_MS) return 0;
     return Math.min(gap, this.#idleMs ?? Infinity);
   }
@@ -167,6 +168,7 @@ export class OfflineSocket {
    */
   #obey({ play, seek, mode, speed, idle, step }, requestId) {
     const before = this.#reached();
+    const left = this.#leftNow();
     this.#stepStop = null;
     if (play !== undefined) this.#playing = play;
     if (step) this.#playing = false;
@@ -174,6 +176,8 @@ export class OfflineSocket {
     if (speed !== undefined) this.#speed = speed;
     if (idle !== undefined) this.#idleMs = idle === null ? null : idle * 1000;
     this.#settle(before);
+    // What was not read yet is still to be read: the recorded times may not tell how much that is.
+    if (this.#mode === 'reading' && mode === undefined && idle === undefined) this.#left = Math.max(0, left);
     const sought = seek !== undefined && this.#seek(seek);
     if (step && step.by > 0) this.#stepForward(step, requestId);
     else {

@@ -2,13 +2,13 @@
  * The dock: what one presses, and what the clock says.
  *
  * @import { PlayerStore, ReplayState } from '../player-store.js'
- * @import { Settings } from '../settings.js'
+ * @import { Pace, Settings } from '../settings.js'
  * @import { Timeline } from './timeline.js'
  */
 
 import { clear, el, icon, setAttribute } from '../dom.js';
 import { clock, oneLine, span } from '../format.js';
-import { IDLES, SPEEDS } from '../settings.js';
+import { PACES, SPEEDS } from '../settings.js';
 import { turnBefore, turnsOf } from '../turns.js';
 
 /** A silence with less than this left is over before one has read that it is one. */
@@ -24,7 +24,7 @@ export class Controls {
   #left;
   #now;
   #speed;
-  #idle;
+  #pace;
   #buttons;
   #playShows = '';
   #nowShows = '';
@@ -59,10 +59,10 @@ export class Controls {
       settings.speed = speed;
       send({ type: 'speed', speed });
     });
-    this.#idle = choice('Idle', IDLES.map((each) => [String(each), each === null ? 'Real time' : `Max ${each} s`]), (value) => {
-      const idle = value === 'null' ? null : Number(value);
-      settings.idle = idle;
-      send({ type: 'idle', idle });
+    this.#pace = choice('Pace', PACES.map((each) => [String(each), paceWords(each)]), (value) => {
+      const pace = PACES.find((each) => String(each) === value) ?? null;
+      settings.pace = pace;
+      send({ type: 'pace', pace });
     });
     this.node = el('footer', { class: 'dock', attrs: { 'aria-label': 'Playback' } },
       timeline.node,
@@ -71,19 +71,20 @@ export class Controls {
           el('div', { class: 'clock', title: 'Recorded time' }, this.#position, el('span', { class: 'clock-of', text: ' / ' }), this.#duration),
           this.#live, this.#left),
         el('div', { class: 'transport', attrs: { role: 'group', 'aria-label': 'Transport' } }, ...this.#buttons),
-        el('div', { class: 'dock-side dock-options' }, this.#idle.label, this.#speed.label, turnsButton)),
+        el('div', { class: 'dock-side dock-options' }, this.#pace.label, this.#speed.label, turnsButton)),
       this.#now);
   }
 
   /** @param {ReplayState} state */
   update(state) {
-    const { status, phase, mode, speed, idle, durationMs, connection } = state;
+    const { status, phase, mode, paced, speed, idle, durationMs, connection } = state;
     const playing = status === 'playing' || status === 'live';
     this.#showLive(state);
     this.#showPlay(this.#store.atEnd() ? 'replay' : playing ? 'pause' : 'play');
     say(this.#duration, clock(durationMs));
     this.#speed.show(mode === 'fast' ? 'max' : String(speed), mode === 'fast' ? 'Max' : `${speed}×`);
-    this.#idle.show(String(idle), `Max ${idle} s`);
+    const pace = paced === 'reading' ? paced : idle;
+    this.#pace.show(String(pace), paceWords(pace));
     const off = phase !== 'ready' || connection.status !== 'open';
     for (const each of this.#buttons) each.disabled = off;
     this.node.classList.toggle('is-off', phase !== 'ready');
@@ -101,6 +102,7 @@ export class Controls {
     const { mode, speed, phase } = this.#store.getState();
     if (phase !== 'ready' || this.#store.atEnd() || this.#store.isLive()) return '';
     if (mode === 'fast') return 'as fast as it loads';
+    if (mode === 'reading') return `as fast as one reads${speed === 1 ? '' : `, ${speed}×`}`;
     const left = Math.ceil(this.#store.timeLeft() / 1000) * 1000;
     return `${span(left)} left${speed === 1 ? '' : ` at ${speed}×`}`;
   }
@@ -149,6 +151,11 @@ export class Controls {
         turn && el('span', { class: 'now-turn', text: where }),
         turn && el('span', { class: 'now-label', text: oneLine(turn.label, 140) })));
   }
+}
+
+/** @param {Pace} pace */
+export function paceWords(pace) {
+  return pace === null ? 'As recorded' : pace === 'reading' ? 'Reading' : `Gaps ≤ ${pace} s`;
 }
 
 /**

@@ -1,47 +1,94 @@
 /**
- * What was looked for in the list, and where it is in this session: one line above the conversation.
+ * Words to look for in this session, and where they are: one line above the conversation.
  *
  * @import { PlayerStore, ReplayState } from '../player-store.js'
  */
 
-import { clear, el, icon, setAttribute } from '../dom.js';
-import { count, oneLine } from '../format.js';
+import { el, icon, setAttribute } from '../dom.js';
+import { count } from '../format.js';
 import { pictureButton } from './chrome.js';
+
+/** Typing pauses for this long before the server is asked. */
+const TYPING_MS = 180;
 
 export class FindStrip {
   node;
-  #words = el('span', { class: 'find-words' });
+  #store;
+  #words;
   #where = el('span', { class: 'find-where', attrs: { role: 'status' } });
   #previous;
   #next;
+  #typing = 0;
+  #isOpen = false;
   /** @type {ReplayState['found']} */
   #found = null;
 
   /** @param {PlayerStore} store */
   constructor(store) {
-    const send = store.dispatch.bind(store);
-    this.#previous = pictureButton(icon('chevron-up'), 'Previous place found', 'Shift n', () => send({ type: 'previous-hit' }));
-    this.#next = pictureButton(icon('chevron-down'), 'Next place found', 'n', () => send({ type: 'next-hit' }));
+    this.#store = store;
+    this.#words = el('input', {
+      class: 'find-words',
+      attrs: { type: 'search', placeholder: 'Find in this session', 'aria-label': 'Find in this session', autocomplete: 'off', spellcheck: 'false', enterkeyhint: 'search' },
+      on: { input: () => this.#typed(), keydown: (event) => this.#key(event) },
+    });
+    this.#previous = pictureButton(icon('chevron-up'), 'Previous place found', 'Shift n', () => store.dispatch({ type: 'previous-hit' }));
+    this.#next = pictureButton(icon('chevron-down'), 'Next place found', 'n', () => store.dispatch({ type: 'next-hit' }));
     setAttribute(this.#previous, 'aria-keyshortcuts', 'Shift+n');
-    this.node = el('div', { class: 'find-strip', hidden: true, attrs: { role: 'search', 'aria-label': 'Found in this session' } },
+    this.node = el('div', { class: 'find-strip', hidden: true, attrs: { role: 'search', 'aria-label': 'In this session' } },
       icon('search'), this.#words, this.#where,
-      el('span', { class: 'find-actions' }, this.#previous, this.#next, pictureButton(icon('cross'), 'End the search', '', () => send({ type: 'find', q: '' }))));
+      el('span', { class: 'find-actions' }, this.#previous, this.#next, pictureButton(icon('cross'), 'End the search', '', () => this.close())));
+  }
+
+  /** Lets one type what to look for. */
+  open() {
+    this.#isOpen = true;
+    this.node.hidden = false;
+    this.#words.focus();
+    this.#words.select();
+  }
+
+  /** Ends the search. */
+  close() {
+    this.#isOpen = false;
+    clearTimeout(this.#typing);
+    this.#words.value = '';
+    this.node.hidden = true;
+    if (this.#found) this.#store.dispatch({ type: 'find', q: '' });
   }
 
   /** @param {ReplayState} state */
   update({ found, cursor }) {
     if (found !== this.#found) {
       this.#found = found;
-      this.node.hidden = found === null;
-      clear(this.#words);
-      if (found) this.#words.append(el('b', { text: oneLine(found.q, 80) }));
+      this.node.hidden = found === null && !this.#isOpen;
+      if (found && document.activeElement !== this.#words) this.#words.value = found.q;
     }
-    if (!found) return;
-    const items = found.items;
+    const items = found?.items ?? [];
     const at = items.findIndex((each) => each.seq === cursor - 1);
-    const where = items.length === 0 ? 'not found in this session' : at >= 0 ? `${(at + 1).toLocaleString('en')} of ${items.length.toLocaleString('en')}` : count(items.length, 'place');
+    const number = (/** @type {number} */ n) => n.toLocaleString('en');
+    const where = !found ? '' : items.length === 0 ? 'not found' : at >= 0 ? `${number(at + 1)} of ${number(items.length)}` : count(items.length, 'place');
     if (this.#where.textContent !== where) this.#where.textContent = where;
     this.#previous.disabled = !items.some((each) => each.seq < cursor - 1);
     this.#next.disabled = !items.some((each) => each.seq >= cursor);
+  }
+
+  #typed() {
+    clearTimeout(this.#typing);
+    this.#typing = window.setTimeout(() => this.#find(), TYPING_MS);
+  }
+
+  #find() {
+    clearTimeout(this.#typing);
+    const q = this.#words.value.trim();
+    if (q !== (this.#found?.q ?? '')) this.#store.dispatch({ type: 'find', q });
+  }
+
+  /** As in a browser's own search: Enter goes on, with Shift back, Escape ends it. @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.key === 'Escape') this.close();
+    else if (event.key !== 'Enter') return;
+    else if (this.#words.value.trim() !== (this.#found?.q ?? '')) this.#find();
+    else this.#store.dispatch({ type: event.shiftKey ? 'previous-hit' : 'next-hit' });
+    event.preventDefault();
   }
 }

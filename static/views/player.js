@@ -13,7 +13,7 @@ import { formatMoment, parseMoment } from '../deep-link.js';
 import { clear, el, icon, localLink, replaceChildren, setAttribute } from '../dom.js';
 import { clock, dateTime, oneLine, relativeDate, span } from '../format.js';
 import { Poller } from '../poller.js';
-import { IDLES, SPEEDS } from '../settings.js';
+import { PACES, SPEEDS } from '../settings.js';
 import { listen } from '../shortcuts.js';
 import { turnBefore, turnsOf } from '../turns.js';
 import { Announcer, SYNTHETIC_WORDS, Toasts, brand, liveBadge, message, picture, pictureButton, themeButton } from './chrome.js';
@@ -306,7 +306,10 @@ export class Player {
       case 'slower': return this.#changeSpeed(-1);
       case 'faster': return this.#changeSpeed(1);
       case 'normal-speed': return this.#setSpeed(1);
-      case 'idle': return this.#nextIdle();
+      case 'pace': return this.#nextPace();
+      case 'max-speed': return this.#setSpeed(this.#store.getState().mode === 'fast' ? this.#store.getState().speed : 'max');
+      case 'live': return send(live ? { type: 'go-live' } : { type: 'seek', tMs: durationMs });
+      case 'find': return this.#find.open();
       case 'copy-link': return void this.#copyLink();
       case 'fullscreen': return void this.#fullscreen();
       case 'help': return this.#help.showModal();
@@ -329,12 +332,12 @@ export class Player {
     this.#toasts.show(speed === 'max' ? 'As fast as possible' : `Speed ${speed}×`);
   }
 
-  #nextIdle() {
-    const at = IDLES.indexOf(this.#store.getState().idle);
-    const idle = IDLES[(at + 1) % IDLES.length] ?? null;
-    this.#settings.idle = idle;
-    this.#store.dispatch({ type: 'idle', idle });
-    this.#toasts.show(idle === null ? 'Idle time as it was' : `Idle time of ${span(idle * 1000)} at most`);
+  #nextPace() {
+    const { paced, idle } = this.#store.getState();
+    const pace = PACES[(PACES.indexOf(paced === 'reading' ? paced : idle) + 1) % PACES.length] ?? null;
+    this.#settings.pace = pace;
+    this.#store.dispatch({ type: 'pace', pace });
+    this.#toasts.show(pace === null ? 'At the pace at which it happened' : pace === 'reading' ? 'At the pace at which it can be read' : `No silence longer than ${span(pace * 1000)}`);
   }
 
   async #copyLink() {
@@ -360,9 +363,9 @@ export class Player {
   }
 
   #goToHash() {
-    const { tMs, speed, idle, seq, q, live } = parseMoment(location.hash);
+    const { tMs, speed, pace, seq, q, live } = parseMoment(location.hash);
     if (speed !== null) this.#store.dispatch({ type: 'speed', speed });
-    if (idle !== null) this.#store.dispatch({ type: 'idle', idle: idle === 'off' ? null : idle });
+    if (pace !== undefined) this.#store.dispatch({ type: 'pace', pace });
     if (q !== (this.#store.getState().found?.q ?? '')) this.#store.dispatch({ type: 'find', q });
     if (live) this.#store.dispatch({ type: 'go-live' });
     else if (seq !== null) this.#store.dispatch({ type: 'show', seq });

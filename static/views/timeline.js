@@ -1,10 +1,11 @@
 /**
  * The seek bar: recorded time from left to right, with what happened drawn on it.
  *
- * @import { Hit, Marker, MarkerKind } from '../protocol.js'
+ * @import { Density, Hit, Marker, MarkerKind } from '../protocol.js'
  * @import { PlayerStore, ReplayState } from '../player-store.js'
  */
 
+import { densityPath } from '../density.js';
 import { clear, el, setAttribute, svg } from '../dom.js';
 import { clock, oneLine, span } from '../format.js';
 import { TimeScale } from '../timescale.js';
@@ -54,6 +55,10 @@ const ABOVE_Y = 9;
 const TRACK_Y = 22;
 const TRACK_HEIGHT = 6;
 const BELOW_Y = 35;
+const DENSITY_HEIGHT = 10;
+
+/** @type {Density} */
+const NO_DENSITY = { bucket_ms: 0, counts: [] };
 
 export class Timeline {
   node;
@@ -166,7 +171,8 @@ export class Timeline {
     setAttribute(this.#bar, 'aria-valuemax', Math.floor(wholeMs / 1000));
     clear(this.#marks);
     setAttribute(this.#marks, 'viewBox', `0 0 ${width} 44`);
-    this.#marks.append(hatching(), ...this.#gaps(width));
+    const density = densityPath(timeline?.density ?? NO_DENSITY, (tMs) => this.#scale.fractionOf(tMs) * width, TRACK_Y, DENSITY_HEIGHT);
+    this.#marks.append(hatching(), svg('path', { class: 'density', d: density }), ...this.#gaps(width));
     this.#markers = thin(this.#ranked, this.#scale, width);
     this.#marks.append(...this.#markers.map((marker) => mark(marker.kind, this.#scale.fractionOf(marker.t_ms) * width)));
   }

@@ -258,11 +258,11 @@ async def test_speed_and_silences_are_the_servers_to_say_and_are_remembered(view
     """A choice shows once the server has taken it, and holds for the next session."""
     await viewer.watch(STEADY)
     await viewer.page.get_by_label("Speed").select_option("4")
-    await viewer.page.get_by_label("Idle").select_option("2")
+    await viewer.page.get_by_label("Pace").select_option("2")
     await expect(viewer.page.locator(".time-left")).to_contain_text("at 4×")
     await viewer.watch(GAPPED)
     await expect(viewer.page.get_by_label("Speed")).to_have_value("4")
-    await expect(viewer.page.get_by_label("Idle")).to_have_value("2")
+    await expect(viewer.page.get_by_label("Pace")).to_have_value("2")
 
 
 async def test_keys_work_whatever_has_focus_but_where_one_types_or_chooses(viewer: Viewer) -> None:
@@ -300,3 +300,40 @@ async def test_a_copied_link_names_the_moment(browser: Browser, server: Server) 
         copied = await viewer.page.evaluate("() => navigator.clipboard.readText()")
         assert copied == f"{viewer.url}/sessions/{STEADY}#t=5"
         assert viewer.page.url.endswith("#t=5")
+
+
+async def test_at_the_pace_of_a_reader_events_come_when_the_one_before_was_read(viewer: Viewer) -> None:
+    """Events that came within a tenth of a second wait for each other; the choice is remembered, and a link has it."""
+    await viewer.watch(STEADY)
+    await viewer.page.get_by_label("Pace").select_option("reading")
+    await expect(viewer.page.locator(".time-left")).to_have_text("as fast as one reads")
+    await viewer.page.keyboard.press("Home")
+    await expect(viewer.said("message 1")).to_be_visible()
+    await expect(viewer.said("message 3")).to_be_visible()
+    assert len(await viewer.seqs()) < 20
+    await viewer.page.get_by_label("Speed").select_option("64")
+    await expect(viewer.said("message 60")).to_be_visible()
+    await viewer.watch(GAPPED)
+    await expect(viewer.page.get_by_label("Pace")).to_have_value("reading")
+    await viewer.watch(GAPPED, "#t=0&idle=2&speed=1")
+    await expect(viewer.page.get_by_label("Pace")).to_have_value("2")
+    await viewer.watch(STEADY, "#t=0&pace=reading")
+    await expect(viewer.page.get_by_label("Pace")).to_have_value("reading")
+
+
+async def test_as_fast_as_possible_and_back_by_one_key(viewer: Viewer) -> None:
+    """The speed and the pace are what they were."""
+    await viewer.watch(GAPPED, "#speed=0.5&pace=reading")
+    await viewer.page.keyboard.press("\\")
+    await expect(viewer.page.get_by_label("Speed")).to_have_value("max")
+    await viewer.page.keyboard.press("\\")
+    await expect(viewer.page.get_by_label("Speed")).to_have_value("0.5")
+    await expect(viewer.page.get_by_label("Pace")).to_have_value("reading")
+
+
+async def test_the_bar_shows_where_much_happened(viewer: Viewer) -> None:
+    """An area along the track."""
+    await viewer.watch(DEMO)
+    shape = await viewer.page.locator(".seek .density").get_attribute("d")
+    assert shape is not None
+    assert shape.count("L") > 100

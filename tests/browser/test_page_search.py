@@ -197,3 +197,31 @@ async def test_a_long_list_comes_in_pages(browser: Browser, server: Server) -> N
         assert await titles.all_text_contents() == [f"Session {number}" for number in range(total)]
         await expect(viewer.page.get_by_role("button", name="Show more")).to_be_hidden()
         await viewer.page.unroute_all(behavior="ignoreErrors")
+
+
+async def test_words_are_looked_for_in_the_session_itself(viewer: Viewer) -> None:
+    """By a key, without coming from the list: Enter goes from place to place, Escape ends it."""
+    await viewer.watch(STEADY)
+    await viewer.stop()
+    await viewer.page.keyboard.press("/")
+    box = viewer.page.get_by_role("searchbox", name="Find in this session")
+    await expect(box).to_be_focused()
+    await viewer.page.keyboard.type("message 11")
+    strip = viewer.page.locator(".find-strip")
+    await expect(strip).to_contain_text("1 place")
+    await viewer.page.keyboard.press("Enter")
+    await expect(strip).to_contain_text("1 of 1")
+    await expect(viewer.said("message 11")).to_be_in_viewport()
+    await box.fill("message")
+    await expect(strip).to_contain_text("12 of 120")
+    await expect(viewer.page.locator(".seek .mark-hit").first).to_be_visible()
+    await box.press("Enter")
+    await expect(strip).to_contain_text("13 of 120")
+    await expect(viewer.said("message 12")).to_be_in_viewport()
+    await box.press("Shift+Enter")
+    await expect(strip).to_contain_text("12 of 120")
+    await box.press("Escape")
+    await expect(strip).to_be_hidden()
+    await expect(viewer.page.locator(".seek .mark-hit, .is-hit")).to_have_count(0)
+    await viewer.page.keyboard.press("k")
+    await expect(viewer.page.get_by_role("button", name="Pause", exact=True)).to_be_visible()

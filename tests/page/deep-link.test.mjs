@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { formatHit, formatMoment, parseMoment, parseTime } from '../../static/deep-link.js';
 
-const NOTHING = { tMs: null, speed: null, idle: null, seq: null, q: '', live: false };
+const NOTHING = { tMs: null, speed: null, pace: undefined, seq: null, q: '', live: false };
 
 for (const [text, ms] of /** @type {[string, number | null][]} */ ([
   ['754', 754_000], ['0', 0], ['1.5', 1_500], ['12:34', 754_000], ['1:02:03', 3_723_000], ['90:00', 5_400_000],
@@ -12,9 +12,10 @@ for (const [text, ms] of /** @type {[string, number | null][]} */ ([
   test(`#t=${text} is ${ms === null ? 'no time' : `${ms} ms`}`, () => assert.equal(parseTime(text), ms));
 }
 
-test('speed and idle come along', () => {
-  assert.deepEqual(parseMoment('#t=754&speed=4&idle=2'), { ...NOTHING, tMs: 754_000, speed: 4, idle: 2 });
-  assert.deepEqual(parseMoment('#speed=max&idle=off'), { ...NOTHING, speed: 'max', idle: 'off' });
+test('speed and pace come along', () => {
+  assert.deepEqual(parseMoment('#t=754&speed=4&idle=2'), { ...NOTHING, tMs: 754_000, speed: 4, pace: 2 });
+  assert.deepEqual(parseMoment('#speed=max&idle=off'), { ...NOTHING, speed: 'max', pace: null });
+  assert.deepEqual(parseMoment('#pace=reading&idle=3'), { ...NOTHING, pace: 'reading' });
 });
 
 test('what cannot be is left out', () => {

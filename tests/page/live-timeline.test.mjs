@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { grown, markersOf } from '../../static/live-timeline.js';
 import { event } from './wire.mjs';
 
-const TIMELINE = { epoch: 'e', count: 2, duration_ms: 1_000, markers: [], gaps: [] };
+const TIMELINE = { epoch: 'e', count: 2, duration_ms: 1_000, markers: [], gaps: [], density: { bucket_ms: 0, counts: [] } };
 
 /** @param {number} seq @param {any[]} content @param {object} [message] @param {object} [more] */
 function said(seq, content, message = {}, more = {}) {

@@ -19,6 +19,9 @@ const line = (seq, text) => JSON.stringify({
 /** @param {number} seq */
 const metaLine = (seq) => JSON.stringify({ seq, t_ms: 0, event: { type: 'meta_event', connector_id: '', meta_event: { id: `e${seq}`, session_id: 's', kind: 'k', created_at: '', payload: null } } });
 
+/** It takes so long to read each event of these files. */
+const READING_MS = 700;
+
 /**
  * A file with an event at each of these times, in blocks of three.
  *
@@ -32,7 +35,7 @@ function packed(times, { meta = [], markers = [], texts = {} } = {}) {
   const read = [];
   const contents = {
     version: 1, session: /** @type {any} */ ({ scroll_id: 's', title: 'A session', native_session_id: null, connector_uid: null }),
-    times: times.map((time, seq) => time - (times[seq - 1] ?? 0)), meta, starts,
+    times: times.map((time, seq) => time - (times[seq - 1] ?? 0)), reading: times.map(() => READING_MS), meta, starts,
     markers: markers.map(([seq, kind]) => /** @type {Marker} */ ({ seq, t_ms: times[seq], kind, label: `${kind} ${seq}` })),
     parts: { '/api/sessions/s/events/0/parts/0': ['part-1-0', 'part-1-1'] },
   };
@@ -103,6 +106,25 @@ test('speed, idle cap and the rule of an hour shorten what is waited for, and si
   assert.deepEqual(heard.filter((each) => each.type === 'skipped'), [
     { type: 'skipped', from_ms: 0, to_ms: 10_000 }, { type: 'skipped', from_ms: 12_000, to_ms: 3_612_000 },
   ]);
+});
+
+test('at the pace of a reader, each comes when the one before it has been read, and a pause keeps what is left', async () => {
+  const { pass, seqs, control } = await listening([0, 0, 3_600_000, 3_600_000], 'mode=reading');
+
+  await pass(READING_MS - 1);
+  assert.deepEqual(seqs(), [0]);
+  await pass(1);
+  assert.deepEqual(seqs(), [0, 1]);
+  await pass(500);
+  await control({ play: false });
+  await pass(5000);
+  await control({ play: true, speed: 2 });
+  await pass(99);
+  assert.deepEqual(seqs(), [0, 1]);
+  await pass(1);
+  assert.deepEqual(seqs(), [0, 1, 2]);
+  await pass(READING_MS / 2);
+  assert.deepEqual(seqs(), [0, 1, 2, 3]);
 });
 
 test('a timer that comes late does not make what follows late', async () => {
@@ -216,7 +238,7 @@ test('the page plays a file as it plays a server: every event once and in order,
   /** @type {import('../../static/player-store.js').Command[]} */
   const presses = [
     { type: 'seek', tMs: 9000 }, { type: 'speed', speed: 16 }, { type: 'step', by: 1, unit: 'event' }, { type: 'play' }, { type: 'next', kind: 'turn' },
-    { type: 'seek-by', ms: -5000 }, { type: 'idle', idle: null }, { type: 'toggle' }, { type: 'previous', kind: 'turn' }, { type: 'toggle' }, { type: 'idle', idle: 1 },
+    { type: 'seek-by', ms: -5000 }, { type: 'pace', pace: null }, { type: 'toggle' }, { type: 'previous', kind: 'turn' }, { type: 'toggle' }, { type: 'pace', pace: 'reading' },
     { type: 'seek', tMs: 120_000 }, { type: 'go-to', seq: 12 }, { type: 'speed', speed: 'max' }, { type: 'play' },
   ];
   for (const press of presses) {

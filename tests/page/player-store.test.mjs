@@ -319,7 +319,7 @@ describe('history', () => {
 
 describe('live', () => {
   beforeEach(async () => {
-    api.timeline = async () => ({ epoch: 'e1', count: 2, duration_ms: 1_000, markers: [], gaps: [] });
+    api.timeline = async () => ({ epoch: 'e1', count: 2, duration_ms: 1_000, markers: [], gaps: [], density: { bucket_ms: 0, counts: [] } });
     open(WISH);
     socket().says(hello(2, { ...LIVE, state: { status: 'live', t_ms: 1_000 } }));
     await settled();
@@ -380,7 +380,7 @@ describe('live', () => {
   test('what comes behind the viewer\u2019s back makes the bar longer', async () => {
     socket().says(state(0, { gen: 1, t_ms: 0 }));
     listed = { ...LIVE.session, count: 50 };
-    api.timeline = async () => ({ epoch: 'e1', count: 50, duration_ms: 49_000, markers: [], gaps: [] });
+    api.timeline = async () => ({ epoch: 'e1', count: 50, duration_ms: 49_000, markers: [], gaps: [], density: { bucket_ms: 0, counts: [] } });
     store.dispatch({ type: 'refresh' });
     await settled();
     assert.deepEqual([store.getState().count, store.getState().durationMs], [50, 49_000]);

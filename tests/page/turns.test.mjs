@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { plain, turnAt, turnBefore, turnsOf } from '../../static/turns.js';
 
 const TIMELINE = /** @type {import('../../static/protocol.js').Timeline} */ ({
-  epoch: 'e', count: 9, duration_ms: 9_000, gaps: [],
+  epoch: 'e', count: 9, duration_ms: 9_000, gaps: [], density: { bucket_ms: 0, counts: [] },
   markers: [
     { seq: 0, t_ms: 0, kind: 'turn', label: '# Make **it** `so`' },
     { seq: 1, t_ms: 500, kind: 'tool', label: 'Bash' },

@@ -138,6 +138,9 @@ async def test_the_timeline_has_the_markers_and_gaps(server: Serving, http: http
     kinds = [(marker["seq"], marker["t_ms"], marker["kind"]) for marker in timeline["markers"]]
     assert kinds == [(0, 0, "turn"), (5, 50, "tool"), (10, 100, "turn"), (15, 150, "tool"), (20, 200, "turn")]
     assert all(isinstance(marker["label"], str) for marker in timeline["markers"])
+    assert timeline["density"]["bucket_ms"] == 240 / 200
+    assert len(timeline["density"]["counts"]) == 200
+    assert sum(timeline["density"]["counts"]) == 25
 
 
 # ---------------------------------------------------------------------------------------------------------- events

@@ -115,6 +115,7 @@ class _Contents:
 
     session: Session
     times: list[int] = field(default_factory=list)
+    reading: list[int] = field(default_factory=list)
     meta: list[int] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     markers: list[dict[str, Any]] = field(default_factory=list)
@@ -124,6 +125,7 @@ class _Contents:
         """Take one more event."""
         number = len(self.times)
         self.times.append(event.t_ms)
+        self.reading.append(event.reading_ms)
         if is_meta:
             self.meta.append(number)
         for kind, label in event.markers:
@@ -143,6 +145,7 @@ class _Contents:
             "version": 1,
             "session": session,
             "times": steps,
+            "reading": self.reading,
             "meta": self.meta,
             "starts": self.starts,
             "markers": self.markers,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, Final
 
 import orjson
@@ -31,6 +33,9 @@ MAX_EVENTS: Final = 1000
 
 DEFAULT_HITS: Final = 100
 MAX_HITS: Final = 1000
+
+DENSITY_BUCKETS: Final = 200
+"""About as many as can be told apart on a seek bar."""
 
 MAX_UNRECOGNISED: Final = 500
 """So many files that no reader knows are listed; a person looks at a few of them."""
@@ -118,8 +123,18 @@ async def timeline(request: Request) -> Response:
             "duration_ms": index.duration_ms,
             "markers": orjson.Fragment(markers),
             "gaps": gaps,
+            "density": _density(index),
         }
     )
+
+
+def _density(index: SessionIndex) -> dict[str, Any]:
+    """How many events there are in each of some equal stretches of the recorded time."""
+    count, bucket_ms = index.count, index.duration_ms / DENSITY_BUCKETS
+    if not bucket_ms:
+        return {"bucket_ms": 0, "counts": []}
+    ends = [bisect_left(index.times, bucket_ms * place, 0, count) for place in range(DENSITY_BUCKETS)]
+    return {"bucket_ms": bucket_ms, "counts": [end - start for start, end in pairwise([*ends, count])]}
 
 
 async def events(request: Request) -> Response:
