@@ -20,7 +20,7 @@ from typing import Final
 
 from benchmarks.many_sessions import KEPT_FOLDER, ManySessions
 
-__all__ = ["NoReference", "Sync", "sync"]
+__all__ = ["NoReference", "Sync", "prepare", "sync"]
 
 VERSION: Final = "0.46.1"
 
@@ -41,13 +41,12 @@ class Sync:
     count: int
 
 
-def sync(corpus: ManySessions, folder: Path) -> Sync:
-    """Read everything into a new database.
+def prepare(claude: Path, codex: Path, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """The command that reads these sessions into a new database in a folder, and the environment that it needs.
 
     Raises:
-        NoReference: it cannot be installed, or does not do it.
+        NoReference: it cannot be installed.
     """
-    command = _command()
     home, data = folder / "home", folder / "data"
     home.mkdir(parents=True)
     data.mkdir()
@@ -57,14 +56,22 @@ def sync(corpus: ManySessions, folder: Path) -> Sync:
         "AGENTSVIEW_DATA_DIR": str(data),
         "AGENTSVIEW_NO_DAEMON": "1",
         "AGENTSVIEW_TELEMETRY_ENABLED": "0",
-        "CLAUDE_PROJECTS_DIR": str(corpus.claude),
-        "CODEX_SESSIONS_DIR": str(corpus.codex),
+        "CLAUDE_PROJECTS_DIR": str(claude),
+        "CODEX_SESSIONS_DIR": str(codex),
     }
+    return [_command(), "sync", "--full"], environment
+
+
+def sync(corpus: ManySessions, folder: Path) -> Sync:
+    """Read everything into a new database.
+
+    Raises:
+        NoReference: it cannot be installed, or does not do it.
+    """
+    command, environment = prepare(corpus.claude, corpus.codex, folder)
     began, spent = time.monotonic(), _children_cpu()
     try:
-        done = subprocess.run(
-            [command, "sync", "--full"], env=environment, capture_output=True, text=True, timeout=SYNC_SECONDS
-        )
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SYNC_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as problem:
         raise NoReference(f"agentsview did not run: {problem}") from problem
     seconds = time.monotonic() - began
