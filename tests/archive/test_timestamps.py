@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scrollcast.archive.timestamps import format_instant, parse_instant, to_rfc3339
+from scrollcast.archive.timestamps import format_instant, parse_instant, read_time, to_rfc3339
 
 RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})")
 
@@ -96,6 +96,8 @@ def test_formatted_instant_is_the_same_to_the_millisecond(instant: datetime) -> 
     assert parse_instant(text) == parsed // 1000 * 1000
 
 
+USUAL = "2026-10-12T09:00:00.123Z"
+
 ANYTHING: st.SearchStrategy[Any] = (
     st.text()
     | st.integers()
@@ -123,11 +125,14 @@ def test_nothing_raises(value: Any) -> None:
     assert not isinstance(value, str) or (text is None) == (instant is None)
 
 
-@given(place=st.integers(0, 23), sign=st.sampled_from("0159WTtZz:.,-+ _x\u0665"))
-def test_what_nearly_has_the_usual_form(place: int, sign: str) -> None:
-    """One character is another one: what is kept as it was is RFC 3339, and nothing else is kept."""
-    text = "2026-10-12T09:00:00.123Z"
-    text = text[:place] + sign + text[place + 1 :]
-    instant = parse_instant(text)
+@given(value=ANYTHING | st.builds(
+    lambda place, sign: USUAL[:place] + sign + USUAL[place + 1 :],
+    st.integers(0, 23), st.sampled_from("0159WTtZz:.,-+ _x\u0665"),
+))  # fmt: skip
+@example(value="2026-W10-1T09:00:00.000Z")
+@example(value=USUAL)
+def test_time_and_text_at_once(value: Any) -> None:
+    """Both are what they are by themselves, the more so of a text that has nearly the usual form."""
+    instant = parse_instant(value)
 
-    assert instant is None or (to_rfc3339(text, instant) == text) == bool(RFC_3339.fullmatch(text))
+    assert read_time(value) == (None if instant is None else (instant, to_rfc3339(value, instant)))

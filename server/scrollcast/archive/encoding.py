@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -227,9 +228,16 @@ def _first_text(parts: Sequence[Part]) -> str:
 
 
 def _call_label(call: Part) -> str:
+    name = call["name"]
+    name = _short_name(name) if len(name) <= _LABEL_CHARACTERS else _shorten(name)
     title = _shorten(call.get("title") or "")
-    name = _shorten(call["name"])
-    return _shorten(f"{name}: {title}") if title and title != name else name
+    return _cut(f"{name}: {title}") if title and title != name else name
+
+
+@lru_cache(maxsize=256)
+def _short_name(name: str) -> str:
+    """A tool's name as `_shorten` gives it: a session has few of them, many times each."""
+    return _shorten(name)
 
 
 def _plan_label(plan: Part) -> str:
@@ -248,5 +256,8 @@ def _shorten(text: str) -> str:
     plain = text[: _LABEL_CHARACTERS * 4].replace("*", "").replace("`", "")
     if "\x1b" in plain:
         plain = _TERMINAL_CODE.sub("", plain)
-    words = " ".join(plain.split())
+    return _cut(" ".join(plain.split()))
+
+
+def _cut(words: str) -> str:
     return words if len(words) <= _LABEL_CHARACTERS else words[: _LABEL_CHARACTERS - 1] + "…"

@@ -79,13 +79,14 @@ def read_time(value: object) -> tuple[Instant, str] | None:
     if (
         isinstance(value, str)
         and len(value) == 24
-        and (value[23], value[19], value[10]) == ("Z", ".", "T")
+        and value[23] == "Z"
+        and value[19] == "."
+        and value[10] == "T"
         and value[5] != "W"
     ):
         try:
-            since = datetime.fromisoformat(value) - _EPOCH
+            return (datetime.fromisoformat(value) - _EPOCH) // _MICROSECOND, value
         except ValueError:
             return None
-        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds, value
     instant = parse_instant(value)
     return None if instant is None else (instant, to_rfc3339(value, instant))

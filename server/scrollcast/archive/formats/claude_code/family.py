@@ -227,6 +227,10 @@ class Ancestry:
         self._is_background = False
         self._copied: frozenset[int] | None = None
 
+    def is_told_by(self, row: JsonObject) -> bool:
+        """Whether `add` would learn anything from a row."""
+        return not self._first or (not self._is_background and "sessionKind" in row)
+
     def add(self, row: JsonObject) -> bool:
         """Take the next row; whether it tells of earlier ones that they were copied."""
         if self._is_background:

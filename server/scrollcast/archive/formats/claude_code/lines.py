@@ -24,16 +24,16 @@ _ROW_SIGNS: Final = frozenset(("uuid", "sessionId", "session_id", "timestamp", "
 
 def read_line(line: Line) -> Sequence[NumberedRow | BadRecord]:
     """The row of a line, and a `BadRecord` where something of the line is lost; nothing for a blank one."""
-    data = line.data
+    number, data, _ = line
     if data is None:
-        return (BadRecord(line.number),)
+        return (BadRecord(number),)
     if not data or data.isspace():
         return ()
     try:
         row = decode_json(data)
     except ValueError:
         return _mend_line(line, data)
-    return ((line.number, row, len(data)),) if isinstance(row, dict) else (BadRecord(line.number),)
+    return ((number, row, len(data)),) if isinstance(row, dict) else (BadRecord(number),)
 
 
 def _mend_line(line: Line, data: bytes) -> Sequence[NumberedRow | BadRecord]:

@@ -226,6 +226,8 @@ class _RowDecoder:
                     self._changes_earlier(item[1], item[2])
 
     def _changes_earlier(self, row: JsonObject, size: int) -> bool:
+        if not self._tree.is_known and not self._ancestry.is_told_by(row):
+            return False  # as with nearly every row of a large file
         changed, inherits = self._tree.add(row, size), self._ancestry.add(row)
         # What was not foreseen would not be foreseen the next time either.
         return changed or (inherits and self._tree.is_known)
