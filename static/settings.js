@@ -68,6 +68,13 @@ export function createSettings(storage) {
     set theme(value) {
       write('theme', value);
     },
+    /** Whether thoughts are shown unfolded. */
+    get thinking() {
+      return read('thinking') === 'true';
+    },
+    set thinking(value) {
+      write('thinking', String(value));
+    },
     /** Whether the list of turns is open; `null` when never decided. */
     get turns() {
       const kept = read('turns');

@@ -40,6 +40,9 @@ import { hasOwnWords, renderUserText } from './user-text.js';
  * @property {(picture: HTMLImageElement) => void} [onOpenImage]  in place of the dialog of image.js
  * @property {(callId: string) => import('../protocol.js').SessionSummary | null} [childOf]  the session that a call
  *   started
+ * @property {(child: import('../protocol.js').SessionSummary) => { node: HTMLElement, close: () => void }} [openLane]
+ *   shows that session in place
+ * @property {() => boolean} [thinkingOpen]  whether thoughts are shown unfolded
  * @property {string} [sessionTitle]
  */
 

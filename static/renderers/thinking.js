@@ -23,6 +23,6 @@ export function renderThinking(part, context) {
       size && el('span', { class: 'fold-size', text: size }),
     ],
     () => withShowAll(source(part.text, part.truncated, context), (text) => [markdown(text)]),
-    { class: 'part part-thinking' },
+    { class: 'part part-thinking', open: context.thinkingOpen?.() ?? false },
   );
 }

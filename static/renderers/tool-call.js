@@ -133,9 +133,31 @@ export class ToolCallHandle {
     const child = typeof this.#part.call_id === 'string' ? this.#context.childOf?.(this.#part.call_id) : null;
     if (!child || this.#child.firstChild) return;
     const title = safeText(oneLine(child.title ?? '', 120));
+    const { openLane } = this.#context;
+    if (openLane) this.#child.append(this.#laneButton(child, openLane));
     this.#child.append(localLink(`/sessions/${encodeURIComponent(child.scroll_id)}`, {
       class: 'child-link', title: title ? `Open the subagent's session: ${title}` : "Open the subagent's session",
     }, icon('branch'), 'Open session'));
+  }
+
+  /**
+   * What the subagent did, below the card.
+   *
+   * @param {import('../protocol.js').SessionSummary} child
+   * @param {NonNullable<Context['openLane']>} openLane
+   */
+  #laneButton(child, openLane) {
+    /** @type {{ node: HTMLElement, close: () => void } | null} */
+    let lane = null;
+    const button = el('button', { class: 'lane-button', text: 'Show here', attrs: { type: 'button', 'aria-expanded': false } });
+    button.addEventListener('click', () => {
+      if (lane) lane.close();
+      lane = lane ? null : openLane(child);
+      if (lane) this.node.append(lane.node);
+      button.textContent = lane ? 'Hide' : 'Show here';
+      button.setAttribute('aria-expanded', String(lane !== null));
+    });
+    return button;
   }
 
   /**

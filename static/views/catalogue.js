@@ -103,6 +103,7 @@ export class Catalogue {
   hide() {
     document.removeEventListener('keydown', this.#onKey);
     this.#poller.stop();
+    this.#bar.rest();
   }
 
   dispose() {

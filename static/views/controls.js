@@ -155,7 +155,7 @@ export class Controls {
 
 /** @param {Pace} pace */
 export function paceWords(pace) {
-  return pace === null ? 'As recorded' : pace === 'reading' ? 'Reading' : `Gaps ≤ ${pace} s`;
+  return pace === null ? 'Recorded' : pace === 'reading' ? 'Reading' : `Max ${pace} s`;
 }
 
 /**

@@ -83,6 +83,11 @@ export class FilterBar {
     this.#draw();
   }
 
+  /** The list is left: what was typed last is not asked for any more, since the address is another page's by now. */
+  rest() {
+    clearTimeout(this.#typing);
+  }
+
   /** All but the words looked for: somebody may be typing them, ahead of what was asked for. */
   #draw() {
     const { agent, project, model, days, after, before, errors, live, sort } = this.#filters;

@@ -59,6 +59,7 @@ export class Player {
   #controls;
   #turns;
   #turnsButton;
+  #thinking;
   #find;
   #poller;
   #heading = el('h1', { class: 'title', text: 'Session' });
@@ -91,7 +92,7 @@ export class Player {
     this.#place = place;
     this.#store = store;
     this.#settings = settings;
-    this.#transcript = new Transcript(store, api.text);
+    this.#transcript = new Transcript(store, settings, api, (seq, tMs) => void this.#copyEventLink(seq, tMs));
     this.#timeline = new Timeline(store);
     this.#turnsButton = el('button', {
       class: 'button quiet turns-button', attrs: { type: 'button', 'aria-controls': 'turns', 'aria-expanded': 'false' },
@@ -99,6 +100,10 @@ export class Player {
     }, picture(PANEL), el('span', { text: 'Turns' }));
     this.#controls = new Controls(store, settings, this.#timeline, this.#turnsButton);
     this.#turns = new TurnsPanel(store, () => matchMedia(WIDE).matches || this.#showTurns(false));
+    this.#thinking = el('button', {
+      class: 'panel-switch', attrs: { type: 'button', 'aria-pressed': settings.thinking, 'aria-keyshortcuts': 'h' }, on: { click: () => this.#toggleThinking() },
+    }, icon('brain'), 'Show all thinking');
+    this.#turns.node.append(this.#thinking);
     this.#find = new FindStrip(store);
     this.#poller = new Poller(async () => {
       store.dispatch({ type: 'refresh' });
@@ -310,10 +315,18 @@ export class Player {
       case 'max-speed': return this.#setSpeed(this.#store.getState().mode === 'fast' ? this.#store.getState().speed : 'max');
       case 'live': return send(live ? { type: 'go-live' } : { type: 'seek', tMs: durationMs });
       case 'find': return this.#find.open();
+      case 'thinking': return this.#toggleThinking();
       case 'copy-link': return void this.#copyLink();
       case 'fullscreen': return void this.#fullscreen();
       case 'help': return this.#help.showModal();
     }
+  }
+
+  #toggleThinking() {
+    const open = !this.#settings.thinking;
+    this.#transcript.showThinking(open);
+    setAttribute(this.#thinking, 'aria-pressed', open);
+    this.#toasts.show(open ? 'All thinking is shown' : 'All thinking is folded');
   }
 
   /** @param {1 | -1} by */
@@ -342,14 +355,26 @@ export class Player {
 
   async #copyLink() {
     const position = this.#store.position();
-    const hash = formatMoment(position);
+    await this.#copy(formatMoment(position), `Link to ${clock(position)}`);
+  }
+
+  /** @param {number} seq @param {number} tMs */
+  async #copyEventLink(seq, tMs) {
+    await this.#copy(`#seq=${seq}`, `Link to the message at ${clock(tMs)}`);
+  }
+
+  /**
+   * @param {string} hash  what a link to this session ends with
+   * @param {string} what  what it is, in words
+   */
+  async #copy(hash, what) {
     history.replaceState(history.state, '', hash);
     const url = this.#place === 'file' ? location.href : new URL(rooted(`/sessions/${encodeURIComponent(this.#scrollId)}${hash}`), location.href).href;
     try {
       await navigator.clipboard.writeText(url);
-      this.#toasts.show(`Link to ${clock(position)} copied`);
+      this.#toasts.show(`${what} copied`);
     } catch {
-      this.#toasts.show(`The link to ${clock(position)} is in the address bar`);
+      this.#toasts.show(`${what} is in the address bar`);
     }
   }
 

@@ -4,15 +4,21 @@
  * Drawn in slices of a frame, at most a few hundred messages at a time: older ones are taken out and come back by
  * scrolling up. After a seek the new window is drawn aside and put in place in one go, so nothing flickers.
  *
+ * @import { Api } from '../api.js'
  * @import { Envelope, Part } from '../protocol.js'
  * @import { PlayerStore, ReplayState } from '../player-store.js'
  * @import { Context } from '../renderers/index.js'
+ * @import { Settings } from '../settings.js'
  */
 
 import { clear, el, fragment, icon } from '../dom.js';
 import { clock, count, span } from '../format.js';
 import { createContext, endRunning, forget, renderMessage } from '../renderers/index.js';
+import { markersOf } from '../live-timeline.js';
+import { spentBetween, spentWords } from '../usage.js';
 import { Follower } from './follow.js';
+import { Lane } from './lane.js';
+import { MessageActions } from './message-actions.js';
 
 /** Messages kept in the document, and how many characters they may hold: both cost time with every layout. */
 const MAX_NODES = 400;
@@ -52,7 +58,9 @@ const GLIDE_UP_TO_SPEED = 8;
 export class Transcript {
   node;
   #store;
-  #fetchText;
+  #settings;
+  #api;
+  #actions;
   #scroller;
   #messages;
   #head;
@@ -97,11 +105,15 @@ export class Transcript {
 
   /**
    * @param {PlayerStore} store
-   * @param {(href: string) => Promise<string>} fetchText
+   * @param {Settings} settings
+   * @param {Api} api
+   * @param {(seq: number, tMs: number) => void} copyLink  a link to an event
    */
-  constructor(store, fetchText) {
+  constructor(store, settings, api, copyLink) {
     this.#store = store;
-    this.#fetchText = fetchText;
+    this.#settings = settings;
+    this.#api = api;
+    this.#actions = new MessageActions((seq) => store.log.get(seq), copyLink);
     this.#context = this.#newContext();
     this.#head = el('div', { class: 'transcript-head' });
     this.#messages = el('div', { class: 'messages' });
@@ -110,7 +122,13 @@ export class Transcript {
     this.#scroller = el('div', {
       class: 'scroller',
       attrs: { tabindex: 0, role: 'region', 'aria-label': 'Conversation' },
-      on: { click: (event) => this.#clicked(event) },
+      on: {
+        click: (event) => this.#clicked(event),
+        // Not `pointerover`: that comes too when a message slides under a pointer at rest.
+        pointermove: (event) => this.#actions.moveTo(event.target),
+        pointerdown: (event) => this.#actions.moveTo(event.target),
+        focusin: (event) => this.#actions.moveTo(event.target),
+      },
     }, column);
     this.#pill = el('button', {
       class: 'pill', hidden: true, attrs: { type: 'button' }, on: { click: () => this.jumpToNow() },
@@ -138,6 +156,14 @@ export class Transcript {
     if (state.found !== this.#found) this.#markFound(state.found);
     if (state.children !== this.#children) this.#joinChildren(state.children);
     this.#work(performance.now() + SLICE_MS);
+  }
+
+  /** Folds all thoughts, or unfolds them, now and from now on. @param {boolean} open */
+  showThinking(open) {
+    this.#settings.thinking = open;
+    this.#follower.keepInPlace(() => {
+      for (const node of this.#messages.querySelectorAll('details.part-thinking')) /** @type {HTMLDetailsElement} */ (node).open = open;
+    });
   }
 
   /** Back to where playback is, following it again. */
@@ -367,7 +393,7 @@ export class Transcript {
     const { node } = renderMessage(envelope, context);
     if (this.#hits.has(envelope.seq)) markHit(envelope, node, context);
     const divider = this.#divider(envelope, node !== null);
-    return { seq: envelope.seq, nodes: [divider, node].filter((each) => each !== null), weight: this.#store.log.weightOf(envelope.seq) };
+    return { seq: envelope.seq, nodes: [this.#turnSum(envelope), divider, node].filter((each) => each !== null), weight: this.#store.log.weightOf(envelope.seq) };
   }
 
   // ------------------------------------------------------------------------------------------------------ cutting
@@ -469,7 +495,7 @@ export class Transcript {
     endRunning(this.#context);
     if (total === 0) return;
     const cut = end?.reason === 'truncated' ? '; the archive stops in a half-written record' : '';
-    this.#tail.append(el('div', { class: 'end-card' },
+    this.#tail.append(this.#sum(cursor), el('div', { class: 'end-card' },
       el('p', { class: 'end-title', text: 'End of the session' }),
       el('p', { class: 'end-facts', text: `${count(total, 'message')} in ${span(Math.floor(durationMs / 1000) * 1000)}${cut}` }),
       el('button', { class: 'button primary', attrs: { type: 'button' }, on: { click: () => this.#store.dispatch({ type: 'replay' }) } },
@@ -520,6 +546,20 @@ export class Transcript {
     for (const id of children.keys()) {
       for (let card = this.#context.calls.get(id); card; card = card.previous) card.refresh();
     }
+  }
+
+  /** What the turn before this one took, where this event begins one. @param {Envelope} envelope */
+  #turnSum(envelope) {
+    return envelope.seq > 0 && isTurn(envelope) ? this.#sum(envelope.seq) : null;
+  }
+
+  /** What the turn that ends before an event took. @param {number} end */
+  #sum(end) {
+    const event = (/** @type {number} */ seq) => this.#store.log.get(seq);
+    let start = end - 1;
+    for (let envelope = event(start); start > 0 && envelope && !isTurn(envelope); envelope = event(start)) start -= 1;
+    const words = spentWords(spentBetween(event, start, end));
+    return el('p', { class: 'turn-sum', text: words, title: 'What this turn took, as far as the session tells' });
   }
 
   /**
@@ -577,7 +617,9 @@ export class Transcript {
 
   #newContext() {
     return createContext({
-      fetchText: this.#fetchText,
+      fetchText: this.#api.text,
+      openLane: (child) => new Lane(child, this.#api),
+      thinkingOpen: () => this.#settings.thinking,
       onSeek: (_tMs, seq) => this.#store.dispatch({ type: 'go-to', seq }),
       childOf: (callId) => this.#store.getState().children.get(callId) ?? null,
     });
@@ -603,6 +645,11 @@ export class Transcript {
 function markHit(envelope, node, context) {
   if (node) node.classList.add('is-hit');
   else for (const id of resultsOf(envelope)) context.calls.get(id)?.node.classList.add('is-hit');
+}
+
+/** @param {Envelope} envelope  whether a person says something, and not to a subagent */
+function isTurn(envelope) {
+  return markersOf(envelope).some((each) => each.kind === 'turn');
 }
 
 function reducedMotion() {

@@ -1,0 +1,98 @@
+"""What can be done with the messages of a session while one watches it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from browser.sessions import DEMO, STEADY
+from browser.viewing import Server, Viewer, tab
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
+
+SAME: Final = """() => {
+  const before = window.drawn ?? [];
+  window.drawn = [...document.querySelectorAll('.messages > .msg')];
+  return before.length > 0 && before.every((node) => node.isConnected && node.parentElement.matches('.messages'));
+}"""
+"""Whether every message that was there the last time is still the same element."""
+
+
+async def test_a_subagent_opens_in_the_card_of_its_call(viewer: Viewer) -> None:
+    """Its messages below the call, and the way to its own page; closed again, nothing of it is left."""
+    await viewer.page.goto(f"{viewer.url}/")
+    await viewer.page.get_by_role("searchbox").fill("Moonrise over the harbour")
+    await viewer.page.get_by_role("link", name="Moonrise over the harbour").first.click()
+    await viewer.page.get_by_label("Speed").select_option("max")
+    await viewer.page.get_by_role("button", name="Show here").click()
+    lane = viewer.page.locator(".lane")
+    await expect(lane.get_by_text("Compare the risings of March")).to_be_visible()
+    await expect(lane.get_by_role("link", name="Open as a session")).to_have_attribute("href", re.compile("/sessions/"))
+    await expect(lane).to_contain_text("2 messages")
+    await viewer.page.wait_for_timeout(300)
+    assert "/sessions/" in viewer.page.url  # what was typed before does not come after
+    await viewer.page.get_by_role("button", name="Hide").click()
+    await expect(lane).to_have_count(0)
+
+
+async def test_each_turn_says_what_it_took(viewer: Viewer) -> None:
+    """Tokens where they were counted, and that they are unknown where not."""
+    await viewer.page.goto(f"{viewer.url}/")
+    await viewer.page.get_by_role("searchbox").fill("Moonrise over the harbour")
+    await viewer.page.get_by_role("link", name="Moonrise over the harbour").first.click()
+    await viewer.page.get_by_label("Speed").select_option("max")
+    await expect(viewer.page.locator(".turn-sum")).to_have_text(
+        [re.compile(r"^[\d.]+k tokens read, \d+ written · cost unknown$")] * 2
+    )
+    await viewer.watch(STEADY, "#speed=max")
+    await expect(viewer.page.locator(".turn-sum").last).to_have_text("tokens and cost unknown")
+
+
+async def test_a_message_is_shown_as_it_is_archived_and_linked_to(browser: Browser, server: Server) -> None:
+    """By buttons that come to the message that is pointed at, or has focus."""
+    async with tab(browser, server.url, permissions=["clipboard-read", "clipboard-write"]) as viewer:
+        await viewer.watch(STEADY, "#seq=5")
+        message = viewer.page.locator('.msg[data-seq="5"]')
+        await message.hover()
+        await message.get_by_role("button", name="Message as JSON").click()
+        await expect(message.locator(".msg-raw")).to_contain_text('"message_completed"')
+        await expect(message.get_by_text("message 5", exact=True)).to_be_hidden()
+        await message.get_by_role("button", name="Message as JSON").click()
+        await expect(message.get_by_text("message 5", exact=True)).to_be_visible()
+        await viewer.page.locator('.msg[data-seq="4"] .msg-time').focus()
+        link = viewer.page.locator('.msg[data-seq="4"]').get_by_role("button", name="Copy a link to this message")
+        await link.press("Enter")
+        await expect(viewer.page.get_by_text("copied")).to_be_visible()
+        copied = await viewer.page.evaluate("() => navigator.clipboard.readText()")
+        assert copied == f"{viewer.url}/sessions/{STEADY}#seq=4"
+        assert await viewer.page.locator(".msg-actions").count() == 1
+
+
+async def test_all_thinking_is_shown_and_folded_by_one_switch(viewer: Viewer) -> None:
+    """What is there and what is still to come; it is remembered."""
+    await viewer.watch(DEMO, "#speed=max")
+    await expect(viewer.page.locator(".end-card")).to_be_visible()
+    thoughts = viewer.page.locator("details.part-thinking")
+    count = await thoughts.count()
+    assert count > 1
+    await expect(viewer.page.locator("details.part-thinking[open]")).to_have_count(0)
+    await viewer.page.get_by_role("button", name="Show all thinking").click()
+    await expect(viewer.page.locator("details.part-thinking[open]")).to_have_count(count)
+    await viewer.watch(DEMO, "#speed=max")
+    await expect(viewer.page.locator("details.part-thinking[open]")).to_have_count(count)
+    await viewer.page.keyboard.press("h")
+    await expect(viewer.page.locator("details.part-thinking[open]")).to_have_count(0)
+
+
+async def test_what_is_there_is_never_drawn_again_while_more_comes(viewer: Viewer) -> None:
+    """Through a whole session, tool results and plans included: the same elements stay."""
+    await viewer.watch(DEMO, "#speed=64&idle=1")
+    await expect(viewer.page.locator(".messages > .msg").nth(3)).to_be_visible()
+    await viewer.page.evaluate(SAME)
+    for _ in range(20):
+        await viewer.page.wait_for_timeout(100)
+        assert await viewer.page.evaluate(SAME)
+    assert await viewer.page.locator(".messages > .msg").count() > 10
