@@ -429,7 +429,7 @@ async def test_bad_records_that_are_appended_are_counted(source: SessionSource, 
     append(source, "?")
     waiting = grown.index.changed(grown.index.openness)
     grown.grow()
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, 30)
     append(source, "?")
     grown.grow()
 
@@ -471,7 +471,7 @@ async def test_what_is_no_growth_supersedes(
     waiting = grown.index.changed(grown.index.openness)
     rewrite(source.path)
     grown.grow(LINE_REST_SECONDS)
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, 30)
     append(source, "x")
     again = grown.grow()
 

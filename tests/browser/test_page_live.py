@@ -65,14 +65,7 @@ async def scroll_up(viewer: Viewer) -> float:
     await viewer.page.locator(".scroller").hover()
     await viewer.page.mouse.wheel(0, -500)
     await expect(viewer.page.locator(".pill:not(.news)")).to_be_visible()
-    await viewer.page.wait_for_timeout(100)
-    return await top(viewer)
-
-
-async def top(viewer: Viewer) -> float:
-    """How far the conversation is scrolled down."""
-    place: float = await viewer.page.locator(".scroller").evaluate("(node) => node.scrollTop")
-    return place
+    return await viewer.standing()
 
 
 async def test_what_is_written_appears(live: Viewer, growing: Growing) -> None:
@@ -121,7 +114,7 @@ async def test_who_reads_further_up_is_told_how_much_is_new(live: Viewer, growin
     for number in range(3):
         growing.say(f"news {number}")
         await expect(live.page.get_by_role("button", name=f"{number + 1} new")).to_be_visible()
-    assert await top(live) == pytest.approx(before, abs=2)
+    assert await live.standing() == pytest.approx(before, abs=2)
     await live.page.get_by_role("button", name="3 new").click()
     await expect(live.said("news 2")).to_be_in_viewport()
     growing.say("and on")

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
 from serving import Child
 
-PATIENCE_MS: Final = 15_000
+PATIENCE_MS: Final = 30_000
 """Longer than anything here takes; what waits for so long has failed."""
 
 
@@ -89,6 +89,18 @@ class Viewer:
           }
         }"""
         await self.page.evaluate(script)
+
+    async def standing(self) -> float:
+        """Where the conversation stands, scrolled down by so many pixels, once it stands."""
+        script = """async (scroller) => {
+          for (let calm = 0, before = -1; calm < 10; before = scroller.scrollTop) {
+            await new Promise(requestAnimationFrame);
+            calm = before === scroller.scrollTop ? calm + 1 : 0;
+          }
+          return scroller.scrollTop;
+        }"""
+        place: float = await self.page.locator(".scroller").evaluate(script)
+        return place
 
     async def overflow(self) -> int:
         """By how many pixels the page is wider than its window."""

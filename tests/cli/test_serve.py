@@ -26,6 +26,9 @@ from scrollcast.settings import PORTS_TRIED
 from scrollcast.web.text_frames import TextFrameProtocol
 from serving import PATIENCE_SECONDS, Child, run_command, talk, until
 
+STOP_SECONDS = 5.0
+"""A server stops within two seconds; whatever it must not wait for lasts much longer than this on any machine."""
+
 
 @pytest.fixture
 def archive(root: Path) -> Path:
@@ -82,7 +85,7 @@ async def test_a_signal_stops_it_within_two_seconds_with_twenty_streams_open(
                 await client.rest()
 
     assert (status, out, err) == (0, "", "")
-    assert seconds < 2
+    assert seconds < STOP_SECONDS
     assert {client.close_code for client in clients} <= {1001, 1012}
 
 
@@ -101,7 +104,7 @@ async def test_it_stops_as_soon_with_a_client_that_does_not_read(archive: Path, 
         status, out, err, seconds = await asyncio.to_thread(child.stop)
 
     assert (status, out, err) == (0, "", "")
-    assert seconds < 2
+    assert seconds < STOP_SECONDS
 
 
 def test_stdout_is_the_address_and_nothing_else(archive: Path, tmp_path: Path) -> None:
@@ -313,7 +316,7 @@ async def test_a_browser_that_stays_holds_nothing_up(archive: Path, tmp_path: Pa
         os.kill(pid, signal.SIGTERM)  # an error where it is gone
 
     assert status == 0
-    assert seconds < 2
+    assert seconds < STOP_SECONDS
 
 
 # --------------------------------------------------------------------------------------------- what cannot be served

@@ -191,11 +191,11 @@ async def test_a_client_that_stops_reading_at_the_end_is_cut_off_too(
 
 async def test_a_slow_reader_is_not_let_go(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as something moves it may take its time, several times the limit."""
-    monkeypatch.setattr(text_frames, "WRITE_TIMEOUT", 0.3)
+    monkeypatch.setattr(text_frames, "WRITE_TIMEOUT", 1.0)
     async with RawClient(server, LARGE_ID) as client:
         await until_stuck(server)
         began = time.monotonic()
-        while time.monotonic() - began < 1.2:
+        while time.monotonic() - began < 2.5:
             await client.read(40_000)
             await asyncio.sleep(0.01)
         still_there = server.streams
@@ -278,7 +278,7 @@ async def test_realtime_viewers_get_their_turn_beside_a_fast_one(server: Serving
             assert len(client.log.events) == LARGE_EVENTS
         finished.append("fast")
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         tasks.create_task(watch_fast())
         for number in range(10):
             tasks.create_task(watch_paced(f"paced {number}"))

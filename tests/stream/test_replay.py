@@ -378,10 +378,10 @@ async def test_cancelling_the_call_cancels_the_replay(opened: Callable[..., Arch
 
     for collector, options in ((Collector(), REALTIME), (Stuck(), ReplayOptions())):
         task = asyncio.create_task(replay_session_to_stream(archive, SCROLL_ID, collector, options))
-        await asyncio.wait_for(collector.began.wait(), 5)
+        await asyncio.wait_for(collector.began.wait(), 30)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(task, 1)
+            await asyncio.wait_for(task, 30)
 
         assert collector.ids == ["m0"]
 
