@@ -23,6 +23,7 @@ const HIDDEN_FRAME_MS = 100;
  * @property {Ports} ports
  * @property {Settings} settings
  * @property {Moment} [moment]  where to begin and how; what the address says when left out
+ * @property {boolean} [paused]  whether it waits to be played; when left out, who comes to an event comes to read it
  * @property {Place} [place]  where the player is; the page of a server when left out
  */
 
@@ -59,8 +60,8 @@ export function storageOrNull() {
  * @param {World} world
  * @returns {Player}
  */
-export function openPlayer(scrollId, { api, ports, settings, place = 'page', moment = parseMoment(location.hash) }) {
-  const store = new PlayerStore(scrollId, wishOf(settings, moment), {
+export function openPlayer(scrollId, { api, ports, settings, place = 'page', moment = parseMoment(location.hash), paused = moment.seq !== null }) {
+  const store = new PlayerStore(scrollId, { ...wishOf(settings, moment), paused }, {
     api,
     connect: (wish, delegate) => new SessionClient(scrollId, wish, ports, delegate),
     now: ports.clock.now,
@@ -74,7 +75,7 @@ export function openPlayer(scrollId, { api, ports, settings, place = 'page', mom
 /**
  * @param {Settings} kept
  * @param {Moment} moment
- * @returns {Wish}
+ * @returns {Omit<Wish, 'paused'>}
  */
 function wishOf(kept, moment) {
   const speed = moment.speed ?? kept.speed;
@@ -86,6 +87,5 @@ function wishOf(kept, moment) {
     paced: pace === 'reading' ? 'reading' : 'realtime',
     speed: speed === 'max' ? 1 : speed,
     idle: pace === 'reading' ? null : pace,
-    paused: moment.seq !== null, // who comes to an event comes to read it
   };
 }

@@ -9,6 +9,7 @@ from scrollcast.errors import SettingsError
 from scrollcast.settings import (
     DEFAULT_PORT,
     Settings,
+    allowed_embedders,
     cache_folder,
     demo_folder,
     is_loopback_name,
@@ -185,3 +186,20 @@ def test_what_is_shipped_is_found() -> None:
     """The page and the demo, from a checkout as from a wheel."""
     assert (static_folder() / "index.html").is_file()
     assert any(demo_folder().iterdir())
+
+
+@pytest.mark.parametrize(
+    "origin", ["blog.example", "https://blog.example/", "*", "https://a;b", "https://a 'self'", "null"]
+)
+def test_what_is_no_origin_may_not_embed(origin: str) -> None:
+    """A policy is made of them, so nothing else gets in."""
+    with pytest.raises(SettingsError, match="--allow-embed"):
+        Settings(embedders=frozenset({origin}))
+
+
+def test_embedders_are_read_from_the_environment() -> None:
+    """With spaces or commas between them."""
+    given = {"SCROLLCAST_ALLOW_EMBED": "https://a.example, http://b.example:81  https://c.example"}
+
+    assert allowed_embedders(given) == {"https://a.example", "http://b.example:81", "https://c.example"}
+    assert allowed_embedders({}) == frozenset()

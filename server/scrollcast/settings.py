@@ -22,6 +22,7 @@ __all__ = [
     "PORTS_TRIED",
     "VARIABLES",
     "Settings",
+    "allowed_embedders",
     "cache_folder",
     "demo_folder",
     "is_loopback_name",
@@ -34,7 +35,9 @@ DEFAULT_PORT: Final = 8420
 PORTS_TRIED: Final = 50
 """How many ports from the wanted one on are tried when it is taken."""
 
-VARIABLES: Final = ("SCROLLCAST_CACHE_DIR", "SCROLLCAST_KEEP", "SCROLLCAST_KEPT_DIR", "XDG_CACHE_HOME")
+VARIABLES: Final = (
+    "SCROLLCAST_ALLOW_EMBED", "SCROLLCAST_CACHE_DIR", "SCROLLCAST_KEEP", "SCROLLCAST_KEPT_DIR", "XDG_CACHE_HOME",
+)  # fmt: skip
 """The environment variables that are read here; `archive/places.py` has those that say where sessions lie."""
 
 _ROOT_PATH: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
@@ -50,7 +53,7 @@ class Settings:
 
     `paths` were named, and exist; `places` were found, and may be missing or yet to come. `kept` is the folder of kept
     sessions; with `keep` what is served is kept there. `root_path` is the path prefix that a proxy gives the server,
-    without a slash at its end; `""` for none.
+    without a slash at its end; `""` for none. `embedders` are the origins whose pages may frame the player.
     """
 
     paths: tuple[Path, ...] = ()
@@ -65,6 +68,7 @@ class Settings:
     kept: Path | None = None
     keep: bool = False
     root_path: str = ""
+    embedders: frozenset[str] = frozenset()
 
     @property
     def roots(self) -> tuple[Path, ...]:
@@ -105,6 +109,9 @@ class Settings:
         for origin in self.allowed_origins:
             if not _is_origin(origin):
                 raise SettingsError(f"--allow-origin {origin} is not of the form https://name or https://name:port")
+        for origin in self.embedders:
+            if not _is_origin(origin) or any(sign in origin for sign in "; ,'\""):
+                raise SettingsError(f"--allow-embed {origin} is not of the form https://name or https://name:port")
 
 
 def _is_origin(text: str) -> bool:
@@ -151,6 +158,11 @@ def keeps_sessions(environment: Mapping[str, str] = os.environ) -> bool:
     if value not in _ON | _OFF:
         raise SettingsError(f"SCROLLCAST_KEEP is {value[:50]}, which is neither 1 nor 0")
     return value in _ON
+
+
+def allowed_embedders(environment: Mapping[str, str] = os.environ) -> frozenset[str]:
+    """The origins whose pages may always frame the player: `SCROLLCAST_ALLOW_EMBED`, with spaces or commas between."""
+    return frozenset(environment.get("SCROLLCAST_ALLOW_EMBED", "").replace(",", " ").split())
 
 
 def _shipped(inside_package: str, inside_checkout: str) -> Path:

@@ -123,6 +123,11 @@ export class Player {
     this.#request();
   }
 
+  /** What it knows, and the way to command it from outside. */
+  get store() {
+    return this.#store;
+  }
+
   dispose() {
     this.#poller.stop();
     for (const end of this.#endings) end();
@@ -149,7 +154,10 @@ export class Player {
 
   /** Back to the list, where there is one. */
   #way() {
-    if (this.#place !== 'page') return el('span', { class: 'back' }, brand());
+    if (this.#place === 'file') return el('span', { class: 'back' }, brand());
+    if (this.#place === 'frame') {
+      return localLink(`/sessions/${encodeURIComponent(this.#scrollId)}`, { class: 'back', title: 'Open in Scrollcast', attrs: { target: '_blank', rel: 'noopener', 'aria-label': 'Open in Scrollcast' } }, brand());
+    }
     return localLink('/', { class: 'back', title: 'All sessions', attrs: { 'aria-label': 'Scrollcast: all sessions' } }, icon('arrow-left'), brand());
   }
 

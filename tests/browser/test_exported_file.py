@@ -74,7 +74,7 @@ async def test_file_plays_to_its_end(file: FileViewer, exported: Callable[..., s
 
 
 async def test_file_obeys_every_control(file: FileViewer, exported: Callable[..., str]) -> None:
-    """Pause, step, seek, turns, speed and idle cap, by keyboard and by pointer."""
+    """Pause, step, seek, turns, speed and pace, by keyboard and by pointer."""
     page = file.page
     await file.open(exported(GAPPED))
     await file.stop()
@@ -87,7 +87,7 @@ async def test_file_obeys_every_control(file: FileViewer, exported: Callable[...
     await page.keyboard.press("[")
     await expect(file.said("Welcome back.")).to_be_hidden()
     await page.get_by_label("Speed").select_option("16")
-    await page.get_by_label("Idle").select_option("1")
+    await page.get_by_label("Pace").select_option("1")
     await page.locator(".play").focus()
     await page.keyboard.press("Home")
     await page.locator(".play").click()

@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 
 from scrollcast.cli.choosing import add_paths, choose, say, usable_cache, usable_kept
 from scrollcast.errors import SettingsError
-from scrollcast.settings import DEFAULT_PORT, PORTS_TRIED, Settings, keeps_sessions, kept_folder
+from scrollcast.settings import DEFAULT_PORT, PORTS_TRIED, Settings, allowed_embedders, keeps_sessions, kept_folder
 from scrollcast.stream.wire import MAX_COMMAND_BYTES
 from scrollcast.web.app import create_app
 from scrollcast.web.text_frames import TextFrameProtocol
@@ -76,6 +76,10 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
         help="also answer pages of this origin, such as https://example.com; may be repeated",
     )  # fmt: skip
     parser.add_argument(
+        "--allow-embed", action="append", default=[], metavar="ORIGIN",
+        help="let pages of this origin show the player in a frame, as SCROLLCAST_ALLOW_EMBED does; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
         "--root-path", default="", metavar="PREFIX",
         help="the path prefix that a proxy gives the server, such as /scrollcast",
     )  # fmt: skip
@@ -101,6 +105,7 @@ def serve(arguments: argparse.Namespace) -> int:
         allowed_origins=frozenset(arguments.allow_origin),
         cache=usable_cache(),
         root_path=arguments.root_path.rstrip("/"),
+        embedders=allowed_embedders().union(arguments.allow_embed),
     )
     if choice.is_demo:
         say("no agent's sessions were found on this machine, so this serves the demo; scrollcast doctor says more")

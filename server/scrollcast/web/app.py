@@ -16,12 +16,12 @@ from scrollcast.archive.archive import Archive
 from scrollcast.errors import ScrollcastError
 from scrollcast.settings import Settings, static_folder
 from scrollcast.stream.registry import StreamRegistry
-from scrollcast.web import routes
+from scrollcast.web import embedding, routes
 from scrollcast.web.assets import Assets
 from scrollcast.web.export import export
 from scrollcast.web.failures import UnknownErrors, handle_error, handle_http_exception
 from scrollcast.web.path_prefix import PathPrefix
-from scrollcast.web.security import RequestGuard
+from scrollcast.web.security import ELEMENT_PATH, RequestGuard
 from scrollcast.web.websocket import replay, unknown_socket
 
 __all__ = ["create_app"]
@@ -57,6 +57,9 @@ def create_app(settings: Settings) -> Starlette:
         routes=[
             Route("/", routes.page),
             Route("/sessions/{scroll_id}", routes.page),
+            Route("/embed/{scroll_id}", embedding.frame),
+            Route(ELEMENT_PATH, embedding.element),
+            Route("/oembed", embedding.oembed),
             Route("/healthz", routes.health),
             Route("/readyz", routes.readiness),
             Route("/api/sessions", routes.sessions),
@@ -75,7 +78,12 @@ def create_app(settings: Settings) -> Starlette:
         ],
         middleware=[
             Middleware(PathPrefix, root_path=settings.root_path),
-            Middleware(RequestGuard, allowed_hosts=settings.allowed_hosts, allowed_origins=settings.allowed_origins),
+            Middleware(
+                RequestGuard,
+                allowed_hosts=settings.allowed_hosts,
+                allowed_origins=settings.allowed_origins,
+                embedders=settings.embedders,
+            ),
             Middleware(UnknownErrors),
         ],
         exception_handlers={

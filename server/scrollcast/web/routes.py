@@ -20,6 +20,7 @@ from scrollcast.stream.parameters import MIN_PREVIEW_BYTES, parse_bool, parse_in
 from scrollcast.stream.preview import cut_event, find_body, part_hrefs
 from scrollcast.stream.wire import Envelope, session_json
 from scrollcast.web.assets import ASSET_HEADERS, Assets
+from scrollcast.web.embedding import discovery_link
 from scrollcast.web.failures import problem
 from scrollcast.web.listing import parse_count, parse_listing
 
@@ -203,6 +204,8 @@ async def readiness(request: Request) -> Response:
 async def page(request: Request) -> Response:
     """`GET /` and `GET /sessions/{scroll_id}`: the viewer."""
     page = _assets(request).page(request.scope["root_path"])
+    if "scroll_id" in request.path_params:
+        page = page.replace(b"</head>", discovery_link(request) + b"</head>", 1)
     return Response(page, media_type="text/html", headers={"cache-control": "no-cache"})
 
 

@@ -20,7 +20,7 @@ from scrollcast.settings import is_loopback_name
 
 __all__ = ["SECURITY_HEADERS", "RequestGuard", "refusal"]
 
-CONTENT_SECURITY_POLICY: Final = "; ".join(
+_POLICY: Final = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
@@ -32,9 +32,16 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "object-src 'none'",
         "base-uri 'none'",
         "form-action 'none'",
-        "frame-ancestors 'none'",
     )
 )
+
+CONTENT_SECURITY_POLICY: Final = f"{_POLICY}; frame-ancestors 'none'"
+
+FRAME_PATH: Final = "/embed/"
+"""What stands below it may be framed by pages of our own origin, and of those that were allowed."""
+
+ELEMENT_PATH: Final = "/scrollcast-player.js"
+"""The one file of ours that a page of another origin may import: it frames the rest."""
 
 SECURITY_HEADERS: Final = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
@@ -49,10 +56,18 @@ SECURITY_HEADERS: Final = {
 class RequestGuard:
     """ASGI middleware: refuses foreign hosts and origins, and puts the security headers on every answer."""
 
-    def __init__(self, app: ASGIApp, allowed_hosts: Iterable[str], allowed_origins: Iterable[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, allowed_hosts: Iterable[str], allowed_origins: Iterable[str], embedders: Iterable[str] = ()
+    ) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in allowed_hosts)
         self._origins = frozenset(origin.lower() for origin in allowed_origins)
+        self._embedders = frozenset(origin.lower() for origin in embedders)
+        framed = " ".join(("'self'", *sorted(self._embedders)))
+        self._frame_headers = {
+            **{name: value for name, value in SECURITY_HEADERS.items() if name != "x-frame-options"},
+            "content-security-policy": f"{_POLICY}; frame-ancestors {framed}",
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer or pass on one connection."""
@@ -60,20 +75,32 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
 
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        security_headers = self._frame_headers if path.startswith(FRAME_PATH) else SECURITY_HEADERS
+        may_import = self._may_import(scope) if path == ELEMENT_PATH else None
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
+                for name, value in {**security_headers, **(may_import or {})}.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        reason = refusal(scope, self._hosts, self._origins)
+        origins = self._origins | self._embedders if may_import else self._origins
+        reason = refusal(scope, self._hosts, origins)
         if reason is None:
             await self._app(scope, receive, send_with_headers)
         elif scope["type"] == "http":
             await _refused(reason)(scope, receive, send_with_headers)
         else:
             await WebSocket(scope, receive, send_with_headers).send_denial_response(_refused(reason))
+
+    def _may_import(self, scope: Scope) -> dict[str, str] | None:
+        """What lets a page import the element; `None` for one that may not frame us either."""
+        origin = Headers(scope=scope).get("origin", "").strip().lower()
+        if scope["type"] != "http" or origin not in self._embedders:
+            return None
+        return {"access-control-allow-origin": origin, "cross-origin-resource-policy": "cross-origin"}
 
 
 def _refused(reason: str) -> Response:
