@@ -29,7 +29,13 @@ ROUNDS: Final = int(os.environ.get("SCROLLCAST_TORTURE_ROUNDS", "1"))
 STEPS: Final = 40
 """What the writer does in a round, each up to `LONGEST_PAUSE` after the one before."""
 
+CHECKED_STEPS: Final = 5
+"""After so many of them everybody is held to what the file is then: the next reset would cover what went wrong."""
+
 LONGEST_PAUSE: Final = 0.08
+
+REST_SECONDS: Final = 0.5
+"""After so long without a change a line without an end is taken as it is."""
 
 NATIVE_ID: Final = "5e551011-0000-4000-8000-00000000c1a0"
 
@@ -38,7 +44,7 @@ NATIVE_ID: Final = "5e551011-0000-4000-8000-00000000c1a0"
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session is at rest after half a second, so that a change in place is noticed while a test runs."""
     for module in (archive_module, index_builder):
-        monkeypatch.setattr(module, "LINE_REST_SECONDS", 0.5)
+        monkeypatch.setattr(module, "LINE_REST_SECONDS", REST_SECONDS)
     monkeypatch.setattr(archive_module, "ANEW_SECONDS", 0.05)
     monkeypatch.setattr(watcher, "TICK_MS", 100)
 
@@ -121,6 +127,7 @@ class LineWriter:
             self.change_and_grow,
             self.delete_and_make_again,
             self.append_broken,
+            self.append_without_end,
         ]
 
     async def pause(self) -> None:
@@ -153,6 +160,15 @@ class LineWriter:
         """A line that is no record, and one that is."""
         self.lines += (new := [b"{broken\n", self.make.line()])
         self._write(b"".join(new))
+
+    async def append_without_end(self) -> None:
+        """A line that is whole, and left without its end for so long that it is taken; then it may go on after all."""
+        line = self.make.line().removesuffix(b"\n")
+        end = self.chance.choice((b"\n", b" \n"))
+        self.lines.append(line + end)
+        self._write(line)
+        await asyncio.sleep(1.5 * REST_SECONDS)
+        self._write(end)
 
     async def truncate(self) -> None:
         """Only the first lines stay, in the same file."""
@@ -358,6 +374,10 @@ async def test_followers_of_a_tortured_session(kind: str, seed: int, root: Path,
                     clients.append(late := await stack.enter_async_context(server.watch(scroll_id, follow=True)))
                     await late.next()
                     reading.append(group.create_task(read_on(late)))
+                if step % CHECKED_STEPS == CHECKED_STEPS - 1:
+                    events = await replayed(root, tmp_path / f"fresh-{step}", scroll_id)
+                    for client in clients:
+                        await settled(client, events)
             await writer.append()
             meddling.cancel()
             await asyncio.wait((meddling,))
