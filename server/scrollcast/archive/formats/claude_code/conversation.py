@@ -27,6 +27,7 @@ from scrollcast.archive.formats.claude_code.rows import (
     read_other,
     read_user,
 )
+from scrollcast.archive.formats.claude_code.seen import SeenRows
 from scrollcast.archive.formats.claude_code.tree import Tree
 from scrollcast.archive.formats.json_values import JsonObject, listed, text_of
 from scrollcast.model import Record
@@ -195,7 +196,7 @@ class Conversation:
         self._setting = setting or Setting()
         self._calls = CallLedger()
         self._usage = _UsageLedger()
-        self._ids: dict[int, int] = {}
+        self._ids = SeenRows()
         self._messages: OrderedDict[int, _ApiMessage] = OrderedDict()
         self._steering: deque[tuple[int, str, str]] = deque(maxlen=8)
 
@@ -323,19 +324,19 @@ class Conversation:
         key = hash(uuid)
         known = self._ids.get(key)
         if known is None:
-            self._ids[key] = content
+            self._ids.put(key, content)
             return uuid
         again = hash((key, content))
         if known == content or again in self._ids:
             return ""
-        self._ids[again] = content
+        self._ids.put(again, content)
         return self._new_id(f"{uuid}#{number}", number)
 
     def _new_id(self, wanted: str, number: int) -> str:
         """An id for a row without one, that no other row has."""
         while hash(wanted) in self._ids:
             wanted = f"{wanted}#{number}"
-        self._ids[hash(wanted)] = 0
+        self._ids.put(hash(wanted), 0)
         return wanted
 
 
