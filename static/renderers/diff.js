@@ -5,10 +5,11 @@ import { count, safeText } from '../format.js';
 import { diffWordsWithSpace, structuredPatch } from '../vendor/diff/diff.js';
 import { codeLines, highlightLines, languageOfPath } from './code.js';
 import { withShowAll } from './fold.js';
-import { block, splitLines } from './lines.js';
+import { block, lineNode, splitLines } from './lines.js';
 import { terminalOutput } from './terminal.js';
 import { failed, field, pathOf, resultSource, resultText, shortPath, textField } from './tool-input.js';
 
+/** @typedef {import('./lines.js').Line} Line */
 /** @typedef {import('./lines.js').Run} Run */
 /** @typedef {import('./tool-input.js').Call} Call */
 /** @typedef {{kind: 'add' | 'del' | 'ctx' | 'hunk', text: string, old?: number, new?: number, marks?: [number, number][]}} DiffLine */
@@ -301,23 +302,67 @@ function fileNode(file, named) {
 }
 
 /**
+ * One below the other; side by side where there is room (the style sheet decides), and two sides to compare.
+ *
  * @param {DiffLine[]} lines
  * @param {string} path
  */
 export function diffBlock(lines, path) {
   const language = languageOfPath(path);
   const numbered = lines.some((line) => line.old !== undefined || line.new !== undefined);
+  const twoSided = ['add', 'del'].every((kind) => lines.some((line) => line.kind === kind));
   return block({
-    label: 'Changes', limit: CLIP_LINES, count: lines.length, class: `block-diff ${numbered ? 'has-numbers' : ''}`.trim(),
+    label: 'Changes', limit: CLIP_LINES, count: lines.length, class: ['block-diff', numbered && 'has-numbers', twoSided && 'is-two-sided'].filter(Boolean).join(' '),
+    ...(twoSided && { draw: sideBySide }),
     lines: (from, to) => {
       const looks = highlightedSides(lines.slice(0, to), language);
       return lines.slice(from, to).map((line, index) => ({
         runs: line.kind === 'hunk' ? [{ text: line.text || '⋯' }] : withMarks(looks[from + index] ?? [{ text: line.text }], line.marks ?? []),
         class: `is-${line.kind}`,
-        ...(numbered && { data: { n: String((line.kind === 'del' ? line.old : line.new) ?? line.old ?? '') } }),
+        ...(numbered && { data: { n: String((line.kind === 'del' ? line.old : line.new) ?? line.old ?? ''), ...(line.kind === 'ctx' && { old: String(line.old ?? '') }) } }),
       }));
     },
   });
+}
+
+/**
+ * Stretches of lines, each with what was on the left and what is on the right. What did not change stands on both
+ * sides, the second time only for the eye.
+ *
+ * @param {Line[]} lines
+ * @returns {HTMLElement[]}
+ */
+function sideBySide(lines) {
+  /** @type {HTMLElement[]} */
+  const drawn = [];
+  for (let at = 0; at < lines.length; ) {
+    const same = stretch(lines, at, 'is-ctx');
+    const before = stretch(lines, at, 'is-del');
+    const after = stretch(lines, at + before.length, 'is-add');
+    if (same.length > 0) drawn.push(sides(side(same), side(same, true)));
+    else if (before.length + after.length > 0) drawn.push(sides(side(before), side(after)));
+    else drawn.push(...lines.slice(at, at + 1).map(lineNode));
+    at += Math.max(1, same.length + before.length + after.length);
+  }
+  return drawn;
+}
+
+/** @param {Line[]} lines @param {number} from @param {string} kind  the class of its lines */
+function stretch(lines, from, kind) {
+  let to = from;
+  while (lines[to]?.class === kind) to += 1;
+  return lines.slice(from, to);
+}
+
+/** @param {HTMLElement} left @param {HTMLElement} right */
+function sides(left, right) {
+  return el('span', { class: 'diff-sides' }, left, right);
+}
+
+/** @param {Line[]} lines @param {boolean} [twin]  whether they stand on the other side too */
+function side(lines, twin = false) {
+  const nodes = lines.map((line, row) => lineNode({ ...line, data: { ...line.data, row: String(row + 1) } }));
+  return el('span', { class: twin ? 'diff-side is-twin' : 'diff-side', attrs: twin ? { 'aria-hidden': true } : {} }, ...nodes);
 }
 
 /** Both sides highlighted as the files they are, put back in the order of the diff. @param {DiffLine[]} lines @param {string | null} language */

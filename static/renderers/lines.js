@@ -26,20 +26,21 @@ const SHOWN_SHARE = 0.6;
  * @property {number} [limit]  a block of more lines than this is clipped
  * @property {string} [class]
  * @property {boolean} [wrap]  long lines wrap, instead of scrolling sideways
+ * @property {(lines: Line[]) => HTMLElement[]} [draw]  puts them together in another way than one below the other
  */
 
 /**
  * @param {BlockOptions} options
  * @returns {HTMLElement}
  */
-export function block({ label, count: total, lines, limit = 40, class: name = '', wrap = false }) {
+export function block({ label, count: total, lines, limit = 40, class: name = '', wrap = false, draw = (some) => some.map(lineNode) }) {
   const code = el('code', { class: 'lines' });
   const scroll = el('div', { class: 'block-scroll', attrs: { tabindex: 0, role: 'group', 'aria-label': label } }, el('pre', {}, code));
   const node = el('div', { class: `block ${wrap ? 'block-wrap' : ''} ${name}`.trim() }, scroll);
   let to = 0;
   /** @param {number} end */
   const extend = (end) => {
-    for (const line of lines(to, end)) code.append(lineNode(line));
+    code.append(...draw(lines(to, end)));
     to = end;
   };
   if (total <= limit) {
@@ -96,7 +97,7 @@ export function splitLines(text) {
 }
 
 /** @param {Line} line */
-function lineNode({ runs, class: name, data }) {
+export function lineNode({ runs, class: name, data }) {
   const node = el('span', { class: name ? `line ${name}` : 'line', data: data ?? {} });
   let room = LINE_CHARS;
   /** @type {string[]} */

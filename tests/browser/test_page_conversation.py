@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from playwright.async_api import Browser, expect
 
-from browser.sessions import DEMO, STEADY
+from browser.sessions import DEMO, PARENT, STEADY
 from browser.viewing import Server, Viewer, tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
@@ -96,3 +96,18 @@ async def test_what_is_there_is_never_drawn_again_while_more_comes(viewer: Viewe
         await viewer.page.wait_for_timeout(100)
         assert await viewer.page.evaluate(SAME)
     assert await viewer.page.locator(".messages > .msg").count() > 10
+
+
+async def test_an_edit_is_shown_side_by_side_where_there_is_room(browser: Browser, server: Server) -> None:
+    """What a line was beside what it became; on a phone one below the other, nothing twice."""
+    for width, beside in ((1280, True), (390, False)):
+        async with tab(browser, server.url, viewport={"width": width, "height": 844}) as viewer:
+            await viewer.watch(PARENT, "#speed=max")
+            edit = viewer.page.locator(".is-two-sided").first
+            before = await edit.locator(".line.is-del").first.bounding_box()
+            after = await edit.locator(".line.is-add").first.bounding_box()
+            assert before
+            assert after
+            assert (after["y"] == before["y"] and after["x"] >= before["x"] + before["width"]) == beside
+            assert (after["y"] >= before["y"] + before["height"]) != beside
+            assert await viewer.page.locator(".diff-side.is-twin:visible").count() == 0 or beside

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import './page.mjs';
-import { diffTexts, parsePatch, withMarks } from '../../static/renderers/diff.js';
+import { diffBlock, diffTexts, parsePatch, withMarks } from '../../static/renderers/diff.js';
 
 /** @param {import('../../static/renderers/diff.js').DiffLine[]} lines */
 const plain = (lines) => lines.map(({ kind, text }) => `${{ add: '+', del: '-', ctx: ' ', hunk: '@' }[kind]}${text}`);
@@ -51,4 +51,13 @@ test('a removed line that begins with dashes is no header', () => {
 
 test('marks cut runs at their edges and keep their classes', () => {
   assert.deepEqual(withMarks([{ text: 'abcd', class: 'x' }, { text: 'ef' }], [[1, 5]]), [{ text: 'a', class: 'x' }, { text: 'bcd', class: 'x mark' }, { text: 'e', class: 'mark' }, { text: 'f' }]);
+});
+
+test('an edit has two sides: what changed beside what it became, what did not on both', () => {
+  const node = diffBlock([...diffTexts('a\nb\nc\nd', 'a\nB\nC\nC2\nd', 7)], 'x.txt');
+  const sides = [...node.querySelectorAll('.diff-side')].map((side) => [...side.querySelectorAll('.line')].map((line) => line.textContent));
+  assert.deepEqual(sides, [['a'], ['a'], ['b', 'c'], ['B', 'C', 'C2'], ['d'], ['d']]);
+  assert.deepEqual([...node.querySelectorAll('.is-twin')].map((twin) => twin.getAttribute('aria-hidden')), ['true', 'true']);
+  assert.deepEqual([...node.querySelectorAll('.is-ctx')].map((line) => [...['old', 'n', 'row'].map((name) => line.getAttribute(`data-${name}`))]), [['7', '7', '1'], ['7', '7', '1'], ['10', '11', '1'], ['10', '11', '1']]);
+  assert.equal(diffBlock(diffTexts('', 'a\nb'), 'x.txt').querySelector('.diff-side'), null);
 });
