@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.many_sessions import KEPT_FOLDER, ManySessions
+from benchmarks.many_sessions import ManySessions
+from benchmarks.report import KEPT_FOLDER
 
 __all__ = ["NoReference", "Sync", "prepare", "sync"]
 

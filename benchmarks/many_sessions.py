@@ -27,14 +27,12 @@ import orjson
 
 from benchmarks.client import Broken
 from benchmarks.corpus import ODDITIES, START, ClaudeCode, Codex, Native, Pool, Speech, fill
-from benchmarks.report import Options
+from benchmarks.report import KEPT_FOLDER, Options
 
 __all__ = ["ManySessions", "Words", "many_sessions", "tiny_sessions"]
 
 CORPUS_VERSION: Final = 1
 """Grows with every change of what is written here, or of the writers in `corpus.py`."""
-
-KEPT_FOLDER: Final = "scrollcast-benchmarks"
 
 SESSIONS: Final = 10_000
 SESSIONS_SHORT: Final = 300

@@ -13,6 +13,7 @@ import re
 import selectors
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,10 +24,12 @@ from typing import Any, Final
 import psutil
 
 from benchmarks.client import Broken
+from benchmarks.report import KEPT_FOLDER
 
 __all__ = ["Child", "Memory", "bare_sender", "scrollcast"]
 
 CHUNK_BYTES: Final = 256 << 10
+
 
 TOP: Final = Path(__file__).resolve().parents[1]
 START_SECONDS: Final = 30.0
@@ -98,7 +101,11 @@ def scrollcast(paths: list[Path], cache: Path, package: Path | None = None) -> I
     """`python -m scrollcast serve`, answering. `package` is the folder that holds the `scrollcast` to be measured."""
     command = ["scrollcast", "serve", *map(str, paths), "--port", "0", "--no-open"]
     places = [str(package or TOP / "server"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    with _child(command, {"PYTHONPATH": os.pathsep.join(places), "SCROLLCAST_CACHE_DIR": str(cache)}) as child:
+    environment = {"PYTHONPATH": os.pathsep.join(places), "SCROLLCAST_CACHE_DIR": str(cache)}
+    # As it is where it was installed: compiled. From a checkout it would be compiled anew at each start.
+    compiled = Path(tempfile.gettempdir()) / KEPT_FOLDER / "compiled"
+    environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(compiled)}
+    with _child(command, environment) as child:
         yield child
 
 
