@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -62,14 +62,17 @@ class Child:
         return times.user + times.system
 
     def bytes_read(self) -> int | None:
-        """How many bytes the process has read so far, from files and whatever else `read(2)` reads; sockets are not in
-        it. `None` where the system does not tell.
+        """How many bytes the process and all below it have read so far, from files and whatever else `read(2)` reads;
+        sockets are not in it. `None` where the system does not tell.
+
+        What a helper has read is added to its parent's when it ends: counted from then on only, a helper that read
+        before would seem to read now.
         """
-        try:
-            found = re.search(r"rchar: (\d+)", Path(f"/proc/{self.process.pid}/io").read_text())
-        except OSError:
-            return None
-        return int(found[1]) if found else None
+        found = []
+        for process in self.family():
+            with suppress(OSError):  # a helper that has just ended
+                found += re.findall(r"rchar: (\d+)", Path(f"/proc/{process.pid}/io").read_text())
+        return sum(map(int, found)) if found else None
 
     def family(self) -> list[psutil.Process]:
         """The process and all below it."""
