@@ -164,11 +164,9 @@ class IndexBuilder:
         self._writer = EventWriter.create(folder, self.index, self._verify)
         try:
             self.index.settle(sys.maxsize)
-            for item in intake.pull(tail=True):
-                self._take(item)
+            self._take(self._writer, intake.pull(tail=True))
             self.index.settle(self._writer.count)
-            for item in intake.pending():
-                self._take(item)
+            self._take(self._writer, intake.pending())
             header = {
                 "version": INDEX_VERSION,
                 "count": self._writer.count,
@@ -191,15 +189,16 @@ class IndexBuilder:
         if self._revised and Fingerprint.of(self._source) != self._fingerprint:
             self.index.supersede()
 
-    def _take(self, item: TimedItem) -> None:
-        writer = self._writer
-        assert writer is not None
-        if isinstance(item, Revised):  # by what came since the reader looked ahead
-            self._revised = True
-            return
-        event = self._encode(writer.count, item)
-        if event is not None:
-            writer.add(event)
+    def _take(self, writer: EventWriter, items: Iterable[TimedItem]) -> None:
+        seq, encode, add = writer.count, self._encode, writer.add
+        for item in items:
+            if isinstance(item, Revised):  # by what came since the reader looked ahead
+                self._revised = True
+                continue
+            event = encode(seq, item)
+            if event is not None:
+                add(event)
+                seq += 1
 
     def _encode(self, seq: int, item: TimedItem) -> EncodedEvent | None:
         if self._is_stopped():
