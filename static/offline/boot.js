@@ -10,7 +10,8 @@
   /** @param {string} name @returns {Promise<string>} the text that a block of the file holds */
   async function read(name) {
     const packed = atob(document.querySelector(`script[data-block="${name}"]`)?.textContent ?? '');
-    const bytes = Uint8Array.from(packed, (sign) => sign.charCodeAt(0));
+    const bytes = new Uint8Array(packed.length);
+    for (let at = 0; at < packed.length; at++) bytes[at] = packed.charCodeAt(at);
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))).text();
   }
 

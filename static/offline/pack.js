@@ -31,6 +31,7 @@ const KEPT_BLOCKS = 12;
  * @property {number[]} times
  * @property {(seq: number) => number} reading  how many milliseconds it takes to read an event
  * @property {(seq: number) => number} place  where an event stands among all
+ * @property {(place: number) => number} seqOf  the other way round, for an event that is in it
  * @property {readonly Marker[]} markers
  * @property {readonly Gap[]} gaps
  */
@@ -85,7 +86,7 @@ export class Pack {
   /** @returns {View} */
   #whole() {
     const { reading } = this.#contents;
-    return { times: this.#times, reading: (seq) => reading[seq] ?? 0, place: (seq) => seq, markers: this.#contents.markers, gaps: gapsOf(this.#times) };
+    return { times: this.#times, reading: (seq) => reading[seq] ?? 0, place: (seq) => seq, seqOf: (place) => place, markers: this.#contents.markers, gaps: gapsOf(this.#times) };
   }
 
   /** @returns {View} */
@@ -98,13 +99,38 @@ export class Pack {
       return seq === undefined ? [] : [{ ...each, seq }];
     });
     const { reading } = this.#contents;
-    return { times, reading: (seq) => reading[places[seq] ?? -1] ?? 0, place: (seq) => places[seq] ?? 0, markers, gaps: gapsOf(times) };
+    return { times, reading: (seq) => reading[places[seq] ?? -1] ?? 0, place: (seq) => places[seq] ?? 0, seqOf: (place) => seqs.get(place) ?? 0, markers, gaps: gapsOf(times) };
   }
 
   /** @param {boolean} [meta] @returns {Timeline} */
   timeline(meta = false) {
     const { times, markers, gaps } = this.view(meta);
     return { epoch: this.epoch, count: times.length, duration_ms: times.at(-1) ?? 0, markers: [...markers], gaps: [...gaps], density: densityOf(times) };
+  }
+
+  /** How many blocks the events stand in. */
+  get blockCount() {
+    return this.#contents.starts.length;
+  }
+
+  /**
+   * Looks for messages without reading every one: only lines that `wanted` lets pass, as text, are decoded.
+   *
+   * @param {number} number  of a block
+   * @param {(text: string) => boolean} wanted  asked of the whole block first, then of each line
+   * @returns {Promise<Envelope[]>} the messages, numbered as without meta events
+   */
+  async sift(number, wanted) {
+    const lines = await this.#block(number);
+    if (!wanted(lines.join('\n'))) return [];
+    const view = this.view(false);
+    const start = this.#contents.starts[number] ?? 0;
+    return lines.flatMap((line, index) => {
+      const place = start + index;
+      if (this.#meta.has(place) || !wanted(line)) return [];
+      const seq = view.seqOf(place);
+      return [{ type: /** @type {const} */ ('event'), seq, t_ms: view.times[seq] ?? 0, event: JSON.parse(line).event }];
+    });
   }
 
   /**

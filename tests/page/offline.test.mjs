@@ -278,6 +278,28 @@ test('a search finds every word in one event, without case and accents', async (
   assert.deepEqual((await createOfflineApi(pack).hits('s', { q: ' ', limit: 1 })).hits, []);
 });
 
+test('a search decodes only what can hold it, and numbers messages as without meta events', async () => {
+  const { pack } = packed([0, 1, 2, 3, 4, 5, 6], { meta: [1], texts: { 2: 'say "what\'s up"', 6: 'Größe' } });
+  const api = createOfflineApi(pack);
+
+  assert.deepEqual((await api.hits('s', { q: 'what\'s', limit: 9 })).hits.map((hit) => hit.seq), [1]);
+  assert.deepEqual((await api.hits('s', { q: '"what', limit: 9 })).hits.map((hit) => hit.seq), [1]);
+  assert.deepEqual((await api.hits('s', { q: 'grosse', limit: 9 })).hits, []);
+  assert.deepEqual((await api.hits('s', { q: 'große', limit: 9 })).hits.map((hit) => [hit.seq, hit.t_ms]), [[5, 6]]);
+  assert.deepEqual((await api.hits('s', { q: 'message_completed', limit: 9 })).hits, []);
+});
+
+test('a later search ends the one before it', async () => {
+  const { pack, read } = packed(Array.from({ length: 300 }, (_, seq) => seq));
+  const api = createOfflineApi(pack);
+  const first = api.hits('s', { q: 'absent', limit: 9 });
+  const second = api.hits('s', { q: 'text 299', limit: 9 });
+
+  await assert.rejects(first, { name: 'AbortError' });
+  assert.deepEqual((await second).hits.map((hit) => hit.seq), [299]);
+  assert.ok(read.length <= 102, 'the first did not go on');
+});
+
 test('only the blocks that are needed are unpacked, each once while it is in use', async () => {
   const { pack, read } = packed(Array.from({ length: 30 }, (_, seq) => seq));
 
