@@ -303,8 +303,10 @@ export class PlayerStore {
    * @param {1 | -1} by
    */
   #goToMarker(kind, marker, by) {
-    if (marker) this.#goTo(marker.seq);
-    else if (!this.#state.timeline && (kind === 'turn' || kind === 'tool')) this.#send({ step: { by, unit: kind } });
+    const { timeline } = this.#state;
+    // Where not all are listed, only the server knows which is the next.
+    if ((!timeline && kind === 'turn') || ((!timeline || timeline.thinned) && kind === 'tool')) this.#send({ step: { by, unit: kind } });
+    else if (marker) this.#goTo(marker.seq);
     else if (kind === 'turn' && by < 0) this.#seekTime(0);
   }
 

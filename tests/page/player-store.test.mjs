@@ -229,6 +229,19 @@ describe('commands', () => {
     assert.deepEqual(socket().sent.slice(-2).map(({ seek, step }) => seek ?? step), [{ seq: 15 }, { by: 1, unit: 'event' }]);
   });
 
+  test('where a timeline lists only some of the tools, the server knows which is the next', async () => {
+    api.timeline = async () => ({ ...TIMELINE, thinned: true, markers: [...TIMELINE.markers, { seq: 50, t_ms: 50_000, kind: 'tool', label: 'ls' }] });
+    open(WISH);
+    await settled();
+    socket().says(hello(0));
+    store.dispatch({ type: 'next', kind: 'tool' });
+    assert.deepEqual([last().step, last().seek], [{ by: 1, unit: 'tool' }, undefined]);
+    store.dispatch({ type: 'previous', kind: 'tool' });
+    assert.deepEqual(last().step, { by: -1, unit: 'tool' });
+    store.dispatch({ type: 'next', kind: 'error' });
+    assert.deepEqual(last().seek, { seq: 15 });
+  });
+
   test('previous is the beginning of this turn, or of the one before when it has just begun', () => {
     socket().says(state(14, { gen: 1, t_ms: 13_000 }));
     store.dispatch({ type: 'previous', kind: 'turn' });

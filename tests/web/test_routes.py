@@ -141,6 +141,22 @@ async def test_the_timeline_has_the_markers_and_gaps(server: Serving, http: http
     assert timeline["density"]["bucket_ms"] == 240 / 200
     assert len(timeline["density"]["counts"]) == 200
     assert sum(timeline["density"]["counts"]) == 25
+    assert not timeline["thinned"]
+
+
+async def test_a_timeline_of_many_tools_lists_some_of_them(http: httpx.AsyncClient, root: Path) -> None:
+    """And all that is not a tool."""
+    call = {"type": "tool_call", "call_id": "c", "name": "Bash", "kind": "execute", "title": "ls", "input": {}}
+    messages = [message(f"m{n}", n / 10, "assistant", content_parts=[call] if n % 4 else None) for n in range(2_800)]
+    messages += [message("asked", 280), message("last", 281, "assistant", content_parts=[call])]
+    write_session(root, messages, scroll_id=NOBODY_ID)
+
+    timeline = (await http.get(f"/api/sessions/{NOBODY_ID}/timeline")).json()
+
+    assert timeline["thinned"]
+    kinds = [marker["kind"] for marker in timeline["markers"]]
+    assert (kinds.count("tool"), kinds.count("turn")) == (2_000, 1)
+    assert timeline["count"] == 2_802
 
 
 # ---------------------------------------------------------------------------------------------------------- events

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from scrollcast.archive.archive import Archive
 from scrollcast.archive.index import SessionIndex
+from scrollcast.archive.markers import thin_tools
 from scrollcast.archive.search import Hit
 from scrollcast.errors import BadRequest
 from scrollcast.stream.parameters import MIN_PREVIEW_BYTES, parse_bool, parse_int
@@ -37,6 +38,10 @@ MAX_HITS: Final = 1000
 
 DENSITY_BUCKETS: Final = 200
 """About as many as can be told apart on a seek bar."""
+
+MAX_TOOLS: Final = 2_000
+"""Tool calls among the markers of a timeline: on the widest seek bar some 700 can be told apart, and a session of 1 GB
+has hundreds of thousands, which would hold a page up while it reads them."""
 
 MAX_UNRECOGNISED: Final = 500
 """So many files that no reader knows are listed; a person looks at a few of them."""
@@ -116,6 +121,9 @@ async def timeline(request: Request) -> Response:
     """`GET /api/sessions/{scroll_id}/timeline`."""
     index = await _open_index(request)
     markers = await index.markers()
+    is_thinned = len(index.tools) > MAX_TOOLS
+    if is_thinned:
+        markers = await asyncio.to_thread(thin_tools, markers, len(index.tools), MAX_TOOLS)
     gaps = [{"start_ms": start, "end_ms": end} for start, end in zip(index.gaps[::2], index.gaps[1::2], strict=True)]
     return _json(
         {
@@ -123,6 +131,7 @@ async def timeline(request: Request) -> Response:
             "count": index.count,
             "duration_ms": index.duration_ms,
             "markers": orjson.Fragment(markers),
+            "thinned": is_thinned,
             "gaps": gaps,
             "density": _density(index),
         }
