@@ -11,12 +11,20 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import highlighter from 'highlight.js';
+import { common } from 'lowlight';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const VENDOR = join(ROOT, 'static', 'vendor');
 
 /** Languages beside lowlight's `common` that agents often meet. */
 const LANGUAGES = ['cmake', 'dart', 'dockerfile', 'elixir', 'haskell', 'nginx', 'powershell', 'protobuf', 'scala'];
+
+/** What else each language is called, which its grammar only says once it has been made ready. */
+function aliases() {
+  const names = [...Object.keys(common), ...LANGUAGES];
+  return Object.fromEntries(names.flatMap((name) => (highlighter.getLanguage(name)?.aliases ?? []).map((alias) => [alias.toLowerCase(), name])));
+}
 
 /**
  * `entry` says what the page uses of the package, `types` the same for tsc, `use` why it is there.
@@ -34,11 +42,20 @@ const LIBRARIES = [
     name: 'lowlight',
     use: 'Source code to a syntax tree (static/renderers/code.js makes the nodes).',
     entry: [
-      `import { common, createLowlight } from 'lowlight';`,
+      `import { common } from 'lowlight';`,
       ...LANGUAGES.map((name) => `import ${name} from 'highlight.js/lib/languages/${name}';`),
-      `export const lowlight = createLowlight({ ...common, ${LANGUAGES.join(', ')} });`,
+      `export { createLowlight } from 'lowlight';`,
+      `export const grammars = { ...common, ${LANGUAGES.join(', ')} };`,
+      `export const aliases = ${JSON.stringify(aliases())};`,
     ].join('\n'),
-    types: `import type { createLowlight } from 'lowlight';\nexport const lowlight: ReturnType<typeof createLowlight>;\n`,
+    types: [
+      `import type { createLowlight as create, LanguageFn } from 'lowlight';`,
+      `export const createLowlight: typeof create;`,
+      `/** By their names. Making one of these ready takes a millisecond or more. */`,
+      `export const grammars: Readonly<Record<string, LanguageFn>>;`,
+      `/** Other names of languages, and the grammar of each. */`,
+      `export const aliases: Readonly<Record<string, string>>;\n`,
+    ].join('\n'),
   },
   {
     name: 'diff',

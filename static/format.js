@@ -78,6 +78,7 @@ function trimmed(value) {
   return value.toFixed(1).replace(/\.0$/, '');
 }
 
+const NUMBER = new Intl.NumberFormat('en');
 const DATE_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 
@@ -154,5 +155,5 @@ export function oneLine(text, limit = 160) {
  * @param {string} noun
  */
 export function count(n, noun) {
-  return `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`;
+  return `${NUMBER.format(n)} ${noun}${n === 1 ? '' : 's'}`;
 }

@@ -2,7 +2,7 @@
 
 import { el, icon } from '../dom.js';
 import { safeText } from '../format.js';
-import { lowlight } from '../vendor/lowlight/lowlight.js';
+import { aliases, createLowlight, grammars } from '../vendor/lowlight/lowlight.js';
 import { source, withShowAll } from './fold.js';
 import { block, splitLines } from './lines.js';
 
@@ -26,6 +26,8 @@ const LANGUAGES = new Map(
   }),
 );
 
+const lowlight = createLowlight();
+
 /** Files known by their whole name. */
 const NAMES = new Map(Object.entries({ dockerfile: 'dockerfile', makefile: 'makefile', gnumakefile: 'makefile', 'cmakelists.txt': 'cmake' }));
 
@@ -36,8 +38,8 @@ const NAMES = new Map(Object.entries({ dockerfile: 'dockerfile', makefile: 'make
  */
 export function languageNamed(name) {
   const key = (name ?? '').trim().toLowerCase().split(/[\s,{:]/, 1)[0] ?? '';
-  const known = LANGUAGES.get(key) ?? key;
-  return known !== '' && known !== 'plaintext' && lowlight.registered(known) ? known : null;
+  const known = LANGUAGES.get(key) ?? (Object.hasOwn(aliases, key) ? aliases[key] : null) ?? key;
+  return known !== 'plaintext' && Object.hasOwn(grammars, known) ? known : null;
 }
 
 /**
@@ -65,6 +67,7 @@ export function highlightLines(text, language) {
   const plain = () => text.split('\n').map((line) => [{ text: line }]);
   if (language === null || text.length > HIGHLIGHT_CHARS || text.split('\n').some((line) => line.length > HIGHLIGHT_LINE_CHARS)) return plain();
   try {
+    makeReady(language);
     /** @type {Run[][]} */
     const lines = [[]];
     collect(lowlight.highlight(language, text).children, '', lines);
@@ -72,6 +75,16 @@ export function highlightLines(text, language) {
   } catch {
     return plain();
   }
+}
+
+/**
+ * A grammar when it is first needed: all of them at once would hold the page up when it opens.
+ *
+ * @param {string} language
+ */
+function makeReady(language) {
+  const grammar = grammars[language];
+  if (grammar && !lowlight.registered(language)) lowlight.register({ [language]: grammar });
 }
 
 /**

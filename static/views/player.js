@@ -69,7 +69,8 @@ export class Player {
   #cover = el('div', { class: 'cover', hidden: true });
   #toasts = new Toasts();
   #announcer = new Announcer();
-  #help = helpDialog();
+  /** Made when it is first asked for. @type {HTMLDialogElement | null} */
+  #help = null;
   #export;
   /** @type {(() => void)[]} */
   #endings = [];
@@ -145,11 +146,11 @@ export class Player {
         this.#export && pictureButton(picture(DOWNLOAD), 'Take this session away', '', () => this.#export?.open()),
         themeButton(this.#settings),
         pictureButton(picture(FULLSCREEN), 'Full screen', 'f', () => void this.#fullscreen()),
-        pictureButton(picture(QUESTION), 'Help: keys and marks', '?', () => this.#help.showModal())));
+        pictureButton(picture(QUESTION), 'Help: keys and marks', '?', () => this.#showHelp())));
     return el('div', { class: `player in-${this.#place}` }, top,
       el('div', { class: 'body' }, this.#turns.node,
         el('main', { class: 'main', on: { pointerdown: () => matchMedia(WIDE).matches || this.#showTurns(false) } }, this.#find.node, this.#banner, this.#notices, this.#transcript.node, this.#cover)),
-      this.#controls.node, this.#toasts.node, this.#announcer.node, this.#help, this.#export?.node);
+      this.#controls.node, this.#toasts.node, this.#announcer.node, this.#export?.node);
   }
 
   /** Back to the list, where there is one. */
@@ -326,8 +327,14 @@ export class Player {
       case 'thinking': return this.#toggleThinking();
       case 'copy-link': return void this.#copyLink();
       case 'fullscreen': return void this.#fullscreen();
-      case 'help': return this.#help.showModal();
+      case 'help': return this.#showHelp();
     }
+  }
+
+  #showHelp() {
+    this.#help ??= helpDialog();
+    if (!this.#help.isConnected) this.node.append(this.#help);
+    this.#help.showModal();
   }
 
   #toggleThinking() {

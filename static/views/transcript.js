@@ -21,17 +21,17 @@ import { Lane } from './lane.js';
 import { MessageActions } from './message-actions.js';
 
 /** Messages kept in the document, and how many characters they may hold: both cost time with every layout. */
-const MAX_NODES = 400;
+const MAX_NODES = 160;
 const MAX_CHARACTERS = 1_500_000;
 /** How many go at once when there are more. */
-const TRIM_NODES = 100;
+const TRIM_NODES = 20;
 /** Events drawn before the position after a seek, about: from the beginning of a turn where one is near. */
-const WINDOW_EVENTS = 80;
+const WINDOW_EVENTS = 18;
 /** Fewer, down to the second number, where they hold more characters than this. */
 const WINDOW_CHARACTERS = 300_000;
 const WINDOW_LEAST = 6;
 /** Events that come back at a time. */
-const EXTEND_EVENTS = 60;
+const EXTEND_EVENTS = 8;
 /** Pages of history that a window is worth: events may be so large that the log does not hold as many. */
 const MAX_PAGES = 6;
 /** Playback this far ahead is not drawn up to, but drawn anew; as fast as possible, nobody reads what flies by. */
@@ -40,7 +40,7 @@ const MAX_BEHIND_FAST = 40;
 /** As fast as possible, the page is drawn so often: drawing each frame would leave no time to receive. */
 const FAST_DRAW_MS = 250;
 /** Drawing time in one frame: leaves half of it for layout and input. */
-const SLICE_MS = 8;
+const SLICE_MS = 6;
 /** A silence this long is told in the conversation even when it was waited for; a shorter one only when it was cut. */
 const TOLD_GAP_MS = 60_000;
 /** One that was cut but shorter than this is no news. */
@@ -85,6 +85,8 @@ export class Transcript {
   /** Pages of history asked for since the last seek. */
   #pages = 0;
   #scheduled = false;
+  /** The frame in which the last slice was drawn. @type {CSSNumberish | null} */
+  #worked = null;
   #extending = false;
   /** @type {HTMLElement | null} */
   #newest = null;
@@ -155,7 +157,7 @@ export class Transcript {
     }
     if (state.found !== this.#found) this.#markFound(state.found);
     if (state.children !== this.#children) this.#joinChildren(state.children);
-    this.#work(performance.now() + SLICE_MS);
+    this.#work();
   }
 
   /** Folds all thoughts, or unfolds them, now and from now on. @param {boolean} open */
@@ -182,12 +184,16 @@ export class Transcript {
     this.#scheduled = true;
     requestAnimationFrame(() => {
       this.#scheduled = false;
-      this.#work(performance.now() + SLICE_MS);
+      this.#work();
     });
   }
 
-  /** @param {number} until */
-  #work(until) {
+  /** One slice a frame, however many ask for it: each ends with a look at the layout, which costs the most. */
+  #work() {
+    const frame = document.timeline.currentTime;
+    if (frame === this.#worked) return this.#request();
+    this.#worked = frame;
+    const until = performance.now() + SLICE_MS;
     const state = this.#store.getState();
     if (state.phase !== 'ready' || state.returning || this.#rushing(state)) return;
     const behind = state.mode === 'fast' ? MAX_BEHIND_FAST : MAX_BEHIND;

@@ -1,5 +1,6 @@
 /**
- * The list of turns beside the conversation: where one is, and a way to anywhere.
+ * The list of turns beside the conversation: where one is, and a way to anywhere. Of many turns only those are in the
+ * document that one can see.
  *
  * @import { PlayerStore, ReplayState } from '../player-store.js'
  * @import { Timeline } from '../protocol.js'
@@ -10,15 +11,24 @@ import { clear, el, setAttribute } from '../dom.js';
 import { clock, oneLine } from '../format.js';
 import { turnBefore, turnsOf } from '../turns.js';
 
+/** Each turn is as high as this, as `style.css` has it: room for two lines. */
+const ROW_PX = 56;
+
+/** Rows beyond what can be seen, above and below: what a flick of the wheel brings. */
+const AHEAD_ROWS = 12;
+
 export class TurnsPanel {
   node;
   #store;
   #list;
+  #scroller;
   #title;
   /** @type {Timeline | null} */
   #drawn = null;
-  /** @type {HTMLButtonElement[]} */
-  #buttons = [];
+  /** @type {readonly Turn[]} */
+  #turns = [];
+  /** Those in the document, by their place. @type {Map<number, HTMLElement>} */
+  #rows = new Map();
   #current = -1;
 
   /**
@@ -29,39 +39,91 @@ export class TurnsPanel {
     this.#store = store;
     this.#title = el('h2', { class: 'panel-title', text: 'Turns' });
     this.#list = el('ol', { class: 'turn-list', on: { click: (event) => this.#clicked(event, picked) } });
-    this.node = el('nav', { class: 'turns', attrs: { id: 'turns', 'aria-label': 'Turns' } }, this.#title, this.#list);
+    this.#scroller = el('div', { class: 'turn-scroller', on: { scroll: () => this.#drawRows() } }, this.#list);
+    this.node = el('nav', { class: 'turns', attrs: { id: 'turns', 'aria-label': 'Turns' } }, this.#title, this.#scroller);
+    new ResizeObserver(() => this.#shown()).observe(this.#scroller);
   }
 
   /** @param {ReplayState} state */
   update({ timeline, cursor, mode, status }) {
-    if (timeline !== this.#drawn) this.#draw(timeline);
-    const current = (turnBefore(turnsOf(timeline), cursor)?.number ?? 0) - 1;
+    if (timeline !== this.#drawn) this.#take(timeline);
+    const current = (turnBefore(this.#turns, cursor)?.number ?? 0) - 1;
     if (current === this.#current) return;
-    this.#buttons[this.#current]?.removeAttribute('aria-current');
+    this.#button(this.#current)?.removeAttribute('aria-current');
     this.#current = current;
-    const button = this.#buttons[current];
-    if (!button) return;
-    setAttribute(button, 'aria-current', 'step');
     const rushing = mode === 'fast' && status === 'playing'; // then a look at the layout each time is too dear
-    if (!rushing && this.node.offsetParent !== null) keepInView(this.#list, button);
+    if (!rushing) this.#keepInView();
+    const button = this.#button(current);
+    if (button) setAttribute(button, 'aria-current', 'step');
   }
 
   /** @param {Timeline | null} timeline */
-  #draw(timeline) {
-    const turns = turnsOf(timeline);
-    const before = turnsOf(this.#drawn);
-    const grew = this.#drawn !== null && timeline?.epoch === this.#drawn.epoch && before.every((each, index) => each.seq === turns[index]?.seq);
+  #take(timeline) {
+    const before = this.#turns;
     this.#drawn = timeline;
-    this.#title.textContent = turns.length > 0 ? `Turns · ${turns.length}` : 'Turns';
+    this.#turns = turnsOf(timeline);
+    this.#title.textContent = this.#turns.length > 0 ? `Turns · ${this.#turns.length.toLocaleString('en')}` : 'Turns';
+    this.#list.style.setProperty('--rows', String(this.#turns.length));
+    const grew = before.length > 0 && before.at(-1)?.seq === this.#turns[before.length - 1]?.seq;
     if (!grew) {
       this.#current = -1;
-      this.#buttons = [];
+      this.#rows.clear();
       clear(this.#list);
-      if (timeline && turns.length === 0) this.#list.append(el('li', { class: 'panel-empty', text: 'No turns in this session.' }));
-    } else if (before.length === 0 && turns.length > 0) clear(this.#list);
-    const fresh = turns.slice(this.#buttons.length).map(turnButton);
-    this.#buttons.push(...fresh);
-    this.#list.append(...fresh.map((button) => el('li', {}, button)));
+      if (timeline && this.#turns.length === 0) this.#list.append(el('li', { class: 'panel-empty', text: 'No turns in this session.' }));
+    }
+    this.#drawRows();
+  }
+
+  /** The panel was opened, or has another height. */
+  #shown() {
+    this.#keepInView();
+    this.#drawRows();
+  }
+
+  #drawRows() {
+    const { scrollTop, clientHeight } = this.#scroller;
+    if (clientHeight === 0) return; // nobody sees it
+    const first = Math.max(0, Math.floor(scrollTop / ROW_PX) - AHEAD_ROWS);
+    const end = Math.min(this.#turns.length, Math.ceil((scrollTop + clientHeight) / ROW_PX) + AHEAD_ROWS);
+    for (const [index, row] of this.#rows) {
+      if ((index >= first && index < end) || row.contains(document.activeElement)) continue;
+      row.remove();
+      this.#rows.delete(index);
+    }
+    // In their order, which is that in which Tab goes through them.
+    let next = this.#list.firstChild;
+    for (let index = first; index < end; index++) {
+      const row = this.#rows.get(index) ?? this.#draw(index);
+      if (row === next) next = row.nextSibling;
+      else if (!row.isConnected || row !== document.activeElement?.closest('li')) this.#list.insertBefore(row, next);
+    }
+  }
+
+  /** @param {number} index */
+  #draw(index) {
+    const turn = /** @type {Turn} */ (this.#turns[index]);
+    const button = el('button', { class: 'turn', attrs: { type: 'button' }, data: { seq: String(turn.seq) } },
+      el('span', { class: 'turn-number', text: String(turn.number) }),
+      el('span', { class: 'turn-label', text: oneLine(turn.label, 140) || 'Without words' }),
+      el('span', { class: 'turn-time', text: clock(turn.t_ms) }));
+    if (index === this.#current) setAttribute(button, 'aria-current', 'step');
+    const row = el('li', { attrs: { 'aria-setsize': this.#turns.length, 'aria-posinset': turn.number } }, button);
+    row.style.setProperty('--row', String(index));
+    this.#rows.set(index, row);
+    return row;
+  }
+
+  /** @param {number} index */
+  #button(index) {
+    return this.#rows.get(index)?.querySelector('button') ?? null;
+  }
+
+  /** Scrolls only the list, and only when the turn that one is in would not be seen. */
+  #keepInView() {
+    const { scrollTop, clientHeight } = this.#scroller;
+    if (this.#current < 0 || clientHeight === 0) return;
+    const top = this.#current * ROW_PX;
+    if (top < scrollTop || top + ROW_PX > scrollTop + clientHeight) this.#scroller.scrollTop = top - clientHeight / 3;
   }
 
   /**
@@ -74,24 +136,4 @@ export class TurnsPanel {
     this.#store.dispatch({ type: 'go-to', seq: Number(button.dataset.seq) });
     picked();
   }
-}
-
-/** @param {Turn} turn */
-function turnButton(turn) {
-  return el('button', { class: 'turn', attrs: { type: 'button' }, data: { seq: String(turn.seq) } },
-    el('span', { class: 'turn-number', text: String(turn.number) }),
-    el('span', { class: 'turn-label', text: oneLine(turn.label, 140) || 'Without words' }),
-    el('span', { class: 'turn-time', text: clock(turn.t_ms) }));
-}
-
-/**
- * Scrolls only the list: `scrollIntoView` would scroll the page too.
- *
- * @param {HTMLElement} list
- * @param {HTMLElement} child
- */
-function keepInView(list, child) {
-  const outer = list.getBoundingClientRect();
-  const inner = child.getBoundingClientRect();
-  if (inner.top < outer.top || inner.bottom > outer.bottom) list.scrollTop += inner.top - outer.top - outer.height / 3;
 }

@@ -1,2 +1,6 @@
-import type { createLowlight } from 'lowlight';
-export const lowlight: ReturnType<typeof createLowlight>;
+import type { createLowlight as create, LanguageFn } from 'lowlight';
+export const createLowlight: typeof create;
+/** By their names. Making one of these ready takes a millisecond or more. */
+export const grammars: Readonly<Record<string, LanguageFn>>;
+/** Other names of languages, and the grammar of each. */
+export const aliases: Readonly<Record<string, string>>;
