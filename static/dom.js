@@ -267,6 +267,39 @@ export function replaceChildren(node, ...children) {
   append(node, children);
 }
 
+/**
+ * Makes these the only children of a node, in this order. Those that are there already are not touched, and those that
+ * look the same as what is in their place give way to it: what one reads does not blink, what is selected stays so.
+ *
+ * @param {ParentNode & Node} node
+ * @param {Node[]} children
+ */
+export function keepChildren(node, children) {
+  const wanted = new Set(children);
+  let at = node.firstChild;
+  for (const child of children) {
+    while (at && at !== child && !wanted.has(at) && !at.isEqualNode(child) && !isWrapperOf(at, child)) at = removed(at);
+    if (at && at !== child && !wanted.has(at)) {
+      if (!at.isEqualNode(child)) keepChildren(/** @type {Element} */ (at), [...child.childNodes]);
+      at = at.nextSibling;
+    } else if (at === child) at = at.nextSibling;
+    else node.insertBefore(child, at);
+  }
+  while (at) at = removed(at);
+}
+
+/** @param {ChildNode} node @returns {ChildNode | null} the one after it */
+function removed(node) {
+  const next = node.nextSibling;
+  node.remove();
+  return next;
+}
+
+/** Whether one element may take in what another holds: neither is more than a frame. @param {Node} one @param {Node} other */
+function isWrapperOf(one, other) {
+  return one instanceof Element && other instanceof Element && one.hasAttribute('data-frame') && one.cloneNode(false).isEqualNode(other.cloneNode(false));
+}
+
 /** @param {string} text @returns {Text} */
 export function text(text) {
   return document.createTextNode(text);

@@ -16,7 +16,9 @@ import { markdown, renderText, unmarked } from './markdown.js';
 import { renderPlan } from './plan.js';
 import { renderResource } from './resource.js';
 import { renderThinking } from './thinking.js';
+import { entriesOf } from './todo.js';
 import { renderToolCall } from './tool-call.js';
+import { inputOf } from './tool-input.js';
 import { renderToolResult } from './tool-result.js';
 import { renderUnknown } from './unknown.js';
 import { hasOwnWords, renderUserText } from './user-text.js';
@@ -27,13 +29,14 @@ import { hasOwnWords, renderUserText } from './user-text.js';
 /** @typedef {import('../protocol.js').Part} Part */
 /** @typedef {import('./tool-call.js').ToolCallHandle} ToolCallHandle */
 
-/** Where a part stands. @typedef {{seq: number, t_ms: number, index: number}} Place */
+/** Where a part stands; in the lane of a sub-agent, in which. @typedef {{seq: number, t_ms: number, index: number, lane?: string}} Place */
 
 /**
  * @typedef {Object} Context
  * @property {Map<string, ToolCallHandle>} calls  by call id, the newest of each
  * @property {Map<string, Map<string, {part: import('../protocol.js').ToolResultPart, place: Place, orphan: HTMLElement | null}>>} results
  *   by call id and place
+ * @property {{seq: number, index: number, lane: string, entries: import('./plan.js').Entry[]}[]} plans  in order
  * @property {(part: Part, context: Context, place: Place) => HTMLElement | null} renderPart
  * @property {(href: string) => Promise<string>} fetchText  the text at one of our server's addresses
  * @property {(tMs: number, seq: number) => void} [onSeek]  times become buttons that call this
@@ -46,14 +49,14 @@ import { hasOwnWords, renderUserText } from './user-text.js';
  * @property {string} [sessionTitle]
  */
 
-/** @typedef {Omit<Context, 'calls' | 'results' | 'renderPart'>} ContextOptions */
+/** @typedef {Omit<Context, 'calls' | 'results' | 'plans' | 'renderPart'>} ContextOptions */
 
 /**
  * @param {ContextOptions} options
  * @returns {Context}
  */
 export function createContext(options) {
-  return { ...options, calls: new Map(), results: new Map(), renderPart };
+  return { ...options, calls: new Map(), results: new Map(), plans: [], renderPart };
 }
 
 /**
@@ -101,7 +104,7 @@ export function renderPart(part, context, place = { seq: 0, t_ms: 0, index: 0 })
       case 'resource':
         return renderResource(part, context);
       case 'plan':
-        return renderPlan(part, context);
+        return renderPlan(part, context, place);
       default:
         return renderUnknown(part, context);
     }
@@ -119,6 +122,7 @@ export function renderPart(part, context, place = { seq: 0, t_ms: 0, index: 0 })
  */
 export function forget(seqs, context) {
   const gone = new Set(seqs);
+  context.plans = context.plans.filter((each) => !gone.has(each.seq));
   for (const [id, results] of context.results) {
     for (const [key, { place }] of results) if (gone.has(place.seq)) results.delete(key);
     if (results.size === 0) context.results.delete(id);
@@ -168,7 +172,10 @@ function messageNode(envelope, message, context) {
   if (facts.compaction) return compactionNode(envelope, content, context);
   const speaker = speakerOf(message, facts, content);
   if (speaker === 'person' && facts.lane === null) endRunning(context, envelope.seq);
-  const nodes = content.map((part, index) => partOf(part, context, { seq: envelope.seq, t_ms: envelope.t_ms, index }, speaker));
+  const nodes = content.map((part, index) => {
+    if (part?.type === 'plan' && showsPlan(content[index - 1])) return null;
+    return partOf(part, context, { seq: envelope.seq, t_ms: envelope.t_ms, index, ...(facts.lane !== null && { lane: facts.lane }) }, speaker);
+  });
   const shown = nodes.filter((node) => node !== null);
   if (shown.length === 0 && content.length > 0 && content.every((part) => part?.type === 'tool_result')) return null;
   if (shown.length === 0) shown.push(el('p', { class: 'part is-empty', text: 'Empty message' }));
@@ -178,6 +185,11 @@ function messageNode(envelope, message, context) {
   if (facts.abandoned) node.classList.add('is-abandoned');
   if (facts.inherited) node.classList.add('is-inherited');
   return node;
+}
+
+/** Whether the plan beside a call is in the call's card already. @param {Part | undefined} part */
+function showsPlan(part) {
+  return part?.type === 'tool_call' && entriesOf(inputOf(part.input)).length > 0;
 }
 
 /** @param {Part} part @param {Context} context @param {Place} place @param {Speaker} speaker */

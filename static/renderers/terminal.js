@@ -63,7 +63,7 @@ export const terminal = {
   body: ({ input, results, context }) => {
     const command = commandOf(input);
     const output = results.length > 0 && withShowAll(resultSource(results, context), (text) => [terminalOutput(outcome(text).output)]);
-    return [el('div', { class: 'terminal' }, command !== '' && promptNode(command), ...(output || []))];
+    return [el('div', { class: 'terminal', data: { frame: '' } }, command !== '' && promptNode(command), ...(output || []))];
   },
 };
 

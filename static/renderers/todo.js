@@ -2,7 +2,7 @@
 
 import { el } from '../dom.js';
 import { safeText } from '../format.js';
-import { planList, planProgress } from './plan.js';
+import { planNews, planProgress } from './plan.js';
 import { field, textField } from './tool-input.js';
 
 /** @param {unknown} input @returns {import('./plan.js').Entry[]} */
@@ -23,9 +23,9 @@ export const todo = {
     const entries = entriesOf(input);
     return entries.length > 0 ? planProgress(entries) : textField(input, 'subject', 'description') ?? '';
   },
-  body: ({ input }) => {
+  body: ({ input, place, context }) => {
     const entries = entriesOf(input);
     const why = textField(input, 'explanation');
-    return [why && el('p', { class: 'tool-note', text: safeText(why) }), entries.length > 0 && planList(entries)];
+    return [why && el('p', { class: 'tool-note', text: safeText(why) }), ...(entries.length > 0 ? planNews(entries, place, context) : [])];
   },
 };

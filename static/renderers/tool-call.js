@@ -3,7 +3,7 @@
  * put into it, or until it is clear that none will come.
  */
 
-import { el, icon, localLink, replaceChildren } from '../dom.js';
+import { el, icon, keepChildren, localLink, replaceChildren } from '../dom.js';
 import { oneLine, safeText, span } from '../format.js';
 import { source } from './fold.js';
 import { jsonBlock } from './json.js';
@@ -112,20 +112,20 @@ export class ToolCallHandle {
   #draw() {
     const results = [...this.#results.values()].sort((a, b) => a.place.seq - b.place.seq || a.place.index - b.place.index);
     /** @type {Call} */
-    const call = { part: this.#part, input: inputOf(this.#part.input), results: results.map((result) => result.part), context: this.#context };
+    const call = { part: this.#part, input: inputOf(this.#part.input), results: results.map((result) => result.part), place: this.place, context: this.#context };
     const look = lookOf(call);
     const isError = failed(call.results);
     this.node.classList.toggle('is-error', isError);
     this.node.classList.toggle('is-waiting', this.waits);
-    replaceChildren(this.#symbol, icon(look.icon));
+    keepChildren(this.#symbol, [icon(look.icon)]);
     const summary = look.summary(call);
-    this.#summary.textContent = safeText(summary);
+    if (this.#summary.textContent !== safeText(summary)) this.#summary.textContent = safeText(summary);
     this.#summary.title = summary.length > 60 ? safeText(summary) : '';
     const badges = look.badges?.(call) ?? [];
-    replaceChildren(this.#badges, ...badges.map(({ text, class: name }) => el('span', { class: `tool-badge ${name ?? ''}`.trim(), text })));
+    keepChildren(this.#badges, badges.map(({ text, class: name }) => el('span', { class: `tool-badge ${name ?? ''}`.trim(), text })));
     this.#drawChild();
     replaceChildren(this.#state, ...this.#stateNodes(results, isError, badges.some((badge) => badge.class === 'is-error')));
-    if (this.#open) replaceChildren(this.#body, ...(this.#raw ? this.#rawNodes(call) : this.#bodyNodes(call, look)));
+    if (this.#open) keepChildren(this.#body, (this.#raw ? this.#rawNodes(call) : this.#bodyNodes(call, look)).filter((child) => child instanceof Node));
   }
 
   /** The way to the session that this call started. */

@@ -14,6 +14,7 @@ import { joined, source } from './fold.js';
  * @property {ToolCallPart} part
  * @property {unknown} input  an object where the agent wrote one, or JSON of one
  * @property {ToolResultPart[]} results
+ * @property {import('./index.js').Place} place
  * @property {Context} context
  */
 

@@ -21,6 +21,7 @@ import { Controls } from './controls.js';
 import { ExportDialog } from './export-dialog.js';
 import { FindStrip } from './find-strip.js';
 import { helpDialog } from './help.js';
+import { PlanNow } from './plan-now.js';
 import { Timeline } from './timeline.js';
 import { Transcript } from './transcript.js';
 import { TurnsPanel } from './turns-panel.js';
@@ -58,6 +59,7 @@ export class Player {
   #timeline;
   #controls;
   #turns;
+  #plan;
   #turnsButton;
   #thinking;
   #find;
@@ -104,7 +106,8 @@ export class Player {
     this.#thinking = el('button', {
       class: 'panel-switch', attrs: { type: 'button', 'aria-pressed': settings.thinking, 'aria-keyshortcuts': 'h' }, on: { click: () => this.#toggleThinking() },
     }, icon('brain'), 'Show all thinking');
-    this.#turns.node.append(this.#thinking);
+    this.#plan = new PlanNow(store);
+    this.#turns.node.append(this.#plan.node, this.#thinking);
     this.#find = new FindStrip(store);
     this.#poller = new Poller(async () => {
       store.dispatch({ type: 'refresh' });
@@ -193,6 +196,7 @@ export class Player {
     this.#timeline.update(state);
     this.#controls.update(state);
     this.#turns.update(state);
+    this.#plan.update(state);
     this.#announce(state);
   }
 

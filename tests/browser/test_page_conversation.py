@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from uuid import UUID
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -98,16 +99,62 @@ async def test_what_is_there_is_never_drawn_again_while_more_comes(viewer: Viewe
     assert await viewer.page.locator(".messages > .msg").count() > 10
 
 
+BOXES: Final = """(edit) => ['.is-del', '.is-add'].map((each) => {
+  const { left, top, right, bottom } = edit.querySelector(each).getBoundingClientRect();
+  return [left, top, right, bottom];
+})"""
+"""Where the first line that was taken out stands, and the first that was put in: at one moment, as they may move."""
+
+
 async def test_an_edit_is_shown_side_by_side_where_there_is_room(browser: Browser, server: Server) -> None:
     """What a line was beside what it became; on a phone one below the other, nothing twice."""
     for width, beside in ((1280, True), (390, False)):
         async with tab(browser, server.url, viewport={"width": width, "height": 844}) as viewer:
             await viewer.watch(PARENT, "#speed=max")
             edit = viewer.page.locator(".is-two-sided").first
-            before = await edit.locator(".line.is-del").first.bounding_box()
-            after = await edit.locator(".line.is-add").first.bounding_box()
-            assert before
-            assert after
-            assert (after["y"] == before["y"] and after["x"] >= before["x"] + before["width"]) == beside
-            assert (after["y"] >= before["y"] + before["height"]) != beside
+            (left, top, right, bottom), after = await edit.evaluate(BOXES)
+            assert (after[1] == top and after[0] >= right) == beside
+            assert (after[1] >= bottom and after[0] == left) != beside
             assert await viewer.page.locator(".diff-side.is-twin:visible").count() == 0 or beside
+
+
+async def test_the_plan_that_holds_changes_in_place_beside_the_conversation(viewer: Viewer) -> None:
+    """The marks follow playback, forth and back; the entries stay the same elements."""
+    await viewer.watch(PARENT, "#seq=3")
+    plan = viewer.page.locator(".plan-now")
+    await expect(plan).to_contain_text("0 of 4 done")
+    await plan.locator(".plan-entry").first.evaluate("(entry) => { window.kept = entry; }")
+    await viewer.page.keyboard.press("End")
+    await expect(plan).to_contain_text("4 of 4 done")
+    await expect(plan.locator(".plan-entry.is-done")).to_have_count(4)
+    assert await viewer.page.evaluate("() => window.kept.isConnected && window.kept.matches('.is-done')")
+    await viewer.page.keyboard.press("Home")
+    await expect(plan).to_be_hidden()
+
+
+WATCH: Final = """() => {
+  window.gone = [];
+  const quiet = '.tool-state, .tool-badges, .msg-actions, .transcript-head, .transcript-tail';
+  new MutationObserver((records) => {
+    for (const { target, removedNodes } of records) {
+      if (target.closest(quiet)) continue;
+      for (const node of removedNodes) {
+        if (node instanceof Element && node.matches('.msg-actions')) continue;
+        window.gone.push(`${target.className}: ${node.textContent.slice(0, 60)}`);
+      }
+    }
+  }).observe(document.querySelector('.messages'), { childList: true, subtree: true });
+}"""
+"""Notes whatever is taken out of the conversation, but for how a call stands."""
+
+
+@pytest.mark.parametrize("session", [PARENT, DEMO])
+async def test_no_text_is_taken_out_while_results_and_plans_arrive(viewer: Viewer, session: UUID) -> None:
+    """What a card shows of its call stays when the result comes: it does not blink, and a selection holds."""
+    await viewer.watch(session, "#speed=1&idle=off")
+    await viewer.page.keyboard.press("k")
+    await viewer.page.evaluate(WATCH)
+    for _ in range(28):
+        await viewer.page.keyboard.press(".")
+    await expect(viewer.page.locator(".messages > .msg").nth(12)).to_be_visible()
+    assert await viewer.page.evaluate("() => window.gone") == []

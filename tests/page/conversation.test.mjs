@@ -3,6 +3,8 @@ import { test } from 'node:test';
 
 import { dangers, linesOf } from './page.mjs';
 import { find } from '../../static/dom.js';
+import { PlanList } from '../../static/renderers/plan.js';
+import { planAt } from '../../static/views/plan-now.js';
 import { createContext, endRunning, forget, renderMessage, renderPart } from '../../static/renderers/index.js';
 
 /** @typedef {import('../../static/protocol.js').Envelope} Envelope */
@@ -228,4 +230,63 @@ test('times lead to their moment', () => {
   const { node } = renderMessage(event(4, [{ type: 'text', text: 'a' }]), make({ onSeek: (/** @type {number} */ at, /** @type {number} */ seq) => sought.push([at, seq]) }));
   press(node, 'button.msg-time');
   assert.deepEqual(sought, [[4000, 4]]);
+});
+
+const plan = (/** @type {string} */ states) => ({ todos: [...states].map((state, at) => ({ content: `step ${at}`, status: { d: 'completed', a: 'in_progress', o: 'pending' }[state] })) });
+const entriesIn = (/** @type {Element | null} */ node) => [...(node?.querySelectorAll('.plan-entry') ?? [])].map((entry) => entry.textContent);
+
+test('a later list says what changed since the one before, and holds all of it', () => {
+  const context = make();
+  const first = renderMessage(event(0, [call('a', 'TodoWrite', plan('aoo'))]), context).node;
+  assert.deepEqual(entriesIn(first), ['step 0', 'step 1', 'step 2']);
+  const second = renderMessage(event(1, [call('b', 'update_plan', plan('dao'))]), context).node;
+  assert.deepEqual(entriesIn(second), ['step 0', 'step 1']);
+  assert.match(second?.querySelector('.plan-whole')?.textContent ?? '', /whole list.*1 of 3 done/i);
+  assert.match(renderMessage(event(2, [call('c', 'TodoWrite', plan('dao'))]), context).node?.textContent ?? '', /Nothing has changed/);
+  const fewer = renderMessage(event(3, [{ type: 'plan', entries: [{ content: 'step 0', status: 'completed' }] }]), context).node;
+  assert.deepEqual([...(fewer?.querySelectorAll('.is-dropped') ?? [])].map((entry) => entry.textContent), ['step 1', 'step 2']);
+});
+
+test("a subagent's list is another one, and one that was taken back never was", () => {
+  const context = make();
+  renderMessage(event(0, [call('a', 'TodoWrite', plan('aoo'))]), context);
+  const lane = renderMessage(event(1, [call('b', 'TodoWrite', plan('doo'))], { metadata: { sidechain: true, agent_id: 'x' } }), context).node;
+  assert.equal(entriesIn(lane).length, 3);
+  forget([0], context);
+  assert.equal(entriesIn(renderMessage(event(2, [call('c', 'TodoWrite', plan('doo'))]), context).node).length, 3);
+});
+
+test('the plan beside the call that made it is shown once', () => {
+  const entries = [{ content: 'step 0', status: 'pending', priority: null }];
+  const { node } = renderMessage(event(0, [call('a', 'TodoWrite', plan('o')), { type: 'plan', entries }]), make());
+  assert.deepEqual(entriesIn(node), ['step 0']);
+  assert.equal(renderMessage(event(1, [call('b', 'TaskUpdate', { id: 1 }), { type: 'plan', entries }]), make()).node?.querySelectorAll('.part-plan').length, 1);
+});
+
+test('what a card shows of its call stays the same element when the result comes', () => {
+  const context = make();
+  for (const [name, input] of /** @type {[string, unknown][]} */ ([['Bash', { command: 'make' }], ['Edit', { file_path: 'a.py', old_string: 'a', new_string: 'b' }], ['Write', { file_path: 'a.py', content: 'x' }], ['mcp__a__b', { q: 'words' }], ['TodoWrite', plan('ao')]])) {
+    const { node } = renderMessage(event(0, [call(name, name, input)]), context);
+    const shown = [...(node?.querySelectorAll('.tool-body .line, .plan-entry, .tool-summary, .tool-symbol .icon') ?? [])];
+    assert.ok(shown.length > 1, name);
+    renderMessage(event(1, [result(name, 'said')], USER), context);
+    for (const each of shown) assert.ok(node?.contains(each), name);
+  }
+});
+
+test('a list that changes in place keeps the elements of its entries', () => {
+  const list = new PlanList();
+  list.update([{ content: 'a', status: 'pending' }, { content: 'b', status: 'pending' }, { content: 'b', status: 'done' }]);
+  const [a, b] = list.node.children;
+  list.update([{ content: 'new', status: 'pending' }, { content: 'b', status: 'done' }, { content: 'a', status: 'in_progress', priority: 'high' }]);
+  assert.deepEqual([...list.node.children].map((each) => `${each.textContent} ${each.className}`), ['new plan-entry is-open', 'b plan-entry is-done', 'ahigh plan-entry is-active']);
+  assert.equal(list.node.children[1], b);
+  assert.equal(list.node.children[2], a);
+});
+
+test('the plan that holds is the last one before the position', () => {
+  const events = [event(0, [{ type: 'plan', entries: [{ content: 'a', status: 'done' }] }]), event(1, [{ type: 'text', text: 'x' }]), event(2, [{ type: 'plan', entries: [{ content: 'sub', status: 'done' }] }], { metadata: { sidechain: true } })];
+  assert.equal(planAt((seq) => events[seq] ?? null, 0, 3)?.seq, 0);
+  assert.equal(planAt((seq) => events[seq] ?? null, 1, 3), null);
+  assert.equal(planAt(() => null, 0, 3), undefined);
 });

@@ -58,6 +58,6 @@ test('an edit has two sides: what changed beside what it became, what did not on
   const sides = [...node.querySelectorAll('.diff-side')].map((side) => [...side.querySelectorAll('.line')].map((line) => line.textContent));
   assert.deepEqual(sides, [['a'], ['a'], ['b', 'c'], ['B', 'C', 'C2'], ['d'], ['d']]);
   assert.deepEqual([...node.querySelectorAll('.is-twin')].map((twin) => twin.getAttribute('aria-hidden')), ['true', 'true']);
-  assert.deepEqual([...node.querySelectorAll('.is-ctx')].map((line) => [...['old', 'n', 'row'].map((name) => line.getAttribute(`data-${name}`))]), [['7', '7', '1'], ['7', '7', '1'], ['10', '11', '1'], ['10', '11', '1']]);
+  assert.deepEqual([...node.querySelectorAll('.is-ctx')].map((line) => ['old', 'n', 'row'].map((name) => line.getAttribute(`data-${name}`))), [['7', '7', '1'], ['7', '7', '1'], ['10', '11', '1'], ['10', '11', '1']]);
   assert.equal(diffBlock(diffTexts('', 'a\nb'), 'x.txt').querySelector('.diff-side'), null);
 });

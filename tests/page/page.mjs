@@ -7,6 +7,7 @@ const { window } = parseHTML('<!doctype html><html><head></head><body></body></h
 Object.assign(globalThis, {
   document: window.document,
   Node: window.Node,
+  Element: window.Element,
   HTMLImageElement: window.HTMLImageElement,
 });
 
