@@ -14,6 +14,8 @@ cd "$work"
 unset PYTHONPATH
 export HOME="$work" XDG_CACHE_HOME="$work/cache"
 "$work/venv/bin/scrollcast" --version
+"$work/venv/bin/scrollcast" export 5ca1ab1e -o "$work/page.html"
+grep -q 'data-block="contents"' "$work/page.html"
 "$work/venv/bin/python" - "$work/venv/bin/scrollcast" <<'PYTHON'
 """Start the installed command, and ask it for the page, the list and one whole replay."""
 import json
@@ -32,6 +34,8 @@ try:
     main = re.search(r'src="/(assets/[0-9a-f]+/main\.js)"', page)
     assert main, "the page is not in the wheel"
     assert urllib.request.urlopen(address + main[1]).status == 200
+    element = urllib.request.urlopen(address + "scrollcast-player.js").read().decode()
+    assert "customElements.define" in element, "the element is not in the wheel"
     sessions = json.load(urllib.request.urlopen(address + "api/sessions"))["sessions"]
     assert sessions, "the demo is not in the wheel"
     url = address.replace("http", "ws", 1) + "ws/sessions/" + sessions[0]["scroll_id"]

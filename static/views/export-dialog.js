@@ -102,7 +102,7 @@ export class ExportDialog {
         el('fieldset', {}, el('legend', { text: 'As' }),
           el('div', { class: 'segments' }, ...FORMATS.map(({ words }, index) => el('label', { class: 'segment' }, this.#formats[index], el('span', { text: words })))), this.#hint),
         el('fieldset', {}, el('legend', { text: 'What was recorded between' }),
-          el('div', { class: 'range-fields' }, this.#from, here(this.#from, 'From where playback is'), el('span', { text: 'and' }), this.#to, here(this.#to, 'To where playback is')), this.#wrong),
+          el('div', { class: 'range-fields' }, this.#from, here(this.#from, 'Here: from where playback is'), el('span', { text: 'and' }), this.#to, here(this.#to, 'Here: to where playback is')), this.#wrong),
         el('fieldset', {}, el('legend', { text: 'Under the title' }), this.#title),
         el('fieldset', {}, el('legend', { text: 'Leave out' }),
           el('div', { class: 'kind-fields' }, ...KINDS.map(({ words }, index) => el('label', { class: 'kind-field' }, this.#kinds[index], words)))),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.async_api import Browser, expect
 
 from browser.sessions import DEMO
+from browser.test_page_accessibility import violations
 from browser.viewing import Server, Viewer, tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
@@ -53,7 +55,7 @@ async def test_time_that_is_none_is_told_and_downloads_nothing(viewer: Viewer) -
     await page.get_by_role("textbox", name="From").fill("later")
     await expect(page.get_by_text("Times are seconds or a clock")).to_be_visible()
     assert await page.get_by_text("Download", exact=True).get_attribute("href") is None
-    await page.get_by_role("button", name="From where playback is").click()
+    await page.get_by_role("button", name="Here: from where playback is").click()
     await expect(page.get_by_text("Times are seconds or a clock")).to_be_hidden()
     await expect(page.get_by_role("link", name="Download")).to_have_attribute(
         "href", re.compile(r"format=html&from_ms=\d+$")
@@ -70,3 +72,19 @@ async def test_dialog_fits_on_a_phone(browser: Browser, server: Server) -> None:
         assert await dialog.evaluate("(node) => node.scrollWidth - node.clientWidth") == 0
         await expect(viewer.page.get_by_role("link", name="Download")).to_be_visible()
         assert await viewer.overflow() == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_nothing_in_the_dialog(
+    browser: Browser, server: Server, theme: Literal["light", "dark"]
+) -> None:
+    """With a time that is none, too; nor in a frame."""
+    async with tab(browser, server.url, color_scheme=theme) as viewer:
+        await open_dialog(viewer)
+        assert await violations(viewer) == []
+        await viewer.page.get_by_role("textbox", name="From").fill("later")
+        assert await violations(viewer, ".export") == []
+        await viewer.page.goto(f"{server.url}/embed/{DEMO}")
+        await expect(viewer.page.locator(".messages article")).to_be_visible()
+        await viewer.settled()
+        assert await violations(viewer) == []
