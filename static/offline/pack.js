@@ -14,6 +14,9 @@ import { LISTED_GAP_MS } from '../playhead.js';
 /** Unpacked blocks that are kept: where playback is, where it goes next, and where the reader scrolled back to. */
 const KEPT_BLOCKS = 12;
 
+/** Tool calls among the markers of a timeline, as on a server. */
+const MAX_TOOLS = 2_000;
+
 /**
  * @typedef {(name: string) => Promise<string>} Read  the text of a block
  *
@@ -104,8 +107,9 @@ export class Pack {
 
   /** @param {boolean} [meta] @returns {Timeline} */
   timeline(meta = false) {
-    const { times, markers, gaps } = this.view(meta);
-    return { epoch: this.epoch, count: times.length, duration_ms: times.at(-1) ?? 0, markers: [...markers], gaps: [...gaps], density: densityOf(times) };
+    const { times, gaps, ...view } = this.view(meta);
+    const { markers, thinned } = thinTools(view.markers);
+    return { epoch: this.epoch, count: times.length, duration_ms: times.at(-1) ?? 0, markers, thinned, gaps: [...gaps], density: densityOf(times) };
   }
 
   /** How many blocks the events stand in. */
@@ -180,6 +184,22 @@ export class Pack {
     if (this.#blocks.size > KEPT_BLOCKS && oldest !== undefined) this.#blocks.delete(oldest);
     return block;
   }
+}
+
+/**
+ * As a server does it: the bar has no room for more, and what is left out is found by a step.
+ *
+ * @param {readonly Marker[]} markers
+ */
+function thinTools(markers) {
+  const tools = markers.filter((each) => each.kind === 'tool').length;
+  if (tools <= MAX_TOOLS) return { markers: [...markers], thinned: false };
+  let number = -1;
+  const kept = markers.filter(({ kind }) => {
+    if (kind === 'tool') number += 1;
+    return kind !== 'tool' || Math.floor(((number + 1) * MAX_TOOLS) / tools) > Math.floor((number * MAX_TOOLS) / tools);
+  });
+  return { markers: kept, thinned: true };
 }
 
 /** @param {readonly number[]} times @returns {Gap[]} */

@@ -289,6 +289,19 @@ test('a search decodes only what can hold it, and numbers messages as without me
   assert.deepEqual((await api.hits('s', { q: 'message_completed', limit: 9 })).hits, []);
 });
 
+test('of very many tools some are marked, and a step finds the others', async () => {
+  const times = Array.from({ length: 5_000 }, (_, seq) => seq);
+  const markers = times.map((seq) => /** @type {[number, string]} */ ([seq, seq % 1000 === 0 ? 'turn' : 'tool']));
+  const timeline = packed(times, { markers }).pack.timeline();
+
+  assert.equal(timeline.thinned, true);
+  assert.equal(timeline.markers.filter((each) => each.kind === 'tool').length, 2_000);
+  assert.equal(timeline.markers.filter((each) => each.kind === 'turn').length, 5);
+  const { control } = await listening(times, 'mode=realtime&paused=true&start_seq=7', { markers });
+  assert.equal((await control({ step: { by: 1, unit: 'tool' } })).seq, 8);
+  assert.equal(packed([0, 1], { markers: [[0, 'tool']] }).pack.timeline().thinned, false);
+});
+
 test('a later search ends the one before it', async () => {
   const { pack, read } = packed(Array.from({ length: 300 }, (_, seq) => seq));
   const api = createOfflineApi(pack);
