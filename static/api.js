@@ -59,13 +59,14 @@ export const api = {
   /**
    * @param {string} scrollId
    * @param {AbortSignal} [signal]
+   * @param {{ meta?: boolean }} [query]  whether meta events are numbered too
    * @returns {Promise<Timeline>}
    */
-  timeline: (scrollId, signal) => getJson(`/api/sessions/${encodeURIComponent(scrollId)}/timeline`, signal),
+  timeline: (scrollId, signal, query = {}) => getJson(`/api/sessions/${encodeURIComponent(scrollId)}/timeline${search(query)}`, signal),
 
   /**
    * @param {string} scrollId
-   * @param {{ start_seq: number, limit: number }} range
+   * @param {{ start_seq: number, limit: number, meta?: boolean }} range
    * @param {AbortSignal} [signal]
    * @returns {Promise<EventPage>}
    */
@@ -110,7 +111,7 @@ export const api = {
 /** @typedef {typeof api} Api */
 
 /**
- * @param {Record<string, string | number | undefined>} values
+ * @param {Record<string, string | number | boolean | undefined>} values
  * @returns {string}
  */
 function search(values) {

@@ -39,6 +39,7 @@ const MAX_CHILDREN = 500;
  *   | { type: 'next', kind: MarkerKind } | { type: 'previous', kind: MarkerKind }
  *   | { type: 'step', by: number, unit: StepUnit } | { type: 'go-live' }
  *   | { type: 'find', q: string } | { type: 'next-hit' } | { type: 'previous-hit' } | { type: 'show', seq: number }
+ *   | { type: 'meta', on: boolean }
  *   | { type: 'speed', speed: number | 'max' } | { type: 'pace', pace: Pacing }
  *   | { type: 'load', from: number, to: number } | { type: 'load-again' }
  *   | { type: 'reconnect' } | { type: 'refresh' } | { type: 'dismiss', id: number }} Command
@@ -59,6 +60,7 @@ const MAX_CHILDREN = 500;
  * @property {Found | null} found  where the words are that were looked for
  * @property {Timeline | null} timeline
  * @property {string | null} epoch
+ * @property {boolean} meta  whether the session's meta events are among the events, and numbered
  * @property {Status | null} status
  * @property {Mode} mode
  * @property {Exclude<Mode, 'fast'>} paced  the mode to go back to from `fast`
@@ -71,7 +73,7 @@ const MAX_CHILDREN = 500;
  * @property {number} rewinds  grows whenever the conversation has to be drawn anew: after a seek, or a reset
  * @property {number} arrivals  grows whenever the log does
  * @property {number} resets  grows whenever another content has taken the place of what was played
- * @property {boolean} returning  after that, until playback is back about where it was
+ * @property {boolean} returning  after that, or while the events get other numbers, until playback is back about where it was
  * @property {number | null} pendingMs  recorded time of a seek that the server has not answered yet
  * @property {{ from: number, to: number } | null} loading  a page of history on its way
  * @property {string | null} loadError
@@ -106,6 +108,8 @@ export class PlayerStore {
   /** What to ask for once the server can be asked again, after a reset. @type {Control | null} */
   #wayBack = null;
   #startSeq;
+  /** Whether a connection is on its way in which the events have other numbers. */
+  #renumbering = false;
   /** Whether the length shown is that of what was there before a reset: kept until the new one is known. */
   #outdated = false;
   /** How many messages the list said there are, the last time. @type {number | null} */
@@ -206,7 +210,10 @@ export class PlayerStore {
       case 'go-live':
         return this.#goLive();
       case 'find':
+        if (command.q !== '') this.#showMeta(false); // what is found has the numbers of the messages alone
         return void this.#find(command.q);
+      case 'meta':
+        return this.#showMeta(command.on);
       case 'next-hit':
         return this.#showHit(this.#state.found?.items.find((each) => each.seq >= this.#state.cursor));
       case 'previous-hit':
@@ -337,6 +344,23 @@ export class PlayerStore {
     return this.#state.timeline?.markers.filter((each) => each.kind === kind) ?? [];
   }
 
+  /**
+   * With the meta events or without: another connection, which goes on at the same recorded time.
+   *
+   * @param {boolean} on
+   */
+  #showMeta(on) {
+    if (on === this.#state.meta) return;
+    const startMs = this.#state.cursor === 0 ? 0 : Math.floor(this.position()) + 1; // what has happened stays so
+    this.#era += 1;
+    this.#renumbering = true;
+    this.#wayBack = null;
+    this.log.clear();
+    this.#set({ meta: on, returning: true, found: null, timeline: null, skips: new Map(), end: null, loading: null, loadError: null });
+    this.#client.renumber(on, startMs);
+    void this.#fetchTimeline();
+  }
+
   /** @param {Pacing} pace */
   #setPace(pace) {
     const paced = pace === 'reading' ? 'reading' : 'realtime';
@@ -363,7 +387,7 @@ export class PlayerStore {
   #onConnection(connection) {
     this.#pendingId = null;
     const stopped = connection.status !== 'open';
-    this.#set({ connection, pendingMs: null, returning: false, ...(stopped ? { playhead: this.#playheadAt(this.position(), false) } : {}) });
+    this.#set({ connection, pendingMs: null, returning: this.#renumbering, ...(stopped ? { playhead: this.#playheadAt(this.position(), false) } : {}) });
     if (connection.status === 'closed' && connection.error) this.#fail(connection.error);
     if (connection.status === 'open') this.#goBack();
   }
@@ -382,12 +406,19 @@ export class PlayerStore {
     const { range, state } = hello;
     const durationMs = Math.max(range.duration_ms, this.#state.timeline?.duration_ms ?? 0);
     this.#outdated = false;
+    if (this.#renumbering) this.#renumbered();
     const live = range.live || Boolean(hello.session.live);
     this.#set({ phase: 'ready', failure: null, loadError: null, session: { ...this.#state.session, ...hello.session, live }, live, epoch: hello.epoch, count: range.next_seq, durationMs });
     this.#follow(state);
     this.#showFirst(state);
     void this.#fetchParent();
     if (this.#state.timeline && this.#state.timeline.epoch !== hello.epoch) void this.#fetchTimeline();
+  }
+
+  #renumbered() {
+    this.#renumbering = false;
+    this.log.clear();
+    this.#set({ returning: false, count: 0 });
   }
 
   /**
@@ -543,9 +574,9 @@ export class PlayerStore {
 
   async #fetchTimeline() {
     try {
-      const era = this.#state.resets;
-      const fetched = await this.#ports.api.timeline(this.#scrollId, this.#leaving.signal);
-      if (era !== this.#state.resets) return;
+      const { resets, meta } = this.#state;
+      const fetched = await this.#ports.api.timeline(this.#scrollId, this.#leaving.signal, meta ? { meta } : {});
+      if (resets !== this.#state.resets || meta !== this.#state.meta) return;
       const position = this.position();
       const timeline = grown(fetched, this.#since(fetched.count));
       const least = this.#outdated ? 0 : this.#state.durationMs;
@@ -636,14 +667,14 @@ export class PlayerStore {
     const { loading } = this.#state;
     if (loading && loading.from === start && loading.to === last + 1) return;
     const era = this.#era;
-    const { epoch } = this.#state;
+    const { epoch, meta } = this.#state;
     this.#set({ loading: { from: start, to: last + 1 }, loadError: null });
     const done = () => this.#state.loading?.from === start && this.#state.loading.to === last + 1;
     try {
       const page = await this.#ports.api.events(
-        this.#scrollId, { start_seq: start, limit: last + 1 - start }, this.#leaving.signal,
+        this.#scrollId, { start_seq: start, limit: last + 1 - start, ...(meta && { meta }) }, this.#leaving.signal,
       );
-      if (epoch !== this.#state.epoch) return;
+      if (epoch !== this.#state.epoch || meta !== this.#state.meta) return;
       this.log.put(page.events, last);
       this.#set({ arrivals: this.#state.arrivals + 1, ...(done() ? { loading: null } : {}) });
     } catch (error) {
@@ -720,6 +751,7 @@ function opening({ startMs, mode, paced = 'realtime', speed, idle }, now) {
     found: null,
     timeline: null,
     epoch: null,
+    meta: false,
     status: null,
     mode,
     paced: mode === 'fast' ? paced : mode,

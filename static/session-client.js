@@ -61,6 +61,7 @@ const POSITION_GONE = 'position_out_of_range';
  * @property {number} speed
  * @property {number | null} idle  seconds
  * @property {boolean} paused
+ * @property {boolean} [meta]  with the session's meta events, which are numbered then too
  *
  * @typedef {{status: 'connecting'} | {status: 'open'} | {status: 'waiting', attempt: number, retryAt: number}
  *   | {status: 'closed', error: ErrorMessage | null}} Connection
@@ -129,6 +130,20 @@ export class SessionClient {
     socket.onclose = (event) => this.#closed(event.code);
     socket.onerror = () => {}; // a close event follows, and says more
     this.#watch(CONNECT_TIMEOUT_MS);
+  }
+
+  /**
+   * Opens another connection, in which meta events are numbered too, or are not: nothing received before holds.
+   *
+   * @param {boolean} meta
+   * @param {number} startMs  recorded time of the first event to be sent
+   */
+  renumber(meta, startMs) {
+    this.#wish = { ...this.#wish, meta, startMs, startSeq: null };
+    this.#expected = null;
+    this.#epoch = null;
+    this.#deferred = null;
+    this.connect();
   }
 
   /** Ends it for good. */
@@ -258,7 +273,7 @@ export class SessionClient {
   // ---------------------------------------------------------------------------------------------------- connecting
 
   #path() {
-    const { startMs, startSeq = null, mode, speed, idle, paused } = this.#wish;
+    const { startMs, startSeq = null, mode, speed, idle, paused, meta = false } = this.#wish;
     const query = new URLSearchParams({
       mode,
       speed: String(speed),
@@ -270,6 +285,7 @@ export class SessionClient {
       window: String(WINDOW_EVENTS),
       preview: String(PREVIEW_BYTES),
     });
+    if (meta) query.set('meta', 'true');
     if (this.#expected !== null && this.#epoch !== null) {
       query.set('start_seq', String(this.#expected));
       query.set('epoch', this.#epoch);

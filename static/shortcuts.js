@@ -8,7 +8,7 @@
 /**
  * @typedef {'toggle' | 'back' | 'forward' | 'far-back' | 'far-forward' | 'next-turn' | 'previous-turn' | 'slower'
  *   | 'faster' | 'normal-speed' | 'step-back' | 'step-forward' | 'next-tool' | 'previous-tool' | 'next-error'
- *   | 'previous-error' | 'percent' | 'start' | 'end' | 'next-hit' | 'previous-hit' | 'pace' | 'max-speed' | 'live' | 'find' | 'thinking' | 'copy-link' | 'fullscreen' | 'help'} Action
+ *   | 'previous-error' | 'percent' | 'start' | 'end' | 'next-hit' | 'previous-hit' | 'pace' | 'max-speed' | 'live' | 'find' | 'thinking' | 'meta' | 'copy-link' | 'fullscreen' | 'help'} Action
  *
  * @typedef {Object} Shortcut
  * @property {Action} action
@@ -64,6 +64,7 @@ export const SHORTCUT_GROUPS = [
     title: 'Page',
     shortcuts: [
       { action: 'thinking', keys: ['h'], shown: ['h'], words: 'Show or fold all thinking', once: true },
+      { action: 'meta', keys: ['m'], shown: ['m'], words: 'Show or leave out system events', once: true },
       { action: 'copy-link', keys: ['y'], shown: ['y'], words: 'Copy a link to this moment', once: true },
       { action: 'fullscreen', keys: ['f'], shown: ['f'], words: 'Full screen', once: true },
       { action: 'help', keys: ['?'], shown: ['?'], words: 'This help', once: true },

@@ -20,9 +20,9 @@ export function createOfflineApi(pack) {
       if (scrollId !== pack.session.scroll_id) throw missing('This file holds no other session.');
       return pack.session;
     },
-    timeline: async () => pack.timeline(),
-    events: async (_scrollId, { start_seq, limit }) => {
-      const view = pack.view(false);
+    timeline: async (_scrollId, _signal, { meta = false } = {}) => pack.timeline(meta),
+    events: async (_scrollId, { start_seq, limit, meta = false }) => {
+      const view = pack.view(meta);
       const stop = Math.min(start_seq + limit, view.times.length);
       return { events: await pack.events(view, start_seq, stop), next_seq: stop < view.times.length ? stop : null };
     },

@@ -24,8 +24,8 @@ export class PlanNow {
   #cursor = 0;
   /** How much had come when events were missing to tell; `null` when none were. @type {number | null} */
   #lacking = null;
-  /** @type {string | null} */
-  #epoch = null;
+  /** What the numbers of the events belong to. */
+  #numbering = '';
 
   /** @param {PlayerStore} store */
   constructor(store) {
@@ -35,13 +35,15 @@ export class PlanNow {
   }
 
   /** @param {ReplayState} state */
-  update({ cursor, epoch, arrivals }) {
-    if (epoch === this.#epoch && cursor === this.#cursor && (this.#lacking === null || this.#lacking === arrivals)) return;
-    const goesOn = epoch === this.#epoch && cursor >= this.#cursor;
+  update({ cursor, epoch, arrivals, meta, returning }) {
+    if (returning) return;
+    const numbering = `${epoch} ${meta}`;
+    if (numbering === this.#numbering && cursor === this.#cursor && (this.#lacking === null || this.#lacking === arrivals)) return;
+    const goesOn = numbering === this.#numbering && cursor >= this.#cursor;
     const known = goesOn ? this.#plan : null;
     const from = goesOn && this.#lacking === null ? this.#cursor : Math.max(0, cursor - REACH_EVENTS);
     const found = planAt((seq) => this.#store.log.get(seq), from, cursor);
-    [this.#epoch, this.#cursor, this.#lacking] = [epoch, cursor, found === undefined ? arrivals : null];
+    [this.#numbering, this.#cursor, this.#lacking] = [numbering, cursor, found === undefined ? arrivals : null];
     this.#show(found ?? known);
   }
 

@@ -62,6 +62,7 @@ export class Player {
   #plan;
   #turnsButton;
   #thinking;
+  #meta;
   #find;
   #poller;
   #heading = el('h1', { class: 'title', text: 'Session' });
@@ -107,7 +108,10 @@ export class Player {
       class: 'panel-switch', attrs: { type: 'button', 'aria-pressed': settings.thinking, 'aria-keyshortcuts': 'h' }, on: { click: () => this.#toggleThinking() },
     }, icon('brain'), 'Show all thinking');
     this.#plan = new PlanNow(store);
-    this.#turns.node.append(this.#plan.node, this.#thinking);
+    this.#meta = el('button', {
+      class: 'panel-switch', title: 'Changes of mode, permissions, and the like', attrs: { type: 'button', 'aria-pressed': false, 'aria-keyshortcuts': 'm' }, on: { click: () => this.#toggleMeta() },
+    }, icon('system'), 'Show system events');
+    this.#turns.node.append(this.#plan.node, this.#thinking, this.#meta);
     this.#find = new FindStrip(store);
     this.#poller = new Poller(async () => {
       store.dispatch({ type: 'refresh' });
@@ -197,6 +201,7 @@ export class Player {
     this.#controls.update(state);
     this.#turns.update(state);
     this.#plan.update(state);
+    setAttribute(this.#meta, 'aria-pressed', state.meta);
     this.#announce(state);
   }
 
@@ -329,6 +334,7 @@ export class Player {
       case 'live': return send(live ? { type: 'go-live' } : { type: 'seek', tMs: durationMs });
       case 'find': return this.#find.open();
       case 'thinking': return this.#toggleThinking();
+      case 'meta': return this.#toggleMeta();
       case 'copy-link': return void this.#copyLink();
       case 'fullscreen': return void this.#fullscreen();
       case 'help': return this.#showHelp();
@@ -339,6 +345,12 @@ export class Player {
     this.#help ??= helpDialog();
     if (!this.#help.isConnected) this.node.append(this.#help);
     this.#help.showModal();
+  }
+
+  #toggleMeta() {
+    const on = !this.#store.getState().meta;
+    this.#store.dispatch({ type: 'meta', on });
+    this.#toasts.show(on ? 'With the events beside the messages' : 'Messages only');
   }
 
   #toggleThinking() {
@@ -379,7 +391,7 @@ export class Player {
 
   /** @param {number} seq @param {number} tMs */
   async #copyEventLink(seq, tMs) {
-    await this.#copy(`#seq=${seq}`, `Link to the message at ${clock(tMs)}`);
+    await this.#copy(this.#store.getState().meta ? formatMoment(tMs) : `#seq=${seq}`, `Link to the message at ${clock(tMs)}`);
   }
 
   /**
@@ -411,6 +423,7 @@ export class Player {
     if (speed !== null) this.#store.dispatch({ type: 'speed', speed });
     if (pace !== undefined) this.#store.dispatch({ type: 'pace', pace });
     if (q !== (this.#store.getState().found?.q ?? '')) this.#store.dispatch({ type: 'find', q });
+    if (seq !== null) this.#store.dispatch({ type: 'meta', on: false }); // links name messages
     if (live) this.#store.dispatch({ type: 'go-live' });
     else if (seq !== null) this.#store.dispatch({ type: 'show', seq });
     else if (tMs !== null) this.#store.dispatch({ type: 'seek', tMs });

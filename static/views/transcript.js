@@ -80,8 +80,8 @@ export class Transcript {
   /** A new window while it is drawn aside. @type {Build | null} */
   #build = null;
   #rewinds = -1;
-  /** @type {string | null} */
-  #epoch = null;
+  /** What the numbers of the events belong to. */
+  #numbering = '';
   /** Pages of history asked for since the last seek. */
   #pages = 0;
   #scheduled = false;
@@ -147,8 +147,9 @@ export class Transcript {
    */
   update(state) {
     if (state.returning) return; // what was there before a reset stays, until there is something to take its place
-    if (state.epoch !== this.#epoch) {
-      this.#epoch = state.epoch;
+    const numbering = `${state.epoch} ${state.meta}`;
+    if (numbering !== this.#numbering) {
+      this.#numbering = numbering;
       this.#stale = true;
     }
     if (state.rewinds !== this.#rewinds) {

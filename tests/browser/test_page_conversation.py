@@ -158,3 +158,28 @@ async def test_no_text_is_taken_out_while_results_and_plans_arrive(viewer: Viewe
         await viewer.page.keyboard.press(".")
     await expect(viewer.page.locator(".messages > .msg").nth(12)).to_be_visible()
     assert await viewer.page.evaluate("() => window.gone") == []
+
+
+async def test_system_events_are_shown_on_demand_at_the_same_position(viewer: Viewer) -> None:
+    """By a switch or a key, and left out again; what is looked for has the numbers of the messages."""
+    await viewer.watch(DEMO, "#seq=20")
+    last = viewer.page.locator(".messages > .msg.is-now")
+    await expect(last).to_have_attribute("data-seq", "20")
+    at = await last.get_attribute("data-t-ms")
+    await viewer.page.get_by_role("button", name="Show system events").click()
+    await expect(viewer.page.locator(".msg-meta").first).to_be_visible()
+    await expect(last).to_have_attribute("data-t-ms", str(at))
+    assert int(await last.get_attribute("data-seq") or 0) > 20
+    await viewer.page.keyboard.press("m")
+    await expect(viewer.page.locator(".msg-meta")).to_have_count(0)
+    await expect(last).to_have_attribute("data-seq", "20")
+    await viewer.page.keyboard.press("m")
+    await viewer.page.keyboard.press("End")
+    await expect(viewer.page.locator(".end-card")).to_be_visible()
+    await viewer.page.keyboard.press("/")
+    await viewer.page.keyboard.type("lighthouse")
+    await viewer.page.keyboard.press("Enter")
+    await expect(viewer.page.locator(".messages .is-hit").first).to_be_visible()
+    await expect(viewer.page.get_by_role("button", name="Show system events")).to_have_attribute(
+        "aria-pressed", "false"
+    )

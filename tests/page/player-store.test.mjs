@@ -443,3 +443,45 @@ describe('what was looked for', () => {
     assert.deepEqual(last().step, { by: 1, unit: 'event' });
   });
 });
+
+describe('meta events', () => {
+  test('come with another connection, from what has happened on', async () => {
+    socket().says(hello(0), event(0), event(1), event(2));
+    socket().says(state(3, { status: 'paused', t_ms: 2_000 }));
+    store.dispatch({ type: 'meta', on: true });
+    assert.deepEqual([socket().asked('meta'), socket().asked('start_ms'), socket().asked('start_seq'), socket().asked('paused')], ['true', '2001', null, 'true']);
+    assert.equal(store.getState().returning, true);
+    assert.equal(store.getState().timeline, null);
+    await settled();
+    socket().says(hello(5, { state: { status: 'paused' } }));
+    const { returning, cursor, timeline, meta } = store.getState();
+    assert.deepEqual([returning, cursor, timeline?.count, meta], [false, 5, 100, true]);
+    assert.equal(store.log.size, 0);
+    store.dispatch({ type: 'load', from: 0, to: 5 });
+    assert.deepEqual(asked.at(-1), { start_seq: 0, limit: 5, meta: true });
+    socket().dies(1006);
+    clock.pass(1_000);
+    assert.deepEqual([socket().asked('meta'), socket().asked('start_seq')], ['true', '5']);
+  });
+
+  test('are left out again for what is looked for', async () => {
+    socket().says(hello(0), event(0));
+    store.dispatch({ type: 'meta', on: true });
+    socket().says(hello(2));
+    store.dispatch({ type: 'find', q: 'tide' });
+    assert.equal(socket().asked('meta'), null);
+    socket().says(hello(1));
+    await settled();
+    assert.deepEqual([store.getState().meta, store.getState().found?.items.length, store.getState().cursor], [false, 2, 1]);
+  });
+
+  test('a page of history that was asked for under the old numbers is of no use', async () => {
+    socket().says(hello(50));
+    store.dispatch({ type: 'load', from: 40, to: 50 });
+    store.dispatch({ type: 'meta', on: true });
+    socket().says(hello(60));
+    await settled();
+    assert.equal(store.log.size, 0);
+    assert.equal(store.getState().loading, null);
+  });
+});
