@@ -31,6 +31,8 @@ import { hasOwnWords, renderUserText } from './user-text.js';
 
 /** Where a part stands; in the lane of a sub-agent, in which. @typedef {{seq: number, t_ms: number, index: number, lane?: string}} Place */
 
+/** A call, and where it stands. @typedef {{part: import('../protocol.js').ToolCallPart, place: Place}} FarCall */
+
 /**
  * @typedef {Object} Context
  * @property {Map<string, ToolCallHandle>} calls  by call id, the newest of each
@@ -45,6 +47,8 @@ import { hasOwnWords, renderUserText } from './user-text.js';
  *   started
  * @property {(child: import('../protocol.js').SessionSummary) => { node: HTMLElement, close: () => void }} [openLane]
  *   shows that session in place
+ * @property {(callId: string, place: Place, context: Context) => FarCall | null} [findCall]  a call that is not drawn, as
+ *   far as it is at hand; whoever finds it later tells `adoptCall`
  * @property {() => boolean} [thinkingOpen]  whether thoughts are shown unfolded
  * @property {string} [sessionTitle]
  */

@@ -1,9 +1,10 @@
 /** A tool's result: put into the card of its call, or shown on its own where that call is not there. */
 
 import { el, icon } from '../dom.js';
+import { clock } from '../format.js';
 import { withShowAll } from './fold.js';
 import { answerNode } from './generic-tool.js';
-import { callOf } from './tool-call.js';
+import { ToolCallHandle, callOf } from './tool-call.js';
 import { failed, otherParts, resultSource } from './tool-input.js';
 
 /** @typedef {import('../protocol.js').ToolResultPart} ToolResultPart */
@@ -18,7 +19,8 @@ import { failed, otherParts, resultSource } from './tool-input.js';
  */
 export function renderToolResult(part, context, place) {
   const call = callOf(part.call_id, place, context);
-  const orphan = call ? null : orphanNode(part, context, place);
+  const far = call || typeof part.call_id !== 'string' ? null : context.findCall?.(part.call_id, place, context);
+  const orphan = call ? null : far ? farNode(far, part, context, place) : orphanNode(part, context, place);
   if (typeof part.call_id === 'string') {
     const known = context.results.get(part.call_id) ?? new Map();
     context.results.set(part.call_id, known);
@@ -26,6 +28,38 @@ export function renderToolResult(part, context, place) {
   }
   call?.settle(part, place);
   return orphan;
+}
+
+/**
+ * The card of a call that is not drawn itself, where its result is.
+ *
+ * @param {import('./index.js').FarCall} far
+ * @param {ToolResultPart} part
+ * @param {Context} context
+ * @param {Place} place
+ */
+function farNode(far, part, context, place) {
+  const card = new ToolCallHandle(far.part, far.place, context);
+  card.settle(part, place);
+  card.node.classList.add('is-far');
+  card.node.title = `Called at ${clock(far.place.t_ms)}`;
+  return card.node;
+}
+
+/**
+ * Puts results that are shown on their own into the card of their call, which was found only now.
+ *
+ * @param {string} callId
+ * @param {import('./index.js').FarCall} far
+ * @param {Context} context
+ */
+export function adoptCall(callId, far, context) {
+  for (const result of context.results.get(callId)?.values() ?? []) {
+    if (!result.orphan || callOf(callId, result.place, context) || result.place.seq < far.place.seq) continue;
+    const node = farNode(far, result.part, context, result.place);
+    result.orphan.replaceWith(node);
+    result.orphan = node;
+  }
 }
 
 /** @param {ToolResultPart} part @param {Context} context @param {Place} place */

@@ -7,13 +7,14 @@
  * @import { Api } from '../api.js'
  * @import { Envelope, Part } from '../protocol.js'
  * @import { PlayerStore, ReplayState } from '../player-store.js'
- * @import { Context } from '../renderers/index.js'
+ * @import { Context, FarCall, Place } from '../renderers/index.js'
  * @import { Settings } from '../settings.js'
  */
 
 import { clear, el, fragment, icon } from '../dom.js';
 import { clock, count, span } from '../format.js';
 import { createContext, endRunning, forget, renderMessage } from '../renderers/index.js';
+import { adoptCall } from '../renderers/tool-result.js';
 import { markersOf } from '../live-timeline.js';
 import { spentBetween, spentWords } from '../usage.js';
 import { Follower } from './follow.js';
@@ -34,6 +35,10 @@ const WINDOW_LEAST = 6;
 const EXTEND_EVENTS = 8;
 /** Pages of history that a window is worth: events may be so large that the log does not hold as many. */
 const MAX_PAGES = 6;
+/** Pages of history in which the call of a result is looked for that is drawn without it. */
+const CALL_PAGES = 5;
+/** Events of such a page. */
+const CALL_EVENTS = 200;
 /** Playback this far ahead is not drawn up to, but drawn anew; as fast as possible, nobody reads what flies by. */
 const MAX_BEHIND = 240;
 const MAX_BEHIND_FAST = 40;
@@ -96,6 +101,8 @@ export class Transcript {
   #tailShown = '';
   #headShown = '';
   #pillShown = '';
+  /** Calls that are looked for, by id. @type {Map<string, { place: Place, context: Context, pages: number }>} */
+  #wanted = new Map();
   /** Where the reader left the end: what has come since is new. @type {number | null} */
   #leftAt = null;
   /** @type {ReplayState['found']} */
@@ -158,6 +165,7 @@ export class Transcript {
     }
     if (state.found !== this.#found) this.#markFound(state.found);
     if (state.children !== this.#children) this.#joinChildren(state.children);
+    if (this.#wanted.size > 0 && !state.loading) this.#findWanted(state);
     this.#work();
   }
 
@@ -235,6 +243,7 @@ export class Transcript {
   /** @param {number} cursor  where a seek has led to */
   #rewound(cursor) {
     this.#build = null;
+    this.#wanted.clear();
     this.#pages = 0;
     const near = cursor >= this.#low && cursor <= this.#high && (this.#low === 0 || cursor - this.#low >= 10);
     if (this.#stale || !near) this.#stale = true;
@@ -547,6 +556,50 @@ export class Transcript {
     }
   }
 
+  /**
+   * @param {string} id
+   * @param {Place} place  of its result
+   * @param {Context} context
+   * @returns {FarCall | null} `null` where it is not at hand; then it is looked for
+   */
+  #findCall(id, place, context) {
+    const found = this.#callBefore(id, place.seq);
+    if (found === undefined) this.#wanted.set(id, { place, context, pages: 0 });
+    return found ?? null;
+  }
+
+  /**
+   * @param {string} id
+   * @param {number} seq
+   * @returns {FarCall | null | undefined} `null` where there is none, `undefined` where an event is missing to tell
+   */
+  #callBefore(id, seq) {
+    for (let at = seq - 1; at >= 0; at--) {
+      const envelope = this.#store.log.get(at);
+      if (!envelope) return undefined;
+      const parts = partsOf(envelope);
+      const index = parts.findLastIndex((part) => part.type === 'tool_call' && part.call_id === id);
+      const part = parts[index];
+      if (part?.type === 'tool_call') return { part, place: { seq: at, t_ms: envelope.t_ms, index } };
+    }
+    return null;
+  }
+
+  /** @param {ReplayState} state */
+  #findWanted({ loadError }) {
+    for (const [id, wanted] of this.#wanted) {
+      const found = this.#callBefore(id, wanted.place.seq);
+      if (found) adoptCall(id, found, wanted.context);
+      const missing = found === undefined ? this.#store.log.lastMissing(0, wanted.place.seq) : null;
+      if (missing !== null && wanted.pages < CALL_PAGES && !loadError) {
+        wanted.pages += 1;
+        this.#store.dispatch({ type: 'load', from: Math.max(0, missing + 1 - CALL_EVENTS), to: missing + 1 });
+        return;
+      }
+      this.#wanted.delete(id);
+    }
+  }
+
   /** @param {ReplayState['children']} children  their calls, where drawn, now lead to them */
   #joinChildren(children) {
     this.#children = children;
@@ -625,6 +678,7 @@ export class Transcript {
   #newContext() {
     return createContext({
       fetchText: this.#api.text,
+      findCall: (id, place, context) => this.#findCall(id, place, context),
       openLane: (child) => new Lane(child, this.#api),
       thinkingOpen: () => this.#settings.thinking,
       onSeek: (_tMs, seq) => this.#store.dispatch({ type: 'go-to', seq }),

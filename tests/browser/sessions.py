@@ -17,6 +17,7 @@ EMPTY: Final = UUID("0b5e55ed-0000-4000-8000-0000000000a4")
 BROKEN: Final = UUID("0b5e55ed-0000-4000-8000-0000000000a5")
 TORN: Final = UUID("0b5e55ed-0000-4000-8000-0000000000a6")
 GAPPED: Final = UUID("0b5e55ed-0000-4000-8000-0000000000a7")
+APART: Final = UUID("0b5e55ed-0000-4000-8000-0000000000a8")
 UNKNOWN: Final = UUID("0b5e55ed-0000-4000-8000-0000000000ff")
 
 PARENT: Final = UUID("3e97bde5-70a9-50c4-a34f-6d1ef4ac266b")
@@ -28,6 +29,7 @@ TIMELESS: Final = UUID("a76deb2b-bdd6-513a-8af4-de328042f458")
 STEADY_COUNT: Final = 120
 STEADY_GAP_SECONDS: Final = 0.1
 BIG_COUNT: Final = 4_000
+APART_COUNT: Final = 500
 
 
 def write_archive(root: Path) -> None:
@@ -39,6 +41,7 @@ def write_archive(root: Path) -> None:
     write_session(root, [], scroll_id=EMPTY, title="Empty")
     write_session(root, [message("m0"), b'{"ts": oh', message("m1", 1.0)], scroll_id=TORN, title="Torn")
     write_session(root, gapped(), scroll_id=GAPPED, title="Gapped")
+    write_session(root, apart(), scroll_id=APART, title="Apart")
     broken = write_session(root, [message("m0")], scroll_id=BROKEN, title="Broken")
     (broken / "session.json").write_text('{"title": "Broken", oh')
     (root / "telemetry.jsonl").write_text('{"type":"span","ms":3}\n{"type":"metric","value":1}\n')
@@ -83,6 +86,15 @@ def gapped() -> list[JsonObject]:
         _said(4, 1_503, "Back from lunch", turn=True),
         _said(5, 1_504, "Welcome back."),
         _said(6, 1_505, "Done."),
+    ]
+
+
+def apart() -> list[JsonObject]:
+    """A call whose result comes hundreds of messages later."""
+    return [
+        message("m0", 0, "assistant", content_parts=[call("far", "make everything")]),
+        *(_said(number, number, f"Still waiting, {number}") for number in range(1, APART_COUNT - 1)),
+        message("last", APART_COUNT - 1, "user", content_parts=[result("far", "everything is made")]),
     ]
 
 

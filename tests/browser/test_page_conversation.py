@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from playwright.async_api import Browser, expect
 
-from browser.sessions import DEMO, PARENT, STEADY
+from browser.sessions import APART, DEMO, PARENT, STEADY
 from browser.viewing import Server, Viewer, tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
@@ -183,3 +183,15 @@ async def test_system_events_are_shown_on_demand_at_the_same_position(viewer: Vi
     await expect(viewer.page.get_by_role("button", name="Show system events")).to_have_attribute(
         "aria-pressed", "false"
     )
+
+
+async def test_a_result_far_from_its_call_is_shown_with_it(viewer: Viewer) -> None:
+    """Although the call is not drawn, and was not even fetched for the position that was gone to."""
+    await viewer.watch(APART, "#t=1")
+    await viewer.page.keyboard.press("End")
+    await expect(viewer.page.locator(".end-card")).to_be_visible()
+    card = viewer.page.locator(".tool.is-far")
+    await expect(card).to_contain_text("make everything")
+    await expect(card).to_contain_text("everything is made")
+    await expect(card.locator(".tool-time")).to_have_text(re.compile("8 min 19 s"))
+    await expect(viewer.page.locator('.msg[data-seq="0"]')).to_have_count(0)

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { dangers, linesOf } from './page.mjs';
 import { find } from '../../static/dom.js';
 import { PlanList } from '../../static/renderers/plan.js';
+import { adoptCall } from '../../static/renderers/tool-result.js';
 import { planAt } from '../../static/views/plan-now.js';
 import { createContext, endRunning, forget, renderMessage, renderPart } from '../../static/renderers/index.js';
 
@@ -289,4 +290,20 @@ test('the plan that holds is the last one before the position', () => {
   assert.equal(planAt((seq) => events[seq] ?? null, 0, 3)?.seq, 0);
   assert.equal(planAt((seq) => events[seq] ?? null, 1, 3), null);
   assert.equal(planAt(() => null, 0, 3), undefined);
+});
+
+test('a result whose call is not drawn is shown in the card of that call, found now or later', () => {
+  const far = { part: /** @type {any} */ (call('a', 'Bash', { command: 'make' })), place: { seq: 2, t_ms: 2000, index: 0 } };
+  const there = renderMessage(event(90, [result('a', 'made')], USER), make({ findCall: () => far })).node;
+  assert.deepEqual(linesOf(/** @type {Element} */ (there)), ['make', 'made']);
+  assert.match(there?.querySelector('.tool-state')?.textContent ?? '', /1 min 28 s/);
+
+  const context = make({ findCall: () => null });
+  const later = renderMessage(event(90, [result('a', 'made')], USER), context).node;
+  assert.match(later?.textContent ?? '', /not shown here/);
+  adoptCall('a', far, context);
+  assert.deepEqual(linesOf(/** @type {Element} */ (later)), ['make', 'made']);
+  const { node } = renderMessage(event(2, [call('a', 'Bash', { command: 'make' })]), context);
+  assert.deepEqual(linesOf(/** @type {Element} */ (node)), ['make', 'made']);
+  assert.equal(later?.querySelector('.tool'), null);
 });
