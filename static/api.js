@@ -103,9 +103,9 @@ export const api = {
    * The whole of a part that came cut.
    *
    * @param {string} href
-   * @returns {Promise<string>}
+   * @returns {Promise<Blob>} its text may be too long for a page's heap
    */
-  text: async (href) => (await get(href)).text(),
+  text: async (href) => (await get(href)).blob(),
 };
 
 /** @typedef {typeof api} Api */

@@ -36,7 +36,7 @@ export function createOfflineApi(pack) {
     text: async (href) => {
       const text = await pack.part(href);
       if (text === null) throw missing('This file does not hold the rest of it.');
-      return text;
+      return new Blob([text]);
     },
   };
 }

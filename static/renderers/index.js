@@ -40,7 +40,7 @@ import { hasOwnWords, renderUserText } from './user-text.js';
  *   by call id and place
  * @property {{seq: number, index: number, lane: string, entries: import('./plan.js').Entry[]}[]} plans  in order
  * @property {(part: Part, context: Context, place: Place) => HTMLElement | null} renderPart
- * @property {(href: string) => Promise<string>} fetchText  the text at one of our server's addresses
+ * @property {(href: string) => Promise<Blob>} fetchText  the text at one of our server's addresses
  * @property {(tMs: number, seq: number) => void} [onSeek]  times become buttons that call this
  * @property {(picture: HTMLImageElement) => void} [onOpenImage]  in place of the dialog of image.js
  * @property {(callId: string) => import('../protocol.js').SessionSummary | null} [childOf]  the session that a call

@@ -5,10 +5,14 @@
 
 import { el, icon, keepChildren, localLink, replaceChildren } from '../dom.js';
 import { oneLine, safeText, span } from '../format.js';
-import { source } from './fold.js';
+import { pieceByPiece, source } from './fold.js';
 import { jsonBlock } from './json.js';
+import { plainBlock } from './lines.js';
 import { failed, inputOf, otherParts } from './tool-input.js';
 import { lookOf, toolName } from './tools.js';
+
+/** Up to this size an input is shown in the way of its tool; a longer one as text. */
+const INPUT_BYTES = 1_000_000;
 
 /** @typedef {import('../dom.js').Child} Child */
 /** @typedef {import('../protocol.js').ToolCallPart} ToolCallPart */
@@ -186,18 +190,25 @@ export class ToolCallHandle {
   #wholeCall() {
     const whole = source('', this.#part.truncated, this.#context);
     const button = el('button', { class: 'more-button', attrs: { type: 'button' }, text: 'Show the whole input' });
+    const bar = el('div', { class: 'cut-bar' }, button);
     button.addEventListener('click', async () => {
       button.disabled = true;
       try {
-        const input = inputOf(await whole.load());
-        this.#part = { ...this.#part, input, truncated: undefined };
+        const body = await whole.load();
+        if (body.size > INPUT_BYTES) {
+          const text = el('div', { class: 'cut-body' });
+          replaceChildren(bar, ...(await pieceByPiece(body, (piece) => replaceChildren(text, plainBlock(piece, { label: 'Input', wrap: true })))));
+          bar.before(text);
+          return;
+        }
+        this.#part = { ...this.#part, input: inputOf(await body.text()), truncated: undefined };
         this.#draw();
       } catch {
         button.disabled = false;
         button.textContent = 'The input could not be loaded. Try again.';
       }
     });
-    return el('div', { class: 'cut-bar' }, button);
+    return bar;
   }
 
   /** @param {Call} call @returns {Child[]} */

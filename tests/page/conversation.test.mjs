@@ -10,7 +10,7 @@ import { createContext, endRunning, forget, renderMessage, renderPart } from '..
 
 /** @typedef {import('../../static/protocol.js').Envelope} Envelope */
 
-const make = (options = {}) => createContext({ fetchText: async (/** @type {string} */ href) => `whole of ${href}`, ...options });
+const make = (options = {}) => createContext({ fetchText: async (/** @type {string} */ href) => new Blob([`whole of ${href}`]), ...options });
 
 /** @param {number} seq @param {any} content @param {any} [message] @returns {Envelope} */
 const event = (seq, content, message = {}) => ({
@@ -23,6 +23,10 @@ const USER = { role: 'user' };
 /** @param {Element | null} node @param {string} selector */
 const press = (node, selector) => find(/** @type {Element} */ (node), selector).click();
 const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
+/** Waits for what a read of a blob brings. @param {() => boolean} isSo */
+async function until(isSo) {
+  for (let turns = 0; turns < 1000 && !isSo(); turns += 1) await settle();
+}
 
 test('a result is shown in the card of its call, and its own message is nothing', () => {
   const context = make();
@@ -147,10 +151,57 @@ test('a cut text is shown, and all of it on request', async () => {
   assert.equal(node?.textContent, 'whole of /api/sessions/a/events/1/parts/0');
 });
 
+/** @param {string} text  the whole of a part, of which the first piece is asked for */
+async function leafed(text) {
+  const context = make({ fetchText: async () => new Blob([text]) });
+  const node = /** @type {Element} */ (renderPart({ type: 'code', language: null, text: '-', truncated: { bytes: text.length, href: '/api/sessions/a/events/1/parts/0' } }, context));
+  press(node, '.cut-bar .more-button');
+  await until(() => node.querySelectorAll('.cut-bar .more-button').length === 2);
+  const [before, after] = /** @type {HTMLButtonElement[]} */ ([...node.querySelectorAll('.cut-bar .more-button')]);
+  const note = () => node.querySelector('.cut-note')?.textContent;
+  /** @param {HTMLButtonElement | undefined} button */
+  const turn = async (button) => {
+    const was = note();
+    button?.click();
+    await until(() => note() !== was);
+  };
+  return { node, before, after, turn };
+}
+
+test('a long text is leafed through, a bounded piece of whole lines at a time', async () => {
+  const lines = Array.from({ length: 60_000 }, (_, index) => `line ${index} of größe 東京`);
+  const { node, before, after, turn } = await leafed(lines.join('\n'));
+  const first = () => Number(/^line (\d+)/.exec(node.querySelector('.line')?.textContent ?? '')?.[1]);
+  const held = () => Number(/([\d,]+) lines/.exec(node.querySelector('.block-more')?.textContent ?? '')?.[1]?.replace(',', ''));
+  const firsts = [first()];
+  let total = held();
+  while (!after?.disabled && firsts.length < 100) {
+    await turn(after);
+    assert.equal(first(), total); // no line is missing, none comes twice
+    firsts.push(first());
+    total += held();
+  }
+  assert.equal(total, lines.length);
+  assert.ok(firsts.length > 3);
+  await turn(before);
+  assert.equal(first(), firsts.at(-2));
+  assert.ok(node.querySelectorAll('.line').length < 100);
+});
+
+test('a line longer than a piece is cut between characters', async () => {
+  const { node, after, turn } = await leafed('東'.repeat(300_000));
+  let turns = 0;
+  for (; !after?.disabled && turns < 10; turns += 1) {
+    await turn(after);
+    assert.doesNotMatch(node.textContent ?? '', /\ufffd/);
+  }
+  assert.equal(turns, 3);
+});
+
 test('a cut text is fetched from nowhere else', async () => {
   /** @type {string[]} */
   const asked = [];
-  const context = make({ fetchText: async (/** @type {string} */ href) => (asked.push(href), 'x') });
+  const context = make({ fetchText: async (/** @type {string} */ href) => (asked.push(href), new Blob(['x'])) });
   const node = renderPart({ type: 'text', text: 'a', truncated: { bytes: 9, href: 'https://evil.example/' } }, context);
   press(node, '.more-button');
   await settle();

@@ -262,7 +262,7 @@ test('what was cut is read when it is asked for; what is not there is an error',
   const { pack } = packed([0]);
   const api = createOfflineApi(pack);
 
-  assert.equal(await api.text('/api/sessions/s/events/0/parts/0'), 'part-1-0part-1-1');
+  assert.equal(await (await api.text('/api/sessions/s/events/0/parts/0')).text(), 'part-1-0part-1-1');
   await assert.rejects(api.text('/api/sessions/s/events/9/parts/0'), /does not hold/);
   await assert.rejects(api.session('other'), /no other session/);
 });
