@@ -9,7 +9,7 @@ import { block, splitLines } from './lines.js';
 /** @typedef {import('./lines.js').Run} Run */
 
 /** More than this is shown without colours: highlighting takes about a millisecond for a thousand characters. */
-const HIGHLIGHT_CHARS = 40_000;
+const HIGHLIGHT_CHARS = 30_000;
 /** A line longer than this is not source that someone wrote, and slow to match. */
 const HIGHLIGHT_LINE_CHARS = 2000;
 

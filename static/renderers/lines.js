@@ -13,8 +13,10 @@ import { bytes, count, safeText } from '../format.js';
 const LINE_CHARS = 2000;
 /** What that button adds at a time. */
 const LINE_STEP_CHARS = 100_000;
-/** How many lines "show all" adds at a time: a browser lays out a few thousand without a pause. */
+/** How many lines "show all" adds at a time. */
 const STEP_LINES = 2000;
+/** How many of them go into the page in one frame: laying out more of them would hold it up. */
+const FRAME_LINES = 100;
 /** Clipped blocks show this share of their limit, so that clipping always saves something worth a click. */
 const SHOWN_SHARE = 0.6;
 
@@ -38,10 +40,19 @@ export function block({ label, count: total, lines, limit = 40, class: name = ''
   const scroll = el('div', { class: 'block-scroll', attrs: { tabindex: 0, role: 'group', 'aria-label': label } }, el('pre', {}, code));
   const node = el('div', { class: `block ${wrap ? 'block-wrap' : ''} ${name}`.trim() }, scroll);
   let to = 0;
+  /** Nodes of lines that are on their way into the page. @type {HTMLElement[]} */
+  let coming = [];
+  /** @param {HTMLElement[]} some */
+  const add = (some) => {
+    if (some !== coming) return; // more were asked for meanwhile, or fewer
+    code.append(...some.splice(0, FRAME_LINES));
+    if (some.length > 0) requestAnimationFrame(() => add(some));
+  };
   /** @param {number} end */
   const extend = (end) => {
-    code.append(...draw(lines(to, end)));
+    coming = [...coming, ...draw(lines(to, end))];
     to = end;
+    add(coming);
   };
   if (total <= limit) {
     extend(total);
@@ -52,6 +63,7 @@ export function block({ label, count: total, lines, limit = 40, class: name = ''
   const button = el('button', { class: 'more-button block-more', attrs: { type: 'button', 'aria-expanded': false } });
   const clip = () => {
     clear(code);
+    coming = [];
     to = 0;
     extend(shown);
     node.classList.add('is-clipped');

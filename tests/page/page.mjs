@@ -14,6 +14,7 @@ Object.assign(globalThis, {
 // What linkedom leaves out.
 const prototype = /** @type {any} */ (window.HTMLElement).prototype;
 prototype.scrollIntoView ??= () => {};
+globalThis.requestAnimationFrame ??= (action) => (action(0), 0);
 
 /**
  * Everything in a tree that could run or load something.
