@@ -3,8 +3,9 @@
 import { el, link } from '../dom.js';
 import { oneLine, safeText } from '../format.js';
 import { folded, withShowAll } from './fold.js';
+import { answerNode } from './generic-tool.js';
 import { markdown, unmarked } from './markdown.js';
-import { resultSource, textField } from './tool-input.js';
+import { inputOf, resultSource, textField } from './tool-input.js';
 
 /** Answers longer than this begin folded to it. */
 const GLANCE_CHARS = 1500;
@@ -14,6 +15,7 @@ function answer({ results, context }) {
   if (results.length === 0) return [];
   return withShowAll(resultSource(results, context), (text) => {
     if (text.trim() === '') return [el('p', { class: 'empty-output', text: 'no answer' })];
+    if (text.length <= GLANCE_CHARS && typeof inputOf(text) === 'object') return [answerNode(text)];
     if (text.length <= GLANCE_CHARS) return [markdown(text, { class: 'tool-prose', breaks: false })];
     return [folded([el('span', { class: 'fold-name', text: 'Answer' }), el('span', { class: 'fold-glance', text: oneLine(unmarked(text.slice(0, 600)), 120) })], () => [markdown(text, { class: 'tool-prose', breaks: false })], { class: 'fold-answer' })];
   });

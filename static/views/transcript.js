@@ -499,7 +499,7 @@ export class Transcript {
   }
 
   /** @param {ReplayState} state */
-  #drawTail({ status, end, count: total, durationMs, connection, cursor, mode }) {
+  #drawTail({ status, end, count: total, durationMs, connection, cursor, mode, meta }) {
     const done = this.#high === cursor && !this.#stale && this.#store.atEnd();
     const running = (status === 'playing' && mode === 'realtime') || status === 'live';
     const shown = done ? 'ended' : running && connection.status === 'open' ? 'playing' : '';
@@ -513,7 +513,8 @@ export class Transcript {
     const cut = end?.reason === 'truncated' ? '; the archive stops in a half-written record' : '';
     this.#tail.append(this.#sum(cursor), el('div', { class: 'end-card' },
       el('p', { class: 'end-title', text: 'End of the session' }),
-      el('p', { class: 'end-facts', text: `${count(total, 'message')} in ${span(Math.floor(durationMs / 1000) * 1000)}${cut}` }),
+      el('p', { class: 'end-facts', text: `${count(total, meta ? 'event' : 'message')} in ${span(Math.floor(durationMs / 1000) * 1000)}${cut}` }),
+      this.#allSpent(total),
       el('button', { class: 'button primary', attrs: { type: 'button' }, on: { click: () => this.#store.dispatch({ type: 'replay' }) } },
         icon('replay'), 'Replay from the start'),
     ));
@@ -620,6 +621,13 @@ export class Transcript {
     for (let envelope = event(start); start > 0 && envelope && !isTurn(envelope); envelope = event(start)) start -= 1;
     const words = spentWords(spentBetween(event, start, end));
     return el('p', { class: 'turn-sum', text: words, title: 'What this turn took, as far as the session tells' });
+  }
+
+  /** What the whole session took, where all of it is at hand and it says so. @param {number} total */
+  #allSpent(total) {
+    if (!this.#store.log.holds(0, total)) return null;
+    const spent = spentBetween((seq) => this.#store.log.get(seq), 0, total);
+    return spent.tokens || spent.cost !== null ? el('p', { class: 'end-facts', text: `${spentWords(spent)} in all` }) : null;
   }
 
   /**

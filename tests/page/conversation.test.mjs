@@ -222,7 +222,7 @@ for (const [name, input, output, expected] of /** @type {[string, unknown, strin
   ['Edit', { file_path: 'a.py', old_string: 'x = 1', new_string: 'x = 2' }, 'ok', /a\.py\+1−1/], ['apply_patch', '*** Begin Patch\n*** Add File: n.md\n+hi\n*** End Patch', 'ok', /n\.md.*new file/s],
   ['Write', { file_path: 'n.py', content: 'a\nb' }, 'ok', /n\.py\+2/], ['Read', { file_path: 'n.py' }, '     7→import os\n     8→', /2 lines.*import os/s], ['Grep', { pattern: 'x', path: 'src' }, 'src/a.py:3:  x', /x in src.*1 line/s],
   ['TodoWrite', { todos: [{ content: 'a', status: 'completed' }, { content: 'b', status: 'pending' }] }, 'ok', /1 of 2 done/], ['WebFetch', { url: 'https://x.example/' }, '# T', /x\.example/],
-  ['mcp__git__log', { n: 3 }, '{"a":1}', /loggit.*"a": 1/s], ['Bash', { unexpected: true }, 'out', /unexpected/], ['Edit', 'not an edit', 'out', /not an edit/],
+  ['spawn_agent', { prompt: 'go' }, '{"agent_id":"x"}', /"agent_id": "x"/], ['mcp__git__log', { n: 3 }, '{"a":1}', /loggit.*"a": 1/s], ['Bash', { unexpected: true }, 'out', /unexpected/], ['Edit', 'not an edit', 'out', /not an edit/],
 ])) {
   test(`a call of ${name} with ${JSON.stringify(input).slice(0, 50)} shows ${expected}`, () => {
     const { node } = renderMessage(event(0, [call('a', name, input), result('a', output)]), make());
