@@ -312,7 +312,7 @@ export class PlayerStore {
   #goToMarker(kind, marker, by) {
     const { timeline } = this.#state;
     // Where not all are listed, only the server knows which is the next.
-    if ((!timeline && kind === 'turn') || ((!timeline || timeline.thinned) && kind === 'tool')) this.#send({ step: { by, unit: kind } });
+    if ((!timeline && (kind === 'turn' || kind === 'error')) || ((!timeline || timeline.thinned) && kind === 'tool')) this.#send({ step: { by, unit: kind } });
     else if (marker) this.#goTo(marker.seq);
     else if (kind === 'turn' && by < 0) this.#seekTime(0);
   }

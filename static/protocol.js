@@ -116,7 +116,7 @@ export const SUBPROTOCOL = 'scrollcast.v1';
 
 /**
  * @typedef {{t_ms: number} | {seq: number} | {event_id: string}} SeekTarget
- * @typedef {'event' | 'turn' | 'tool'} StepUnit
+ * @typedef {'event' | 'turn' | 'tool' | 'error'} StepUnit
  *
  * @typedef {Object} Control  the wished-for state: what is left out stays as it is
  * @property {boolean} [play]

@@ -234,7 +234,7 @@ export class OfflineSocket {
     this.#say({
       type: 'hello', protocol: 'scrollcast.v1', server: { name: 'file', version: '' }, replay_id: 'file', epoch: this.#pack.epoch, resume: 'none',
       session: this.#pack.session, range: { first_seq: 0, next_seq: times.length, duration_ms: times.at(-1) ?? 0, live: false },
-      capabilities: ['control', 'batch', 'window'], limits: { max_command_bytes: 65_536, heartbeat_ms: HEARTBEAT_MS }, server_time: '', state: this.#state(),
+      capabilities: ['control', 'batch', 'window', 'reading'], limits: { max_command_bytes: 65_536, heartbeat_ms: HEARTBEAT_MS }, server_time: '', state: this.#state(),
     });
     this.#run();
   }

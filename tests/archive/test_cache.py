@@ -23,7 +23,9 @@ FILES = (*TABLES, EVENTS_FILE, MARKERS_FILE)
 def source(root: Path) -> SessionSource:
     """A session with something in each table."""
     call = {"type": "tool_call", "call_id": "c1", "name": "Bash"}
-    return native_source(write_session(root, [message("m0"), message("m1", 9, "assistant", content_parts=[call])]))
+    failed = {"type": "tool_result", "call_id": "c1", "output": [], "is_error": True}
+    messages = [message("m0"), message("m1", 9, "assistant", content_parts=[call, failed])]
+    return native_source(write_session(root, messages))
 
 
 @pytest.fixture

@@ -319,7 +319,7 @@ async def test_loaded_index_equals_the_built_one(tmp_path: Path, cache: Path) ->
     loaded = load_index(SESSION, Fingerprint.of(source), cache, meta=False)
 
     assert loaded is not None
-    for name in ("times", "offsets", "ids", "turns", "tools", "gaps"):
+    for name in ("times", "offsets", "ids", "turns", "tools", "errors", "gaps"):
         assert list(getattr(loaded, name)) == list(getattr(index, name)), name
     assert bytes((await loaded.read(0, 3)).run()) == bytes((await index.read(0, 3)).run())
     assert await loaded.markers() == await index.markers()
@@ -342,6 +342,15 @@ async def test_markers_are_listed_in_order(tmp_path: Path, cache: Path) -> None:
         {"seq": 1, "t_ms": 0, "kind": "subagent", "label": "Explore"},
         {"seq": 2, "t_ms": 3000, "kind": "turn", "label": "text 3"},
     ]
+
+
+def test_an_event_with_an_error_is_one_error_however_it_is_marked(tmp_path: Path, cache: Path) -> None:
+    """Steps by error stop where the markers say that something went wrong, once."""
+    failed = [(MarkerKind.ERROR, "no such file"), (MarkerKind.ERROR, "and again")]
+    script = [*records(1), Record("x", None, kind="progress", markers=failed), *records(1, 3)]
+    index = built(scripted_source(tmp_path, ScriptedReader(*script)), cache)
+
+    assert (list(index.errors), list(index.turns)) == ([1], [0, 2])
 
 
 def test_nothing_is_held_when_an_index_is_dropped(root: Path, cache: Path, open_files: Callable[[Path], int]) -> None:

@@ -25,6 +25,12 @@ def recorded_times(url: str, scroll_id: object) -> list[int]:
     return [-event["t_ms"] - 1 if _only_results(event) else event["t_ms"] for event in events]
 
 
+def error_seconds(url: str, scroll_id: object) -> list[int]:
+    """The recorded times of a session's errors, in whole seconds."""
+    with urllib.request.urlopen(f"{url}/api/sessions/{scroll_id}/timeline") as answer:
+        return [marker["t_ms"] // 1000 for marker in json.load(answer)["markers"] if marker["kind"] == "error"]
+
+
 def _only_results(event: dict[str, dict[str, dict[str, list[dict[str, str]]]]]) -> bool:
     return all(part["type"] == "tool_result" for part in event["event"]["message"]["content"])
 
@@ -336,3 +342,60 @@ async def test_the_bar_shows_where_much_happened(viewer: Viewer) -> None:
     """An area along the track."""
     await viewer.watch(DEMO)
     await expect(viewer.page.locator(".seek .density")).to_have_attribute("d", re.compile("(L[^L]*){101}"))
+
+
+async def test_a_link_restores_what_it_names_and_the_bar_says_where_one_is(viewer: Viewer) -> None:
+    """Speed and idle cap, or pace; the rest stays as the reader had it."""
+    await viewer.watch(DEMO, "#t=1:00&speed=4&idle=5")
+    await viewer.stop()
+    await expect(viewer.page.get_by_label("Speed")).to_have_value("4")
+    await expect(viewer.page.get_by_label("Pace")).to_have_value("5")
+    bar = viewer.page.get_by_role("slider")
+    await expect(bar).to_have_attribute("aria-valuetext", re.compile(r"^turn \d+, 0?1:\d\d of (\d+:)?\d+:\d\d$"))
+    await viewer.page.evaluate("() => { location.hash = '#t=30&speed=0.5' }")
+    await expect(viewer.page.get_by_label("Speed")).to_have_value("0.5")
+    await expect(viewer.page.get_by_label("Pace")).to_have_value("5")
+    await expect(bar).to_have_attribute("aria-valuenow", "30")
+
+
+async def test_a_touch_on_the_bar_shows_the_time_and_the_turn_before_it_leads_there(
+    browser: Browser, server: Server
+) -> None:
+    """While the finger is down; the preview goes when it is lifted, and playback is there."""
+    async with tab(browser, server.url, viewport={"width": 390, "height": 844}, has_touch=True) as viewer:
+        await viewer.watch(DEMO, "#speed=0.25")
+        await viewer.stop()
+        box = await viewer.page.get_by_role("slider").bounding_box()
+        assert box is not None
+        finger = await viewer.page.context.new_cdp_session(viewer.page)
+        y = box["y"] + box["height"] / 2
+        for kind, share in (("touchStart", 0.2), ("touchMove", 0.4), ("touchMove", 0.6)):
+            point = {"x": box["x"] + box["width"] * share, "y": y}
+            await finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+        preview = viewer.page.locator(".preview")
+        await expect(preview.locator(".preview-time")).to_have_text(re.compile(r"^(\d+:)?\d+:\d\d$"))
+        await expect(preview.locator(".kind-turn")).to_have_text(re.compile(r"^Turn \d+ \S"))
+        before = await viewer.position()
+        await finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        await expect(preview).to_be_hidden()
+        assert before > 0
+        assert await viewer.overflow() <= 0
+
+
+async def test_errors_are_gone_to_by_key_both_ways_with_the_bar_in_focus(viewer: Viewer) -> None:
+    """A focused slider keeps its arrows only."""
+    await viewer.watch(BIG)
+    await viewer.stop()
+    errors = error_seconds(viewer.url, BIG)
+    bar = viewer.page.get_by_role("slider")
+    await viewer.page.keyboard.press("Home")
+    await bar.focus()
+    for key, at in (
+        ("e", errors[0]),
+        ("e", errors[1]),
+        ("e", errors[2]),
+        ("Shift+E", errors[1]),
+        ("Shift+E", errors[0]),
+    ):
+        await viewer.page.keyboard.press(key)
+        await expect(bar).to_have_attribute("aria-valuenow", str(at))

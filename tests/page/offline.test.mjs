@@ -173,8 +173,8 @@ test('a seek begins a new generation at the first event from there on, and waits
   assert.equal((await control({ seek: { t_ms: 1e12 } })).status, 'live');
 });
 
-test('steps go by events, turns and tools, both ways', async () => {
-  const { heard, control, seqs } = await listening([0, 1, 2, 3, 4, 5], 'mode=realtime&paused=true', { markers: [[0, 'turn'], [2, 'tool'], [4, 'turn']] });
+test('steps go by events, turns, tools and errors, both ways', async () => {
+  const { heard, control, seqs } = await listening([0, 1, 2, 3, 4, 5], 'mode=realtime&paused=true', { markers: [[0, 'turn'], [1, 'error'], [2, 'tool'], [4, 'turn']] });
 
   assert.equal((await control({ step: { by: 1, unit: 'event' } })).seq, 1);
   assert.equal((await control({ step: { by: 1, unit: 'tool' } })).seq, 3);
@@ -184,6 +184,8 @@ test('steps go by events, turns and tools, both ways', async () => {
   const back = await control({ step: { by: -1, unit: 'turn' } });
   assert.deepEqual([back.seq, back.gen, back.status], [4, 1, 'paused']);
   assert.equal((await control({ step: { by: -2, unit: 'event' } })).seq, 2);
+  assert.equal((await control({ step: { by: -1, unit: 'error' } })).seq, 1);
+  assert.equal((await control({ step: { by: 1, unit: 'error' } })).seq, 2);
   assert.equal((await control({ step: { by: -1, unit: 'turn' } })).seq, 0);
   assert.equal((await control({ step: { by: -1, unit: 'turn' } })).seq, 0);
 });

@@ -229,6 +229,19 @@ describe('commands', () => {
     assert.deepEqual(socket().sent.slice(-2).map(({ seek, step }) => seek ?? step), [{ seq: 15 }, { by: 1, unit: 'event' }]);
   });
 
+  test('before the timeline has come, the server knows where the next turn and the next error are', async () => {
+    api.timeline = () => new Promise(() => {});
+    open(WISH);
+    await settled();
+    socket().says(hello(0));
+    for (const kind of /** @type {const} */ (['turn', 'error'])) {
+      store.dispatch({ type: 'next', kind });
+      assert.deepEqual(last().step, { by: 1, unit: kind });
+      store.dispatch({ type: 'previous', kind });
+      assert.deepEqual(last().step, { by: -1, unit: kind });
+    }
+  });
+
   test('where a timeline lists only some of the tools, the server knows which is the next', async () => {
     api.timeline = async () => ({ ...TIMELINE, thinned: true, markers: [...TIMELINE.markers, { seq: 50, t_ms: 50_000, kind: 'tool', label: 'ls' }] });
     open(WISH);

@@ -51,7 +51,7 @@ def started(
 
 def stepping_stones(*, cursor: int = 0, status: Status = Status.PAUSED) -> Player:
     """A fast player of eight events, one a second: turns at 0 and 3, tools at 2 and 5."""
-    timeline = Timeline(range(0, 8000, 1000), 8, turns=[0, 3], tools=[2, 5])
+    timeline = Timeline(range(0, 8000, 1000), 8, turns=[0, 3], tools=[2, 5], errors=[6])
     return Player(timeline, T0, paused=status is Status.PAUSED, start=SeekSeq(cursor))
 
 
@@ -591,6 +591,8 @@ def test_the_player_knows_no_event_ids() -> None:
         (0, 1, "tool", 3),
         (3, 1, "tool", 6),
         (6, 2**53, "tool", 8),
+        (2, 1, "error", 7),
+        (7, 1, "error", 8),
     ],
 )
 def test_a_step_forward_sends_every_event_passed(cursor: int, by: int, unit: Unit, stop: int) -> None:
@@ -617,6 +619,8 @@ def test_a_step_forward_sends_every_event_passed(cursor: int, by: int, unit: Uni
         (8, -1, "tool", 5),
         (5, -1, "tool", 2),
         (2, -1, "tool", 0),
+        (8, -1, "error", 6),
+        (6, -1, "error", 0),
         (0, -1, "event", 0),
     ],
 )

@@ -27,11 +27,12 @@ SLACK: Final = Fraction(1, 1000)
 
 @dataclass
 class Archive:
-    """A session as it is on disk: times, and at which events a turn or a tool call stands."""
+    """A session as it is on disk: times, and at which events a turn, a tool call or an error stands."""
 
     times: list[int]
     turns: list[bool]
     tools: list[bool]
+    errors: list[bool]
     reading: list[int]
     """How many milliseconds it takes to read each event."""
 
@@ -43,12 +44,13 @@ class Archive:
             complete,
             turns=[seq for seq, is_turn in enumerate(self.turns) if is_turn],
             tools=[seq for seq, is_tool in enumerate(self.tools) if is_tool],
+            errors=[seq for seq, is_error in enumerate(self.errors) if is_error],
             reading=self.reading,
         )
 
     def is_unit(self, seq: int, unit: Unit) -> bool:
         """Whether an event is what a step by this unit counts."""
-        return unit == "event" or (self.turns if unit == "turn" else self.tools)[seq]
+        return unit == "event" or {"turn": self.turns, "tool": self.tools, "error": self.errors}[unit][seq]
 
 
 @dataclass
@@ -290,7 +292,7 @@ gaps_ms = st.one_of(
 )
 speeds = st.one_of(st.sampled_from((0.1, 0.5, 1.0, 2.0, 64.0, 100.0)), st.floats(0.1, 100))
 idle_caps = st.one_of(st.none(), st.sampled_from((0.25, 1.0, 2.999, 3.0, 60.0)), st.floats(0.25, 4000))
-units: st.SearchStrategy[Unit] = st.sampled_from(("event", "turn", "tool"))
+units: st.SearchStrategy[Unit] = st.sampled_from(("event", "turn", "tool", "error"))
 seeks = st.one_of(
     st.integers(0, 9).map(SeekSeq),
     st.integers(0, 200_000).map(SeekTime),
@@ -326,7 +328,7 @@ def archives(draw: st.DrawFn) -> Archive:
     times = list(accumulate([0, *gaps])) if gaps else draw(st.sampled_from(([], [0])))
     flags = st.lists(st.booleans(), min_size=len(times), max_size=len(times))
     reading = st.lists(st.integers(0, 12_000), min_size=len(times), max_size=len(times))
-    return Archive(times, draw(flags), draw(flags), draw(reading))
+    return Archive(times, draw(flags), draw(flags), draw(flags), draw(reading))
 
 
 # --------------------------------------------------------------------------------------------------- the machine
@@ -481,6 +483,7 @@ class PlayerMachine(RuleBasedStateMachine):
             archive.times.append((archive.times or [0])[-1] + gap)
             archive.turns.append(turns)
             archive.tools.append(not turns)
+            archive.errors.append(not turns)
             archive.reading.append(gap % 12_000)
         self.reference.count = len(archive.times)
         self.player.grow(archive.timeline(len(archive.times), complete=True))

@@ -220,11 +220,14 @@ def test_another_idle_cap_makes_another_timeline() -> None:
         (3, "tool", 1, 6),
         (0, "tool", 2, 6),
         (0, "tool", 2**53, 8),
+        (0, "error", 1, 7),
+        (6, "error", 1, 7),
+        (7, "error", 1, 8),
     ],
 )
 def test_a_step_forward_goes_behind_the_unit(cursor: int, unit: Unit, steps: int, index: int) -> None:
     """It ends after the n-th unit at or after the cursor, and at the end where there are not so many."""
-    timeline = Timeline(range(8), 8, turns=[0, 3], tools=[2, 5])
+    timeline = Timeline(range(8), 8, turns=[0, 3], tools=[2, 5], errors=[6])
 
     assert timeline.forward(cursor, unit, steps) == index
 
@@ -247,11 +250,14 @@ def test_a_step_forward_goes_behind_the_unit(cursor: int, unit: Unit, steps: int
         (8, "tool", 2, 2),
         (2, "tool", 1, 0),
         (8, "tool", 2**53, 0),
+        (8, "error", 1, 6),
+        (7, "error", 1, 6),
+        (6, "error", 1, 0),
     ],
 )
 def test_a_step_backward_goes_to_the_unit(cursor: int, unit: Unit, steps: int, index: int) -> None:
     """It ends at the n-th unit before the cursor, and at the start where there are not so many."""
-    timeline = Timeline(range(8), 8, turns=[0, 3], tools=[2, 5])
+    timeline = Timeline(range(8), 8, turns=[0, 3], tools=[2, 5], errors=[6])
 
     assert timeline.backward(cursor, unit, steps) == index
 

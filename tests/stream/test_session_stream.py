@@ -51,6 +51,12 @@ def append(root: Path, count: int, first: int) -> None:
             file.write(orjson.dumps(record) + b"\n")
 
 
+def append_record(root: Path, record: dict[str, Any]) -> None:
+    """Let the session grow by one message."""
+    with messages_file(root).open("ab") as file:
+        file.write(orjson.dumps(record) + b"\n")
+
+
 class SlowReading:
     """Holds the reading of the native messages back at one of them, until it is let on."""
 
@@ -253,6 +259,25 @@ async def test_steps_back_send_nothing_and_begin_a_generation(server: Serving) -
 
     assert (first["seq"], first["gen"], first["did_seek"]) == (35, 1, True)
     assert (second["seq"], second["gen"]) == (0, 2)
+
+
+async def test_steps_go_to_errors_both_ways_and_in_what_is_appended(root: Path, cache: Path) -> None:
+    """Forward through the next event that tells of one, back to the one before; the other units know nothing of it."""
+    failed = {"type": "tool_result", "call_id": "c", "output": [], "is_error": True}
+
+    def mishap(number: int) -> dict[str, Any]:
+        return message(f"m{number}", number / 100, "user", content_parts=[failed])
+
+    write_session(root, [*talk(20), mishap(20), *talk(9, first=21), mishap(30), *talk(9, first=31)])
+    async with serving(root, cache=cache) as server:
+        async with server.watch(paused="true") as client:
+            forward = [(await client.control(step={"by": 1, "unit": "error"}))["seq"] for _ in range(3)]
+            backward = [(await client.control(step={"by": -1, "unit": "error"}))["seq"] for _ in range(3)]
+        append_record(root, mishap(40))
+        async with server.watch(paused="true", start_seq=31) as client:
+            appended = await client.control(step={"by": 1, "unit": "error"})
+
+    assert (forward, backward, appended["seq"]) == ([21, 31, 40], [30, 20, 0], 41)
 
 
 async def test_a_step_cut_short_by_another_command_is_answered_first(server: Serving) -> None:
@@ -753,7 +778,7 @@ async def test_hello_says_what_the_session_is(root: Path, cache: Path) -> None:
     assert session["created_at"] == at(0) == metadata()["created_at"]
     state = hello["state"]
     assert (state["mode"], state["speed"], state["idle"], state["status"]) == ("realtime", 4, 2, "paused")
-    assert hello["capabilities"] == ["control", "follow", "batch", "window", "preview"]
+    assert hello["capabilities"] == ["control", "follow", "batch", "window", "preview", "reading"]
 
 
 @pytest.mark.parametrize(

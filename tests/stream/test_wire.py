@@ -90,6 +90,7 @@ def is_utc_now(text: object) -> bool:
         ({"step": {"by": 1, "unit": "event"}}, Control(step=Step(1, "event"))),
         ({"step": {"by": -3, "unit": "turn"}}, Control(step=Step(-3, "turn"))),
         ({"step": {"by": 2, "unit": "tool"}}, Control(step=Step(2, "tool"))),
+        ({"step": {"by": -1, "unit": "error"}}, Control(step=Step(-1, "error"))),
         (
             {"play": True, "seek": {"t_ms": 5}, "mode": "realtime", "speed": 4, "idle": 2},
             Control(play=True, seek=SeekTime(5), mode=Mode.REALTIME, speed=4, idle=2),

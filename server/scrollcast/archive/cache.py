@@ -19,7 +19,7 @@ from scrollcast.model import Session
 
 __all__ = ["Fingerprint", "index_place", "load_index", "load_older", "prune", "remove_older"]
 
-INDEX_VERSION: Final = 4
+INDEX_VERSION: Final = 5
 """Grows whenever a reader or the encoding changes what an archive turns into; older caches are then made anew."""
 
 ABANDONED_SECONDS: Final = 24 * 3600

@@ -15,7 +15,7 @@ import orjson
 
 from scrollcast.archive.encoding import EncodedEvent
 from scrollcast.archive.index import EVENTS_FILE, HEADER_FILE, MARKERS_FILE, TABLES, SessionIndex, hash_id
-from scrollcast.model import REPORTED_GAP_MS
+from scrollcast.model import REPORTED_GAP_MS, MarkerKind
 
 __all__ = ["EventWriter"]
 
@@ -48,7 +48,7 @@ class EventWriter:
         self._tables = tables
         self._times, self._offsets, self._ids = tables["times"], tables["offsets"], tables["ids"]
         self._turns, self._tools, self._gaps = tables["turns"], tables["tools"], tables["gaps"]
-        self._reading = tables["reading"]
+        self._errors, self._reading = tables["errors"], tables["reading"]
         self._write_markers = write_markers
         self._verify = verify
         self._close = close
@@ -128,14 +128,15 @@ class EventWriter:
         self._offsets.extend(islice(accumulate((len(piece) + 1 for piece in pieces), initial=start), 1, None))
 
     def _note_marks(self) -> None:
-        """Which of the events are turns, which call tools, and their markers."""
+        """Which of the events are turns, which call tools, which tell of errors, and their markers."""
         numbered = list(enumerate(self._events, self._first))
         self._turns.extend(seq for seq, event in numbered if event.is_turn)
         self._tools.extend(seq for seq, event in numbered if event.is_tool)
+        marked = [(seq, event) for seq, event in numbered if event.markers]
+        self._errors.extend(seq for seq, event in marked if any(kind is MarkerKind.ERROR for kind, _ in event.markers))
         markers = [
             {"seq": seq, "t_ms": event.t_ms, "kind": kind, "label": label}
-            for seq, event in numbered
-            if event.markers
+            for seq, event in marked
             for kind, label in event.markers
         ]
         if markers:

@@ -41,6 +41,7 @@ TABLES: Final[Mapping[str, TableType]] = {
     "ids": "I",
     "turns": "I",
     "tools": "I",
+    "errors": "I",
     "gaps": "q",
     "reading": "H",
 }
@@ -89,7 +90,8 @@ class EventBlock:
 class SessionIndex:
     """The events of one session, readable by number while the rest is still being made.
 
-    `times`, `turns`, `tools` and `reading` may grow; what was there stays. Safe to use from several event loops.
+    `times`, `turns`, `tools`, `errors` and `reading` may grow; what was there stays. Safe to use from several event
+    loops.
 
     `epoch` names the content that the sequence numbers belong to. It changes while the index is being made when an
     event turns out to differ from what it was the last time; whoever plays from here has to look at it again whenever
@@ -113,6 +115,7 @@ class SessionIndex:
         self.times: Sequence[int] = array("q")
         self.turns: Sequence[int] = array("I")
         self.tools: Sequence[int] = array("I")
+        self.errors: Sequence[int] = array("I")
         self.gaps: Sequence[int] = array("q")
         self.reading: Sequence[int] = array("H")  # milliseconds that it takes to read each event
         self.offsets: Sequence[int] = array("Q", [0])
@@ -360,7 +363,7 @@ class SessionIndex:
         tables = {name: _copy(typecode, getattr(self, name)) for name, typecode in TABLES.items()}
         for name in ("times", "ids", "reading"):
             del tables[name][count:]
-        for name in ("turns", "tools"):
+        for name in ("turns", "tools", "errors"):
             del tables[name][bisect_left(tables[name], count) :]
         del tables["offsets"][count + 1 :]
         last = tables["times"][-1] if count else 0

@@ -14,7 +14,7 @@ __all__ = ["IDLE_HOUR_MS", "Timeline", "Unit"]
 IDLE_HOUR_MS: Final = 3_600_000
 """An archive that sat idle for this long or longer is not waited for."""
 
-Unit: TypeAlias = Literal["event", "turn", "tool"]
+Unit: TypeAlias = Literal["event", "turn", "tool", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,10 @@ class Timeline:
     grows with the session: no table of offsets is ever built. The gap *before* event `index` is that event's gap.
 
     `times` are whole milliseconds, never decreasing; only the first `count` count, so that a growing list can be
-    shared. `complete` says that no event will follow. `idle` is the idle cap in seconds, `None` for no cap. `turns` and
-    `tools` are the sorted indices at which a turn or a tool call stands. `reading` is how many milliseconds it takes to
-    read each event: with `by_reading` an event comes when the one before it has been read, whenever it was recorded.
+    shared. `complete` says that no event will follow. `idle` is the idle cap in seconds, `None` for no cap. `turns`,
+    `tools` and `errors` are the sorted indices at which a turn, a tool call or an error stands. `reading` is how many
+    milliseconds it takes to read each event: with `by_reading` an event comes when the one before it has been read,
+    whenever it was recorded.
     """
 
     times: Sequence[int]
@@ -36,6 +37,7 @@ class Timeline:
     idle: float | None = None
     turns: Sequence[int] = ()
     tools: Sequence[int] = ()
+    errors: Sequence[int] = ()
     reading: Sequence[int] = ()
     by_reading: bool = False
 
@@ -116,5 +118,5 @@ class Timeline:
         nth = bisect_right(places, cursor - 1) - steps
         return places[nth] if nth >= 0 else 0
 
-    def _places(self, unit: Unit) -> Sequence[int]:
-        return self.turns if unit == "turn" else self.tools
+    def _places(self, unit: Literal["turn", "tool", "error"]) -> Sequence[int]:
+        return {"turn": self.turns, "tool": self.tools, "error": self.errors}[unit]

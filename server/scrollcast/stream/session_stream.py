@@ -210,7 +210,7 @@ class SessionStream:
     def _timeline(self, idle: float | None, at_least: int = 0) -> Timeline:
         index, seen = self._index, self._seen
         count = max(at_least, self._count_of(seen))
-        return Timeline(index.times, count, seen.complete, idle, index.turns, index.tools, index.reading)
+        return Timeline(index.times, count, seen.complete, idle, index.turns, index.tools, index.errors, index.reading)
 
     def _count_of(self, openness: Openness) -> int:
         """How many events this client may have: who follows does not get what may still change."""

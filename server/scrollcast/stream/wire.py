@@ -48,6 +48,8 @@ HEARTBEAT_SECONDS: Final = 15.0
 
 _MAX_STEPS: Final = 2**53
 
+_UNITS: Final[Mapping[str, Unit]] = {"event": "event", "turn": "turn", "tool": "tool", "error": "error"}
+
 Resume: TypeAlias = Literal["none", "continued", "reset"]
 EndReason: TypeAlias = Literal["completed", "truncated"]
 
@@ -168,14 +170,10 @@ def _decode_step(value: Any) -> Step | None:
     match value:
         case None:
             return None
-        case {"by": int(by), "unit": "event" | "turn" | "tool" as unit} if not isinstance(by, bool):
-            return Step(max(-_MAX_STEPS, min(_MAX_STEPS, by)), _unit(unit))
+        case {"by": int(by), "unit": str(name)} if not isinstance(by, bool) and (unit := _UNITS.get(name)):
+            return Step(max(-_MAX_STEPS, min(_MAX_STEPS, by)), unit)
         case _:
-            raise ValueError("step takes a whole number by and a unit: event, turn or tool")
-
-
-def _unit(name: str) -> Unit:
-    return "event" if name == "event" else "turn" if name == "turn" else "tool"
+            raise ValueError("step takes a whole number by and a unit: event, turn, tool or error")
 
 
 # -------------------------------------------------------------------------------------------------- to the client
