@@ -8,7 +8,7 @@ export PYTHONPATH := $(CURDIR)/server
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types page browser bench bench-short fuzz fuzz-short package lock vendor demo clean
+.PHONY: help run test check lint types page browser bench bench-short fuzz fuzz-short package lock vendor demo screenshots clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ vendor: $(VENV)/dev.stamp node_modules/stamp  ## take the page's libraries from 
 
 demo: $(VENV)/run.stamp  ## write the demo sessions anew
 	@$(BIN)/python archive_fixtures/make_demo.py
+
+screenshots: $(VENV)/dev.stamp  ## take the pictures in docs/screenshots anew
+	@CHROMIUM="$$(scripts/find-chromium.sh)" $(BIN)/python -m benchmarks.screenshots
 
 clean:  ## remove what was installed and built
 	rm -rf $(VENV) node_modules dist build

@@ -18,6 +18,9 @@ export const PACES = [null, 10, 5, 2, 1, 'reading'];
 /** Nobody waits for 25 minutes who did not ask to. */
 const DEFAULT_PACE = 5;
 
+/** So many folded groups of the list are remembered, the last ones. */
+const MAX_FOLDED = 200;
+
 const PREFIX = 'scrollcast.';
 
 /** @typedef {'auto' | 'light' | 'dark'} Theme */
@@ -74,6 +77,25 @@ export function createSettings(storage) {
     },
     set thinking(value) {
       write('thinking', String(value));
+    },
+    /** Whether the list of sessions stands by projects. */
+    get grouped() {
+      return read('grouped') === 'true';
+    },
+    set grouped(value) {
+      write('grouped', String(value));
+    },
+    /** The keys of the groups of the list that are folded. @returns {string[]} */
+    get folded() {
+      try {
+        const kept = JSON.parse(read('folded') ?? '[]');
+        return Array.isArray(kept) ? kept.filter((each) => typeof each === 'string') : [];
+      } catch {
+        return [];
+      }
+    },
+    set folded(value) {
+      write('folded', JSON.stringify(value.slice(-MAX_FOLDED)));
     },
     /** Whether the list of turns is open; `null` when never decided. */
     get turns() {

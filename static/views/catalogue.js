@@ -13,11 +13,13 @@ import { ApiError } from '../api.js';
 import { BASE } from '../base.js';
 import { clear, el, icon, localLink, replaceChildren, setAttribute } from '../dom.js';
 import { count, oneLine } from '../format.js';
+import { groupsOf, nextPlace } from '../list-groups.js';
 import { merge } from '../list-merge.js';
 import { countFilters, formatFilters, parseFilters, toQuery } from '../list-query.js';
 import { Poller } from '../poller.js';
 import { brand, message, themeButton } from './chrome.js';
 import { FilterBar } from './filters.js';
+import { GroupHead } from './group-head.js';
 import { SessionRow, titleOf } from './session-row.js';
 import { UnrecognisedFold } from './unrecognised.js';
 
@@ -28,6 +30,9 @@ const MAX_REFRESHED = 500;
 
 /** Pages that come by themselves when one scrolls; then a button, so that the end of the page can be reached. */
 const AUTO_PAGES = 9;
+
+/** So many live sessions stand above the others. */
+const MAX_LIVE = 50;
 
 /** How far below the window the next page is asked for. */
 const AHEAD_PX = 900;
@@ -56,6 +61,11 @@ export class Catalogue {
   #rows = new Map();
   /** @type {string[]} */
   #order = [];
+  /** Those that stand above the others, whichever page they are on. @type {string[]} */
+  #live = [];
+  /** @type {Map<string, GroupHead>} */
+  #heads = new Map();
+  #settings;
   /** Titles of sessions that are not in the list themselves; `null` while on their way. @type {Map<string, string | null>} */
   #parents = new Map();
   /** @type {string | null} */
@@ -76,7 +86,9 @@ export class Catalogue {
    */
   constructor(api, settings, clock) {
     this.#api = api;
-    this.#bar = new FilterBar(parseFilters(location.search), (filters) => this.#choose(filters));
+    this.#settings = settings;
+    this.#bar = new FilterBar(parseFilters(location.search), (filters) => this.#choose(filters), (grouped) => this.#group(grouped));
+    this.#bar.showGrouped(settings.grouped);
     this.#more = el('button', { class: 'button', text: 'Show more', hidden: true, attrs: { type: 'button' }, on: { click: () => this.#askMore() } });
     this.#news = el('button', { class: 'pill news', hidden: true, attrs: { type: 'button' }, on: { click: () => void this.#takeNews() } });
     this.#poller = new Poller(() => this.#refresh(), clock);
@@ -129,11 +141,39 @@ export class Catalogue {
     void this.#reload();
   }
 
+  /** @param {boolean} grouped  whether the list is to stand by projects */
+  #group(grouped) {
+    this.#settings.grouped = grouped;
+    this.#bar.showGrouped(grouped);
+    void this.#reload();
+  }
+
+  /** What is live leads a list that would have it further down. In the newest first it leads by itself. */
+  get #leadsLive() {
+    const { live, sort } = this.#bar.filters;
+    return !live && (this.#settings.grouped || sort !== '-updated_at');
+  }
+
+  /**
+   * @param {number} limit
+   * @param {AbortSignal} signal
+   * @param {string | null} [cursor]
+   */
+  async #fetch(limit, signal, cursor = null) {
+    const query = toQuery(this.#bar.filters, Date.now());
+    const [page, live] = await Promise.all([
+      this.#api.sessions({ ...query, limit, ...(cursor === null ? {} : { cursor }) }, signal),
+      this.#leadsLive ? this.#api.sessions({ ...query, live: 1, limit: MAX_LIVE }, signal) : null,
+    ]);
+    return { page, live: live?.sessions ?? [] };
+  }
+
   /** The list from its beginning. What is shown stays until there is something to take its place. */
   async #reload() {
     this.#autoLeft = AUTO_PAGES;
     if (this.#order.length === 0) replaceChildren(this.#status, bones());
     await this.#ask(false, (page) => this.#replace(page));
+    this.#autoLoad(); // its end may have come near while nothing more could be asked for
   }
 
   #askMore() {
@@ -164,9 +204,9 @@ export class Catalogue {
     this.#asking = true;
     setAttribute(this.#list, 'aria-busy', true);
     try {
-      const query = { ...toQuery(this.#bar.filters, Date.now()), limit: PAGE_SESSIONS };
-      const page = await this.#api.sessions(more && this.#cursor !== null ? { ...query, cursor: this.#cursor } : query, loading.signal);
+      const { page, live } = await this.#fetch(PAGE_SESSIONS, loading.signal, more ? this.#cursor : null);
       if (loading.signal.aborted) return;
+      this.#takeLive(live);
       this.#loaded = true;
       this.#stale.hidden = true;
       take(page);
@@ -187,8 +227,8 @@ export class Catalogue {
       const loading = this.#loading;
       const limit = Math.min(MAX_REFRESHED, Math.max(PAGE_SESSIONS, this.#order.length));
       try {
-        const page = await this.#api.sessions({ ...toQuery(this.#bar.filters, Date.now()), limit }, loading.signal);
-        if (loading === this.#loading && !loading.signal.aborted && !this.#asking) this.#update(page);
+        const { page, live } = await this.#fetch(limit, loading.signal);
+        if (loading === this.#loading && !loading.signal.aborted && !this.#asking) this.#update(page, live);
       } catch (error) {
         if (!loading.signal.aborted) this.#missed(error);
       }
@@ -206,6 +246,14 @@ export class Catalogue {
   }
 
   // ------------------------------------------------------------------------------------------------------- taking
+
+  /** @param {readonly SessionSummary[]} live  those that are to lead the list */
+  #takeLive(live) {
+    this.#know(live);
+    const before = this.#live;
+    this.#live = live.map((each) => each.scroll_id);
+    this.#forget(before);
+  }
 
   /** @param {SessionPage} page */
   #replace({ sessions, next_cursor: cursor }) {
@@ -228,8 +276,9 @@ export class Catalogue {
    * down, nothing comes in between: it is said how much there is, and comes when asked for.
    *
    * @param {SessionPage} page
+   * @param {readonly SessionSummary[]} live
    */
-  #update(page) {
+  #update(page, live) {
     this.#stale.hidden = true;
     const fetched = page.sessions.map((each) => each.scroll_id);
     const { order, added, removed } = merge(this.#order, fetched, page.next_cursor === null);
@@ -237,6 +286,7 @@ export class Catalogue {
     const last = this.#order.at(-1);
     const tail = last === undefined ? order : order.slice(order.lastIndexOf(last) + 1);
     this.#know(page.sessions);
+    if (!this.#isHeld()) this.#takeLive(live);
     const arranged = held ? [...this.#order, ...tail] : order;
     if (arranged.at(-1) === fetched.at(-1)) this.#cursor = page.next_cursor;
     this.#arrange(arranged);
@@ -293,25 +343,70 @@ export class Catalogue {
    * @param {string[]} order
    */
   #arrange(order) {
-    const wanted = new Set(order);
-    for (const id of this.#order) if (!wanted.has(id)) this.#drop(id);
+    const before = this.#order;
     this.#order = order;
-    let place = this.#list.firstChild;
-    for (const id of order) {
-      const node = this.#rows.get(id)?.node;
-      if (!node) continue;
-      if (node === place) place = node.nextSibling;
-      else this.#list.insertBefore(node, place);
-    }
+    this.#forget(before);
+    this.#place();
     this.#more.hidden = this.#cursor === null;
     if (order.length > 0) clear(this.#status);
   }
 
-  /** @param {string} id */
-  #drop(id) {
-    this.#rows.get(id)?.node.remove();
-    this.#rows.delete(id);
-    this.#sessions.delete(id);
+  /** Puts every row, and the heads above them, where they belong. */
+  #place() {
+    const nodes = this.#nodes();
+    const wanted = new Set(/** @type {Node[]} */ (nodes));
+    for (const node of [...this.#list.childNodes]) if (!wanted.has(node)) node.remove();
+    let place = this.#list.firstChild;
+    for (const node of nodes) {
+      if (node === place) place = node.nextSibling;
+      else this.#list.insertBefore(node, place);
+    }
+  }
+
+  /** Rows and heads from top to bottom; a folded group has no rows. @returns {HTMLElement[]} */
+  #nodes() {
+    const { grouped } = this.#settings;
+    const row = (/** @type {string} */ id) => this.#rows.get(id)?.node ?? [];
+    if (!grouped && this.#live.length === 0) return this.#order.flatMap(row);
+    const folded = new Set(this.#settings.folded);
+    const projectOf = (/** @type {string} */ id) => oneLine(this.#sessions.get(id)?.project ?? '', 200) || null;
+    return groupsOf(this.#order, this.#live, grouped ? projectOf : null).flatMap(({ key, name, whole, ids }) => {
+      const head = this.#headOf(key, name);
+      const open = !folded.has(key);
+      head.update(ids.length, whole || this.#cursor === null, open);
+      return [head.node, ...(open ? ids.flatMap(row) : [])];
+    });
+  }
+
+  /**
+   * @param {string} key
+   * @param {string} name
+   */
+  #headOf(key, name) {
+    const made = this.#heads.get(key);
+    if (made) return made;
+    const head = new GroupHead(name, () => this.#fold(key));
+    this.#heads.set(key, head);
+    return head;
+  }
+
+  /** @param {string} key  of a group that is to be folded, or not any more */
+  #fold(key) {
+    const { folded } = this.#settings;
+    this.#settings.folded = folded.includes(key) ? folded.filter((each) => each !== key) : [...folded, key];
+    this.#place();
+    this.#autoLoad();
+  }
+
+  /** @param {readonly string[]} ids  shown until now, and maybe no more */
+  #forget(ids) {
+    const wanted = new Set([...this.#order, ...this.#live]);
+    for (const id of ids) {
+      if (wanted.has(id)) continue;
+      this.#rows.get(id)?.node.remove();
+      this.#rows.delete(id);
+      this.#sessions.delete(id);
+    }
   }
 
   /**
@@ -367,18 +462,52 @@ export class Catalogue {
     const text = error instanceof ApiError ? error.message : 'Something went wrong.';
     const again = () => void (more ? this.#loadMore() : this.#reload());
     const retry = el('button', { class: 'button primary', text: 'Try again', attrs: { type: 'button' }, on: { click: again } });
-    if (!more) this.#arrange([]);
+    if (!more) {
+      this.#takeLive([]);
+      this.#arrange([]);
+    }
     this.#autoLeft = 0;
     replaceChildren(this.#status, message({ icon: 'warning', title: 'The list could not be loaded', text, kind: 'error' }, retry));
   }
 
   /** @param {KeyboardEvent} event */
   #onKey = (event) => {
-    const typing = event.target instanceof Element && event.target.closest('input, textarea, select');
-    if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    this.#bar.focus();
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    const { target, key } = event;
+    const typing = target instanceof Element && target.closest('input, textarea, select');
+    if (typing ? this.#typed(typing, key) : this.#pressed(key)) event.preventDefault();
   };
+
+  /** From the box one comes down to what was found, and out of it. @param {Element} field @param {string} key */
+  #typed(field, key) {
+    if (!field.matches('[type=search]')) return false;
+    if (key === 'ArrowDown') return this.#go('Home');
+    if (key !== 'Escape') return false;
+    if (!this.#bar.clear() && field instanceof HTMLElement) field.blur();
+    return true;
+  }
+
+  /** @param {string} key @returns {boolean} whether it meant something */
+  #pressed(key) {
+    if (key === '/') {
+      this.#bar.focus();
+      return true;
+    }
+    if (key === 'Escape') return this.#bar.clear();
+    const inList = this.#list.contains(document.activeElement);
+    return (inList || key === 'j' || key === 'k') && this.#go(key);
+  }
+
+  /** To another row or head of a group. @param {string} key @returns {boolean} whether there is one */
+  #go(key) {
+    /** @type {HTMLElement[]} */
+    const stops = [...this.#list.querySelectorAll('.row-link, .group-button')].filter((each) => each instanceof HTMLElement);
+    const { activeElement: focused } = document;
+    const within = focused && this.#list.contains(focused) ? focused.closest('li:has(> .row), li:has(> .group-head)') : null;
+    const stop = stops[nextPlace(within ? stops.findIndex((each) => within.contains(each)) : -1, key, stops.length) ?? -1];
+    stop?.focus();
+    return stop !== undefined;
+  }
 }
 
 /** How far the building of the catalogue has come; there only while it is on its way. */

@@ -31,6 +31,7 @@ export class FilterBar {
   #before;
   #errors;
   #live;
+  #grouped;
   #sort;
   #clear;
   #open;
@@ -39,8 +40,9 @@ export class FilterBar {
   /**
    * @param {Filters} filters
    * @param {(filters: Filters) => void} changed
+   * @param {(grouped: boolean) => void} group  told when the list is to stand by projects, and when not
    */
-  constructor(filters, changed) {
+  constructor(filters, changed, group) {
     this.#filters = filters;
     this.#changed = changed;
     this.#search = el('input', {
@@ -58,6 +60,7 @@ export class FilterBar {
     this.#days = el('div', { class: 'days', hidden: true }, this.#after, el('span', { text: '–', attrs: { 'aria-hidden': 'true' } }), this.#before);
     this.#errors = toggle('Errors', icon('warning'), () => this.#set({ errors: !this.#filters.errors }));
     this.#live = toggle('Live', el('span', { class: 'live-dot', attrs: { 'aria-hidden': 'true' } }), () => this.#set({ live: !this.#filters.live }));
+    this.#grouped = toggle('By project', icon('folder'), () => group(this.#grouped.getAttribute('aria-pressed') !== 'true'));
     this.#sort = menu('Sort', null, (sort) => this.#set({ sort }));
     this.#sort.offer(SORTS);
     this.#clear = el('button', { class: 'button quiet clear', text: 'Clear', hidden: true, attrs: { type: 'button', 'aria-label': 'Clear all filters' }, on: { click: () => this.#reset() } });
@@ -67,7 +70,7 @@ export class FilterBar {
         el('div', { class: 'filter-box' }, icon('search'), this.#search, el('kbd', { class: 'filter-key', text: '/', attrs: { 'aria-hidden': 'true' } })),
         this.#open, this.#sort.label),
       el('div', { class: 'tools-row filters', attrs: { id: 'filters', role: 'group', 'aria-label': 'Filters' } },
-        this.#agent.label, this.#project.label, this.#model.label, this.#date.label, this.#days, this.#errors, this.#live, this.#clear));
+        this.#agent.label, this.#project.label, this.#model.label, this.#date.label, this.#days, this.#errors, this.#live, this.#grouped, this.#clear));
     this.show(filters);
   }
 
@@ -113,6 +116,19 @@ export class FilterBar {
     this.#project.offer(projects.map(named));
     this.#model.offer(models.map(named));
     this.#draw();
+  }
+
+  /** @param {boolean} grouped  whether the list stands by projects */
+  showGrouped(grouped) {
+    setAttribute(this.#grouped, 'aria-pressed', grouped);
+  }
+
+  /** Nothing is looked for and nothing is left out. @returns {boolean} whether anything was */
+  clear() {
+    if (this.#search.value === '' && countFilters(this.#filters) === 0) return false;
+    this.#search.value = '';
+    this.#set({ ...parseFilters(''), sort: this.#filters.sort });
+    return true;
   }
 
   focus() {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -78,6 +79,43 @@ async def test_axe_finds_nothing(browser: Browser, server: Server, theme: Litera
         assert {name: lines for name, lines in found.items() if lines} == {}
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_nothing_in_what_opens(
+    browser: Browser, server: Server, theme: Literal["light", "dark"]
+) -> None:
+    """At a zoom of 200 %, with more contrast and with the system's colours: the grouped list, the player that is
+    paused, the words looked for in it, its export dialog."""
+    states: dict[str, dict[str, Any]] = {
+        "200 %": {"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2},
+        "contrast": {"contrast": "more"},
+        "forced colours": {"forced_colors": "active"},
+    }
+    found = {}
+    for name, options in states.items():
+        async with tab(browser, server.url, color_scheme=theme, reduced_motion="reduce", **options) as viewer:
+            await viewer.page.goto(f"{viewer.url}/")
+            await expect(viewer.page.get_by_role("link", name="Metronome")).to_be_visible()
+            await viewer.page.evaluate("() => localStorage.setItem('scrollcast.grouped', 'true')")
+            await viewer.page.reload()
+            await expect(viewer.page.locator(".group").first).to_be_visible()
+            found[f"grouped, {name}"] = await violations(viewer)
+            assert await viewer.overflow() == 0
+            await viewer.watch(DEMO, "#t=1620")
+            await viewer.stop()
+            await viewer.settled()
+            found[f"paused, {name}"] = await violations(viewer)
+            assert await viewer.overflow() == 0
+            await viewer.page.keyboard.press("/")
+            await viewer.page.keyboard.type("clock")
+            await expect(viewer.page.locator(".find-strip")).to_contain_text("of")
+            found[f"find, {name}"] = await violations(viewer)
+            await viewer.page.keyboard.press("Escape")
+            await viewer.page.get_by_role("button", name="Take this session away").click()
+            await expect(viewer.page.get_by_role("dialog")).to_be_visible()
+            found[f"export, {name}"] = await violations(viewer, "dialog[open]")
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
 async def test_the_bar_is_a_slider(viewer: Viewer) -> None:
     """With words for where it is, and its own keys."""
     await viewer.watch(STEADY, "#t=5")
@@ -110,6 +148,40 @@ async def test_a_phone_has_room_for_thumbs(browser: Browser, server: Server) -> 
         await viewer.page.get_by_role("button", name="Turns").tap()
         await viewer.page.get_by_role("navigation", name="Turns").get_by_role("button").first.tap()
         await expect(viewer.page.get_by_role("navigation", name="Turns")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [320, 360, 430])
+async def test_nothing_sticks_out_of_a_phone(browser: Browser, server: Server, width: int) -> None:
+    """Of whatever width: the list with its filters open, the player."""
+    phone: dict[str, Any] = {"viewport": {"width": width, "height": 700}, "has_touch": True, "is_mobile": True}
+    async with tab(browser, server.url, **phone) as viewer:
+        await viewer.page.goto(f"{viewer.url}/")
+        await viewer.page.get_by_role("button", name="Filters").tap()
+        await viewer.page.get_by_role("button", name="By project").tap()
+        await expect(viewer.page.locator(".group").first).to_be_visible()
+        assert await viewer.overflow() == 0
+        await viewer.watch(DEMO, "#t=1620")
+        await viewer.settled()
+        assert await viewer.overflow() == 0
+
+
+async def test_a_phone_on_its_side_leaves_room_to_read(browser: Browser, server: Server) -> None:
+    """More than half of the window, and thumbs still hit; a finger on the bar goes there."""
+    phone: dict[str, Any] = {"viewport": {"width": 667, "height": 375}, "has_touch": True, "is_mobile": True}
+    async with tab(browser, server.url, **phone) as viewer:
+        await viewer.watch(DEMO, "#t=1620")
+        await viewer.settled()
+        assert await viewer.overflow() == 0
+        stage = await viewer.page.locator(".scroller").bounding_box()
+        assert stage is not None
+        assert stage["height"] > 375 / 2
+        for control in await viewer.page.locator(".dock :is(button, select):visible, .seek, .topbar button").all():
+            box = await control.bounding_box()
+            assert box is None or box["height"] >= THUMB_PX, await control.get_attribute("aria-label")
+        bar = await viewer.page.get_by_role("slider").bounding_box()
+        assert bar is not None
+        await viewer.page.touchscreen.tap(bar["x"] + 2, bar["y"] + bar["height"] / 2)
+        await expect(viewer.page.get_by_role("slider")).to_have_attribute("aria-valuetext", re.compile("^turn 1, 0:"))
 
 
 async def test_the_list_has_room_for_thumbs(browser: Browser, server: Server) -> None:
