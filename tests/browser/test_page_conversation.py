@@ -77,15 +77,15 @@ async def test_a_message_is_shown_as_it_is_archived_and_linked_to(browser: Brows
 
 async def test_all_thinking_is_shown_and_folded_by_one_switch(viewer: Viewer) -> None:
     """What is there and what is still to come; it is remembered."""
-    await viewer.watch(DEMO, "#speed=max")
-    await expect(viewer.page.locator(".end-card")).to_be_visible()
+    await viewer.watch(DEMO, "#seq=64")
+    await expect(viewer.page.locator('.msg[data-seq="64"]')).to_be_visible()
     thoughts = viewer.page.locator("details.part-thinking")
     count = await thoughts.count()
     assert count > 1
     await expect(viewer.page.locator("details.part-thinking[open]")).to_have_count(0)
     await viewer.page.get_by_role("button", name="Show all thinking").click()
     await expect(viewer.page.locator("details.part-thinking[open]")).to_have_count(count)
-    await viewer.watch(DEMO, "#speed=max")
+    await viewer.watch(DEMO, "#seq=64")
     await expect(viewer.page.locator("details.part-thinking[open]")).to_have_count(count)
     await viewer.page.keyboard.press("h")
     await expect(viewer.page.locator("details.part-thinking[open]")).to_have_count(0)
