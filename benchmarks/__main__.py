@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 
 from benchmarks import (
+    beside_fast,
     catalogue_speed,
     fast_replay,
     first_event,
     idle,
     live_latency,
+    many_viewers,
     peers,
     realtime_lateness,
     reference_client,
@@ -20,6 +22,8 @@ from benchmarks.report import main
 ALL = (
     fast_replay,
     realtime_lateness,
+    many_viewers,
+    beside_fast,
     first_event,
     peers,
     reference_client,

@@ -26,7 +26,7 @@ import psutil
 from benchmarks.client import Broken
 from benchmarks.report import KEPT_FOLDER
 
-__all__ = ["Child", "Memory", "bare_sender", "scrollcast"]
+__all__ = ["Child", "Memory", "bare_sender", "scrollcast", "start"]
 
 CHUNK_BYTES: Final = 256 << 10
 
@@ -100,31 +100,31 @@ class Child:
 
 
 @contextmanager
-def scrollcast(paths: list[Path], cache: Path, package: Path | None = None) -> Iterator[Child]:
-    """`python -m scrollcast serve`, answering. `package` is the folder that holds the `scrollcast` to be measured."""
-    command = ["scrollcast", "serve", *map(str, paths), "--port", "0", "--no-open"]
+def scrollcast(paths: list[Path], cache: Path, package: Path | None = None, *more: str) -> Iterator[Child]:
+    """`python -m scrollcast serve`, answering. `package` is the folder that holds the `scrollcast` to be measured,
+    `more` are options."""
+    command = ["scrollcast", "serve", *map(str, paths), "--port", "0", "--no-open", *more]
     places = [str(package or TOP / "server"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     environment = {"PYTHONPATH": os.pathsep.join(places), "SCROLLCAST_CACHE_DIR": str(cache)}
     # As it is where it was installed: compiled. From a checkout it would be compiled anew at each start.
     compiled = Path(tempfile.gettempdir()) / KEPT_FOLDER / "compiled"
     environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(compiled)}
-    with _child(command, environment) as child:
+    with start([sys.executable, "-m", *command], environment) as child:
         yield child
 
 
 @contextmanager
 def bare_sender(frames: Path) -> Iterator[Child]:
     """The reference: nothing but an `asyncio.Protocol` that writes these frames."""
-    with _child(["benchmarks.server", str(frames)], {}) as child:
+    with start([sys.executable, "-m", "benchmarks.server", str(frames)], {}) as child:
         yield child
 
 
 @contextmanager
-def _child(module: list[str], environment: dict[str, str]) -> Iterator[Child]:
+def start(command: list[str], environment: dict[str, str]) -> Iterator[Child]:
+    """A server that prints its address, stopped at the end of the block."""
     spawned = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-m", *module], cwd=TOP, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(command, cwd=TOP, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True)
     try:
         yield Child(process, _port(process), spawned)
     finally:

@@ -10,12 +10,13 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
+import psutil
 import pytest
 from starlette.applications import Starlette
 
@@ -117,6 +118,58 @@ def test_stdout_is_the_address_and_nothing_else(archive: Path, tmp_path: Path) -
     assert address.startswith("http://127.0.0.1:")
     assert ready.status_code in (200, 503)
     assert (status, out, err) == (0, "", "")
+
+
+def answers(address: str) -> tuple[Any, Any, Any]:
+    """What is the same whoever answers."""
+    listed: Any = [
+        (session["scroll_id"], session["title"]) for session in get(address + "api/sessions").json()["sessions"]
+    ]
+    session = f"{address}api/sessions/{listed[0][0]}"
+    events = get(f"{session}/events?start_seq=1900").json()
+    return listed, get(f"{session}/timeline").json(), events["events"]
+
+
+def test_workers_share_a_port_and_answer_alike(archive: Path, tmp_path: Path) -> None:
+    """The address is said once, for all of them; connections go to more than one."""
+    with Child(tmp_path, "serve", archive, "--port", "0", "--workers", "2") as child:
+        address = child.address()
+        workers = psutil.Process(child.process.pid).children()
+        port = int(address.rpartition(":")[2].strip("/"))
+        first = answers(address)
+        alike = [answers(address) == first for _ in range(10)]
+        with ExitStack() as stack:
+            for _ in range(60):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            time.sleep(0.3)
+            taken = [len([c for c in worker.net_connections() if c.status == "ESTABLISHED"]) for worker in workers]
+        status, out, err, seconds = child.stop()
+
+    assert all(alike)
+    assert sum(taken) == 60
+    assert len([count for count in taken if count]) > 1
+    assert (status, out, err) == (0, "", "")
+    assert seconds < STOP_SECONDS
+
+
+def test_a_worker_that_dies_is_replaced(archive: Path, tmp_path: Path) -> None:
+    """The others go on, and soon there are as many as there were."""
+    with Child(tmp_path, "serve", archive, "--port", "0", "--workers", "2") as child:
+        address = child.address()
+        workers = [p for p in psutil.Process(child.process.pid).children() if p.net_connections()]
+        workers[0].kill()
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            found = [p for p in psutil.Process(child.process.pid).children() if p.is_running() and p.net_connections()]
+            if len(found) == 2 and workers[0] not in found:
+                break
+            time.sleep(0.1)
+        ready = get(address + "healthz")
+        status, out, _err, _ = child.stop()
+
+    assert len(found) == 2
+    assert ready.status_code == 200
+    assert (status, out) == (0, "")
 
 
 def sessions_of(home: Path, *arguments: str | Path, **environment: str) -> tuple[list[str], str]:

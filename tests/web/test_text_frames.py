@@ -150,6 +150,21 @@ async def test_sending_waits_while_the_client_does_not_read(protocol: TextFrameP
     assert transport_of(protocol).take()[0].data == b"late"
 
 
+async def test_what_can_be_sent_at_once_is(protocol: TextFrameProtocol) -> None:
+    """A frame a message; nothing where the client does not read, or is gone."""
+    sent = protocol.send_texts_now(b"head ", [memoryview(b"one"), b"two"])
+    frames = [bytes(frame.data) for frame in transport_of(protocol).take()]
+    protocol.pause_writing()
+    while_stuck = protocol.send_texts_now(b"", [b"three"])
+    protocol.resume_writing()
+    protocol.close_sent = True
+    while_closing = protocol.send_texts_now(b"", [b"four"])
+
+    assert frames == [b"head one", b"head two"]
+    assert (sent, while_stuck, while_closing) == (True, False, False)
+    assert transport_of(protocol).take() == []
+
+
 async def test_a_client_that_takes_nothing_is_slow(protocol: TextFrameProtocol) -> None:
     """After `WRITE_TIMEOUT`, however often something is added meanwhile."""
     protocol.pause_writing()

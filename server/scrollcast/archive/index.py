@@ -217,6 +217,16 @@ class SessionIndex:
         first, last = self.offsets[start], self.offsets[stop]
         data = memoryview(bytearray(last - first))
         await self._fill(data, first)
+        return self._block(start, stop, data)
+
+    def read_at_once(self, start: int, stop: int) -> EventBlock | None:
+        """The same; `None` where it is not in memory or the page cache."""
+        first, last = self.offsets[start], self.offsets[stop]
+        data = memoryview(bytearray(last - first))
+        return self._block(start, stop, data) if self._fill_at_once(data, first) else None
+
+    def _block(self, start: int, stop: int, data: memoryview) -> EventBlock:
+        first = self.offsets[start]
         return EventBlock(start, data, [offset - first for offset in self.offsets[start : stop + 1]])
 
     async def read_run(self, start: int, stop: int, head: bytes, tail: bytes) -> bytearray:
@@ -230,14 +240,16 @@ class SessionIndex:
         return message
 
     async def _fill(self, buffer: memoryview, offset: int) -> None:
+        if not self._fill_at_once(buffer, offset):
+            for fd, piece, place in self._pieces(buffer, offset):
+                await asyncio.to_thread(_read_fully, fd, piece, place)
+
+    def _fill_at_once(self, buffer: memoryview, offset: int) -> bool:
         start, newest = self._newest
         if start <= offset and offset + len(buffer) <= start + len(newest):
             buffer[:] = newest[offset - start : offset - start + len(buffer)]
-            return
-        pieces = self._pieces(buffer, offset)
-        if not all(read_cached(fd, piece, place) for fd, piece, place in pieces):
-            for fd, piece, place in pieces:
-                await asyncio.to_thread(_read_fully, fd, piece, place)
+            return True
+        return all(read_cached(fd, piece, place) for fd, piece, place in self._pieces(buffer, offset))
 
     def _pieces(self, buffer: memoryview, offset: int) -> list[tuple[int, memoryview, int]]:
         """The file, the part of the buffer and the place in the file, for each of the files that this is read from."""

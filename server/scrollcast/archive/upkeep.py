@@ -85,6 +85,7 @@ class Upkeep:
         self._catalogue = catalogue
         self._search = search
         self._keeper = keeper
+        self._keeping = FileLock(catalogue.folder / "keeping.lock")
         self._found = found
         self._tidy = tidy
         self._growing = growing
@@ -112,6 +113,8 @@ class Upkeep:
             self._workers.close()
         if self._thread.is_alive():
             self._thread.join()
+        with self._keeping:
+            pass  # another server may keep sessions now
 
     def note_changes(self, paths: Collection[Path]) -> None:
         """Say that these files changed. Returns at once."""
@@ -155,7 +158,7 @@ class Upkeep:
         """Find everything, keep what is to be kept, and make searchable what is not."""
         self._catalogue.refresh(older_than=JUST_NOW_SECONDS)
         self._tidy()
-        if self._keeper is not None:
+        if self._keeper is not None and self._keeping.acquire():  # otherwise another server keeps them
             for session in self._catalogue.indexable():
                 self._keep_one(self._keeper, session.source)
                 self._carefully(self._look_at_changes)
@@ -204,7 +207,7 @@ class Upkeep:
         self._due[scroll_id] = (min(now + rest, since + latest), since)
 
     def _keep(self, scroll_ids: Iterable[UUID]) -> None:
-        if self._keeper is None:
+        if self._keeper is None or not self._keeping.acquire():
             return
         for scroll_id in scroll_ids:
             with suppress(SessionNotFound):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from scrollcast.errors import TooManyStreams
+from scrollcast.stream.pacer import Pacer
 
 __all__ = ["MAX_STREAMS", "StreamRegistry"]
 
@@ -22,6 +23,7 @@ class StreamRegistry:
     def __init__(self, limit: int = MAX_STREAMS) -> None:
         self._limit = limit
         self.open = 0
+        self.pacer = Pacer()
 
     @contextmanager
     def admit(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ from scrollcast.playback.commands import Control, SeekEvent, SeekSeq, SeekTime
 from scrollcast.playback.player import CaughtUp, Changed, Deliver, Output, Player, Rewind, Skipped, Status
 from scrollcast.playback.timeline import Timeline
 from scrollcast.stream import wire
+from scrollcast.stream.pacer import Pacer
 from scrollcast.stream.parameters import ReplayParameters
 from scrollcast.stream.preview import cut_event, part_hrefs
 
@@ -80,11 +81,19 @@ class Connection(Protocol):
         """Send one text message a tail, each after the same head. Waits and raises as `send`."""
         ...
 
+    def send_now(self, head: bytes, tails: Sequence[bytes | memoryview]) -> bool:
+        """Do what `send_each` does; `False`, with nothing sent, where that might wait, or fail."""
+        ...
+
 
 class SessionStream:
     """Replays a session over a connection, and obeys what comes back.
 
-    `root_path` is the path prefix behind which the server's addresses are to be had (`""` for none).
+    `root_path` is the path prefix behind which the server's addresses are to be had (`""` for none). `pacer` is the one
+    that all streams of a loop share.
+
+    While it waits, what becomes due is sent right from the pacer's tick (`_ring`), and the coroutine sleeps on: it is
+    woken for whatever might have to wait.
     """
 
     def __init__(
@@ -95,6 +104,7 @@ class SessionStream:
         parameters: ReplayParameters,
         *,
         root_path: str = "",
+        pacer: Pacer | None = None,
     ) -> None:
         self._connection = connection
         self._root_path = root_path
@@ -103,6 +113,11 @@ class SessionStream:
         self._parameters = parameters
         self._replay_id = uuid4()
         self._loop = asyncio.get_running_loop()
+        self._pacer = pacer or Pacer()
+        self._alarm = self._pacer.alarm(self._ring)
+        self._awake: asyncio.Future[None] | None = None  # what the coroutine waits for
+        self._rest: list[Output] = []  # what a tick left for the coroutine
+        self._bound = -1  # the player was allowed to deliver the events before this one
         self._sent = 0
         self._failures = 0
         self._bad_commands = 0
@@ -127,7 +142,7 @@ class SessionStream:
         self._started = self._loop.time()
         self._heartbeat_at = self._started + wire.HEARTBEAT_SECONDS
         self._watch_at = self._started + WATCH_SECONDS
-        self._receiving = self._loop.create_task(self._receive())
+        self._listen()
         following = self._archive.following(self._scroll_id, meta=self._parameters.meta)
         try:
             async with following if self._parameters.follow else nullcontext():
@@ -137,9 +152,14 @@ class SessionStream:
         finally:
             if self._growing is not None:
                 self._growing.cancel()
+            self._alarm.close()
             self._receiving.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await self._receiving
+
+    def _listen(self) -> None:
+        self._receiving = self._loop.create_task(self._receive())
+        self._receiving.add_done_callback(self._wake)
 
     async def _receive(self) -> str | bytes:
         return await self._connection.receive()
@@ -256,9 +276,11 @@ class SessionStream:
         if self._finished:
             return
         await self._wait()
+        rest, self._rest = self._rest, []
+        await self._obey(rest)
         while self._receiving.done() and not self._finished:
             message = self._receiving.result()
-            self._receiving = self._loop.create_task(self._receive())
+            self._listen()
             await self._handle(message)
         await self._beat()
         await self._watch()
@@ -275,28 +297,106 @@ class SessionStream:
         return self._loop.time() >= self._close_at
 
     async def _wait(self) -> None:
-        deadline = self._player_deadline()
-        until = min(self._heartbeat_at, self._watch_at, self._close_at, math.inf if deadline is None else deadline)
-        left = until - self._loop.time()
-        if left <= 0:
+        until = self._until()
+        if until <= self._loop.time():
             await asyncio.sleep(0)  # other connections' turn
             return
-        waiting: set[asyncio.Future[object]] = {self._receiving}  # type: ignore[arg-type]
         if self._parameters.follow or not self._seen.complete:
             if self._growing is None or self._growing.done():
                 self._growing = self._index.changed(self._seen)
-            waiting.add(self._growing)  # type: ignore[arg-type]
-        await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                self._growing.add_done_callback(self._wake)
+            if self._growing.done():
+                return
+        if self._receiving.done():
+            return
+        self._awake = self._loop.create_future()
+        self._alarm.set(until)
+        try:
+            await self._awake
+        finally:
+            self._awake = None
+            self._alarm.cancel()
+
+    def _wake(self, _done: object = None) -> None:
+        """Let the coroutine look what there is to do."""
+        if self._awake is not None and not self._awake.done():
+            self._awake.set_result(None)
+
+    def _until(self) -> float:
+        """When there is something to do, though nobody asks."""
+        deadline = self._player_deadline()
+        until = min(self._heartbeat_at, self._watch_at, self._close_at)
+        return until if deadline is None else min(until, deadline)
+
+    # ----------------------------------------------------------------------------------------------------- a tick
+
+    def _ring(self) -> None:
+        """Do what is due while the coroutine sleeps; wake it for what is left."""
+        if self._awake is None or self._awake.done():
+            return
+        try:
+            is_all = self._do_at_once()
+        except Exception as problem:
+            self._awake.set_exception(problem)
+            return
+        if not is_all:
+            self._wake()
+
+    def _do_at_once(self) -> bool:
+        """Whether all that is due could be done, and the alarm is set for the next time."""
+        now = self._loop.time()
+        if now >= self._close_at:
+            return False
+        outputs = self._player.advance(now)
+        for place, output in enumerate(outputs):
+            if not (isinstance(output, Deliver) and self._deliver_at_once(output.start, output.stop)):
+                self._rest = outputs[place:]
+                return False
+        if now >= self._heartbeat_at:
+            if not self._connection.send_now(b"", [wire.encode_heartbeat(self._player.snapshot(now))]):
+                return False
+            self._heartbeat_at = now + wire.HEARTBEAT_SECONDS
+        # Looked at early, it seldom takes a wake-up of its own.
+        if now >= self._watch_at - WATCH_SECONDS / 2:
+            if not self._parameters.follow and not self._archive.is_as_it_was(self._index):
+                return now < self._watch_at and self._sleep_on(now)
+            self._watch_at = now + WATCH_SECONDS
+        return self._sleep_on(now)
+
+    def _sleep_on(self, now: float) -> bool:
+        until = self._until()
+        if until <= now:
+            return False
+        self._alarm.set(until)
+        return True
+
+    def _deliver_at_once(self, start: int, stop: int) -> bool:
+        """Send a run of events, unless that takes more than to send them; whether it was sent."""
+        is_batch = self._parameters.batch and stop - start > 1
+        if is_batch or stop > self._live_from or self._needs_preview(start, stop):
+            return False
+        block = self._index.read_at_once(start, stop)
+        if block is None:
+            return False
+        self._envelope = self._replayed
+        sent = self._connection.send_now(self._envelope.head, [block.event(seq)[1:] for seq in range(start, stop)])
+        if sent:
+            self._sent += stop - start
+        return sent
+
+    # ------------------------------------------------------------------------------------------------ what is known
 
     def _player_deadline(self) -> float | None:
         """When the player has something to deliver, given the room in the client's window."""
-        self._allow()
+        if self._player.cursor >= self._bound:
+            self._allow()
         return self._player.deadline
 
     def _allow(self) -> None:
         """Hold the player to one run of messages, and to the client's window."""
         cursor, count = self._player.cursor, self._player.timeline.count
         if cursor >= count:
+            self._bound = -1
             self._player.allow(None)
             return
         stop = self._index.fit(cursor, max(RUN_BYTES, self._parameters.batch))
@@ -304,7 +404,8 @@ class SessionStream:
             stop = min(stop, cursor + RUN_EVENTS)
         if self._parameters.window is not None:
             stop = min(stop, self._acknowledged + self._parameters.window)
-        self._player.allow(min(stop, count))
+        self._bound = min(stop, count)
+        self._player.allow(self._bound)
 
     async def _notice_growth(self) -> None:
         """Let the player know of events that were read since; one that does not follow plays what there was."""
@@ -538,6 +639,7 @@ class SessionStream:
             if self._parameters.batch:
                 end = min(end, self._index.fit(start, self._batch_bytes))
             await self._deliver_batch(start, end)
+            self._pacer.poll()  # a run of messages may take longer than those in realtime can wait
             start = end
 
     async def _deliver_batch(self, start: int, stop: int) -> None:

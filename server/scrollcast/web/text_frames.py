@@ -129,6 +129,16 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
             for tail in tails:
                 await self.send_text(b"".join((head, tail)))
             return
+        self._write_texts(head, tails)
+
+    def send_texts_now(self, head: bytes, tails: Sequence[bytes | memoryview]) -> bool:
+        """The same at once; `False`, with nothing sent, where `send_texts` would wait or raise."""
+        if not self.writable.is_set() or not self._is_open or self.conn.extensions:
+            return False
+        self._write_texts(head, tails)
+        return True
+
+    def _write_texts(self, head: bytes, tails: Sequence[bytes | memoryview]) -> None:
         pieces: list[bytes | memoryview] = []
         for tail in tails:
             pieces += (frame_head(len(head) + len(tail)), head, tail)
@@ -156,8 +166,13 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
     async def _until_it_may_send(self) -> None:
         if not self.writable.is_set():
             await self._wait_until_writable()
-        if self.disconnected or self.close_sent or self.conn.state is not State.OPEN:
+        if not self._is_open:
             raise StreamClosed
+
+    @property
+    def _is_open(self) -> bool:
+        is_ending = self.disconnected or self.close_sent or self.transport.is_closing()
+        return not is_ending and self.conn.state is State.OPEN
 
     def _flush(self) -> None:
         self.transport.write(b"".join(self.conn.data_to_send()))

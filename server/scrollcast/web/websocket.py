@@ -46,11 +46,13 @@ async def unknown_socket(websocket: WebSocket) -> None:
 
 
 async def _replay(websocket: WebSocket, connection: _PlainFrames) -> None:
-    with websocket.app.state.registry.admit():
+    registry = websocket.app.state.registry
+    with registry.admit():
         parameters = ReplayParameters.parse(parse_qsl(websocket.url.query, keep_blank_values=True))
         scroll_id = websocket.path_params["scroll_id"]
         archive, root_path = websocket.app.state.archive, websocket.scope["root_path"]
-        await SessionStream(connection, archive, scroll_id, parameters, root_path=root_path).run()
+        stream = SessionStream(connection, archive, scroll_id, parameters, root_path=root_path, pacer=registry.pacer)
+        await stream.run()
 
 
 async def _fail(connection: _PlainFrames, error: Exception) -> None:
@@ -106,6 +108,9 @@ class _PlainFrames:
         for tail in tails:
             await self.send(b"".join((head, tail)))
 
+    def send_now(self, _head: bytes, _tails: Sequence[bytes | memoryview]) -> bool:
+        return False  # ASGI has no way to know whether a client reads
+
     async def close(self, code: int, reason: str) -> None:
         """Close, and wait for the client to take what was sent, though not for ever."""
         with suppress(TimeoutError, WebSocketDisconnect, RuntimeError, OSError):
@@ -136,6 +141,9 @@ class _TextFrames(_PlainFrames):
 
     async def send_each(self, head: bytes, tails: Sequence[memoryview]) -> None:
         await self._protocol.send_texts(head, tails)
+
+    def send_now(self, head: bytes, tails: Sequence[bytes | memoryview]) -> bool:
+        return self._protocol.send_texts_now(head, tails)
 
     async def close(self, code: int, reason: str) -> None:
         await super().close(code, reason)

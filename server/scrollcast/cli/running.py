@@ -1,0 +1,121 @@
+"""A server process: how uvicorn is set up, and what it says when it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+
+from scrollcast.settings import Settings
+from scrollcast.stream.wire import MAX_COMMAND_BYTES
+from scrollcast.web.app import create_app
+from scrollcast.web.text_frames import TextFrameProtocol
+
+__all__ = ["QUEUE", "SWITCH_SECONDS", "log_to_stderr", "make_config", "open_in_browser", "serve_alone"]
+
+QUEUE = 2048
+"""So many connections may wait to be accepted."""
+
+SHUTDOWN_SECONDS = 1
+"""How long open streams have to take their close message after Ctrl+C."""
+
+SWITCH_SECONDS = 0.0001
+"""How soon a thread that reads a session lets the loop run, each time that the loop comes back from the system. With
+Python's own 5 ms every viewer would be late; with 0.5 ms 200 of them beside a first play are by 9 ms (p99), so by 3."""
+
+TICK_SECONDS = 1.0
+"""How often the server's clock, for the `Date` of its answers, is looked at."""
+
+
+def log_to_stderr(level: int) -> None:
+    """Write what happens, and is at least of this level, on stderr."""
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+
+
+def make_config(app: Starlette | Callable[[], Starlette], *, factory: bool = False) -> uvicorn.Config:
+    """How uvicorn is to serve the application, or what makes it."""
+    return uvicorn.Config(
+        app,
+        factory=factory,
+        loop="asyncio",  # never wakes a stream before its deadline, as faster loops with coarse clocks do
+        http="h11",
+        ws=TextFrameProtocol,
+        ws_max_size=MAX_COMMAND_BYTES,
+        ws_ping_interval=None,  # a heartbeat does the same; whether a client is there `WRITE_TIMEOUT` and TCP decide
+        ws_per_message_deflate=False,  # costs ten times the whole rest of an event
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+
+
+def serve_alone(settings: Settings, listener: socket.socket, address: str) -> None:
+    """Serve in this process until stopped."""
+    server = _Server(make_config(create_app(settings)), address, open_browser=settings.open_browser)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    # uvicorn raises the signal again once it has stopped; these handlers make that an ordinary return.
+    for caught in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(caught, lambda *_: None)
+    server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Says where it is as soon as it answers."""
+
+    def __init__(self, config: uvicorn.Config, address: str, *, open_browser: bool) -> None:
+        super().__init__(config)
+        self._address = address
+        self._open_browser = open_browser
+        self._stop = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Tick once a second, and not ten times, which would be most of what an idle server does."""
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), TICK_SECONDS)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop at once, not at the next tick."""
+        super().handle_exit(sig, frame)
+        self._loop.call_soon_threadsafe(self._stop.set)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, then print the address."""
+        await super().startup(sockets)
+        # What was loaded stays; without this every full collection walks through all of it, and every viewer waits.
+        gc.collect()
+        gc.freeze()
+        print(self._address, flush=True)
+        if self._open_browser:
+            open_in_browser(self._address)
+
+
+def open_in_browser(address: str) -> None:
+    """Open a page. A browser may take its time to come back; nobody waits for it."""
+    threading.Thread(target=_open_browser, args=(address,), daemon=True).start()
+
+
+def _open_browser(address: str) -> None:
+    """Open a page in a process apart: what a browser prints is not ours to say, nor is Ctrl+C meant for it."""
+    subprocess.run(
+        [sys.executable, "-m", "webbrowser", address],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        check=False,
+    )

@@ -1,0 +1,90 @@
+"""`scrollcast serve --workers N`: several processes behind one listener, kept alive by uvicorn's process manager."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import signal
+import socket
+import sys
+import threading
+import time
+from functools import partial
+from multiprocessing import parent_process
+from typing import Final
+
+from starlette.applications import Starlette
+from uvicorn.supervisors import Multiprocess
+
+from scrollcast.cli.running import QUEUE, SWITCH_SECONDS, log_to_stderr, make_config, open_in_browser
+from scrollcast.settings import Settings
+from scrollcast.web.app import create_app
+
+__all__ = ["Workers", "serve_by_workers"]
+
+ACCEPTED_AT_ONCE: Final = 1
+"""A worker takes one connection from the queue before it looks at anything else: the rest go to whoever is idle."""
+
+START_SECONDS: Final = 120.0
+
+
+def serve_by_workers(settings: Settings, listener: socket.socket, address: str, count: int) -> int:
+    """Serve until stopped; the exit status."""
+    config = make_config(partial(_app, settings, logging.getLogger().level), factory=True)
+    config.workers, config.backlog = count, ACCEPTED_AT_ONCE
+    workers = Workers(config, listener, address, open_browser=settings.open_browser)
+    workers.run()
+    return 0 if workers.started else 1
+
+
+def _app(settings: Settings, log_level: int) -> Starlette:
+    """The application of one worker, made in it."""
+    log_to_stderr(log_level)
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    app = create_app(settings)
+    gc.collect()
+    gc.freeze()
+    return app
+
+
+def _stop_with_parent() -> None:
+    """Stop when the process manager is gone, however it went."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        signal.raise_signal(signal.SIGTERM)
+
+
+class Workers(Multiprocess):
+    """Says where they are as soon as all of them answer."""
+
+    def __init__(self, config: object, listener: socket.socket, address: str, *, open_browser: bool) -> None:
+        super().__init__(config, [listener])  # type: ignore[arg-type]
+        self._address = address
+        self._open_browser = open_browser
+        self.started = False
+
+    def init_processes(self) -> None:
+        """Start all, and wait for them."""
+        super().init_processes()
+        deadline = time.monotonic() + START_SECONDS
+        for process in self.processes:
+            if not process.wait_until_ready(deadline - time.monotonic(), self.should_exit):
+                self.should_exit.set()
+                return
+        self._widen_queue()
+        self.started = True
+        print(self._address, flush=True)
+        if self._open_browser:
+            open_in_browser(self._address)
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace those that died."""
+        super().keep_subprocess_alive()
+        self._widen_queue()
+
+    def _widen_queue(self) -> None:
+        # A worker that starts listens with `ACCEPTED_AT_ONCE`, which asyncio takes for both numbers.
+        for listener in self.sockets:
+            listener.listen(QUEUE)

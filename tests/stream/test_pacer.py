@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from scrollcast.stream.pacer import TICK_SECONDS, Alarm, Pacer
+
+
+def now() -> float:
+    """The loop's clock."""
+    return asyncio.get_running_loop().time()
+
+
+async def rung(pacer: Pacer, after: float, then: Callable[[Alarm], None] = lambda _alarm: None) -> float:
+    """How late an alarm rang."""
+    done: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+    due = now() + after
+
+    def ring() -> None:
+        if not done.done():
+            done.set_result(now() - due)
+        then(alarm)
+
+    alarm = pacer.alarm(ring)
+    alarm.set(due)
+    return await done
+
+
+async def test_none_rings_early() -> None:
+    """Whatever the fraction of a tick that it is set to."""
+    pacer = Pacer()
+
+    late = await asyncio.gather(*(rung(pacer, number * 0.00037) for number in range(60)))
+
+    assert min(late) >= 0
+
+
+async def test_those_of_one_tick_share_a_timer() -> None:
+    """A hundred alarms within a tick need one call of the loop."""
+    pacer, loop = Pacer(), asyncio.get_running_loop()
+    begin = (now() // TICK_SECONDS + 5) * TICK_SECONDS
+    rings: list[float] = []
+    for number in range(1, 101):
+        pacer.alarm(lambda: rings.append(loop.time())).set(begin + TICK_SECONDS * number / 101)
+
+    waiting = [handle for handle in loop._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]
+    await asyncio.sleep(10 * TICK_SECONDS)
+
+    assert len(waiting) == 1
+    assert len(rings) == 100
+
+
+async def test_an_alarm_that_is_set_anew_rings_once() -> None:
+    """When it was set to last."""
+    pacer = Pacer()
+    rings: list[float] = []
+    alarm = pacer.alarm(lambda: rings.append(now()))
+    due = now() + 8 * TICK_SECONDS
+    for moment in (due - 4 * TICK_SECONDS, due + 4 * TICK_SECONDS, due, due):
+        alarm.set(moment)
+
+    await asyncio.sleep(20 * TICK_SECONDS)
+
+    assert len(rings) == 1
+    assert rings[0] >= due
+
+
+async def test_one_that_was_cancelled_or_closed_does_not_ring() -> None:
+    """Nor does it hold on to whom it would have called."""
+    pacer = Pacer()
+    rings: list[str] = []
+    cancelled, closed = pacer.alarm(lambda: rings.append("cancelled")), pacer.alarm(lambda: rings.append("closed"))
+    for alarm in (cancelled, closed):
+        alarm.set(now() + TICK_SECONDS)
+    cancelled.cancel()
+    ring = closed.ring
+    closed.close()
+
+    await asyncio.sleep(5 * TICK_SECONDS)
+
+    assert rings == []
+    assert closed.ring is not ring
+
+
+async def test_one_that_is_always_due_leaves_the_loop_its_turn() -> None:
+    """It rings again a tick later at the soonest."""
+    pacer = Pacer()
+    rings: list[float] = []
+
+    def again(alarm: Alarm) -> None:
+        rings.append(now())
+        alarm.set(now() - 1)
+
+    await rung(pacer, 0, again)
+    begun = now()
+    await asyncio.sleep(10 * TICK_SECONDS)
+
+    assert 2 <= len(rings) <= 2 + (now() - begun) / TICK_SECONDS
+
+
+async def test_a_busy_loop_calls_who_is_due_by_hand() -> None:
+    """Without a turn of the loop; and nobody before it is time."""
+    pacer = Pacer()
+    rings: list[str] = []
+    pacer.alarm(lambda: rings.append("due")).set(now())
+    pacer.alarm(lambda: rings.append("later")).set(now() + 60)
+    until = now() + 2 * TICK_SECONDS
+    while now() < until:
+        pacer.poll()
+
+    assert rings == ["due"]
