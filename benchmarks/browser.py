@@ -128,6 +128,15 @@ class Chromium:
         self._browser = browser
 
     @asynccontextmanager
+    async def tab(self) -> AsyncIterator[Page]:
+        """A page with nothing in it."""
+        page = await self._browser.new_page(viewport={"width": 1280, "height": 800})
+        try:
+            yield page
+        finally:
+            await page.close()
+
+    @asynccontextmanager
     async def screen(self, port: int, session: Corpus) -> AsyncIterator[Screen]:
         """The page of a session, at its live end.
 

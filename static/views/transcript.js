@@ -31,6 +31,8 @@ const WINDOW_EVENTS = 18;
 /** Fewer, down to the second number, where they hold more characters than this. */
 const WINDOW_CHARACTERS = 300_000;
 const WINDOW_LEAST = 6;
+/** Events that stand before the position soon after, some put there in each frame: something to look back at. */
+const BEFORE_EVENTS = 80;
 /** Events that come back at a time. */
 const EXTEND_EVENTS = 8;
 /** Pages of history that a window is worth: events may be so large that the log does not hold as many. */
@@ -57,7 +59,7 @@ const GLIDE_UP_TO_SPEED = 8;
 
 /**
  * @typedef {{ seq: number, nodes: HTMLElement[], weight: number }} Item
- * @typedef {{ items: Item[], low: number, next: number, end: number, context: Context, aside: DocumentFragment }} Build
+ * @typedef {{ items: Item[], first: number, low: number, next: number, end: number, context: Context, aside: DocumentFragment }} Build
  */
 
 export class Transcript {
@@ -93,6 +95,8 @@ export class Transcript {
   /** The frame in which the last slice was drawn. @type {CSSNumberish | null} */
   #worked = null;
   #extending = false;
+  /** The first event that is to be drawn without being scrolled to. */
+  #fillFrom = 0;
   /** @type {HTMLElement | null} */
   #newest = null;
   #readingUntil = 0;
@@ -275,18 +279,19 @@ export class Transcript {
   /** @param {ReplayState} state */
   #beginBuild(state) {
     const { cursor, loading, loadError } = state;
-    let low = this.#windowStart(state);
-    if (!this.#store.log.holds(low, cursor)) {
+    let low = this.#turnNear(state, WINDOW_EVENTS);
+    const first = this.#turnNear(state, BEFORE_EVENTS);
+    if (!this.#store.log.holds(first, cursor)) {
       if (loading) return null;
       if (!loadError && this.#pages < MAX_PAGES) {
         this.#pages += 1;
-        this.#store.dispatch({ type: 'load', from: low, to: cursor });
+        this.#store.dispatch({ type: 'load', from: first, to: cursor });
         return null;
       }
       low = (this.#store.log.lastMissing(low, cursor) ?? low - 1) + 1; // what there is, rather than nothing
     }
     low = this.#lightest(low, cursor);
-    return { items: [], low, next: low, end: cursor, context: this.#newContext(), aside: fragment() };
+    return { items: [], first: Math.min(low, this.#lightest(first, cursor)), low, next: low, end: cursor, context: this.#newContext(), aside: fragment() };
   }
 
   /**
@@ -304,12 +309,13 @@ export class Transcript {
   }
 
   /** @param {Build} build */
-  #swap({ items, low, end, context, aside }) {
+  #swap({ items, first, low, end, context, aside }) {
     clear(this.#messages);
     this.#messages.append(aside);
     this.#items = items;
     this.#low = low;
     this.#high = end;
+    this.#fillFrom = first;
     this.#context = context;
     this.#build = null;
     this.#pages = 0;
@@ -331,6 +337,20 @@ export class Transcript {
     else if (this.#follower.cameBack && this.#high === state.cursor) this.#follower.follow();
     else if (!this.#full(0)) this.#append(state, state.cursor, until);
     if (!this.#follower.following && this.#follower.atStart) this.earlier();
+    else this.#fill(state);
+  }
+
+  /**
+   * Puts some events before those that a seek has led to, once there is nothing else to do.
+   *
+   * @param {ReplayState} state
+   */
+  #fill({ cursor, mode, status }) {
+    if (this.#low <= this.#fillFrom || this.#high < cursor || (mode === 'fast' && status === 'playing')) return;
+    const from = Math.max(this.#fillFrom, this.#low - EXTEND_EVENTS);
+    if (this.#store.log.holds(from, this.#low)) this.#follower.keepInPlace(() => this.#prepend(from));
+    else this.#fillFrom = this.#low; // too much at once: they come when they are scrolled to
+    this.#request();
   }
 
   /**
@@ -458,6 +478,7 @@ export class Transcript {
     const some = Math.min(TRIM_NODES, this.#items.length >> 1);
     this.#follower.keepInPlace(() => this.#forget(this.#items.splice(0, some)));
     this.#low = this.#items[0]?.seq ?? this.#high;
+    this.#fillFrom = this.#low;
   }
 
   #trimBottom() {
@@ -500,7 +521,7 @@ export class Transcript {
 
   /** @param {ReplayState} state */
   #drawTail({ status, end, count: total, durationMs, connection, cursor, mode, meta }) {
-    const done = this.#high === cursor && !this.#stale && this.#store.atEnd();
+    const done = this.#high === cursor && this.#low <= this.#fillFrom && !this.#stale && this.#store.atEnd();
     const running = (status === 'playing' && mode === 'realtime') || status === 'live';
     const shown = done ? 'ended' : running && connection.status === 'open' ? 'playing' : '';
     if (shown === this.#tailShown) return;
@@ -698,11 +719,12 @@ export class Transcript {
    * Where to begin drawing: at a turn, so that calls and their results stay together, where one is near.
    *
    * @param {ReplayState} state
+   * @param {number} events  about so many before the cursor
    */
-  #windowStart({ cursor, timeline }) {
-    const wished = Math.max(0, cursor - WINDOW_EVENTS);
+  #turnNear({ cursor, timeline }, events) {
+    const wished = Math.max(0, cursor - events);
     const turn = timeline?.markers.findLast((each) => each.kind === 'turn' && each.seq <= wished);
-    return turn && turn.seq >= cursor - 2 * WINDOW_EVENTS ? turn.seq : wished;
+    return turn && turn.seq >= cursor - 2 * events ? turn.seq : wished;
   }
 }
 
