@@ -101,6 +101,8 @@ export class PlayerStore {
   #pace = new Pace([], 0, null);
   /** The request whose answer ends `pendingMs`. @type {string | null} */
   #pendingId = null;
+  /** Where the last way to an event ends, until the request that has it is answered. @type {{ id: string, cursor: number } | null} */
+  #headed = null;
   #acknowledging = false;
   #notices = 0;
   /** Grows when what was asked for before is of no use any more. */
@@ -272,6 +274,7 @@ export class PlayerStore {
    * @param {Control} [more]
    */
   #seek(seek, pendingMs, more = this.#state.mode === 'fast' ? { play: false } : {}) {
+    this.#headed = null;
     this.#pendingId = this.#client.send({ ...more, seek });
     this.#set({ pendingMs: this.#pendingId === null ? null : pendingMs });
   }
@@ -285,7 +288,8 @@ export class PlayerStore {
     const tMs = this.#state.timeline?.markers.find((each) => each.seq === seq)?.t_ms ?? null;
     const stopped = this.#state.status === 'paused' || this.#state.mode === 'fast';
     this.#seek({ seq }, tMs);
-    if (stopped) this.#send({ step: { by: 1, unit: 'event' } });
+    const id = stopped ? this.#client.send({ step: { by: 1, unit: 'event' } }) : this.#pendingId;
+    this.#headed = id === null ? null : { id, cursor: seq + 1 };
   }
 
   /**
@@ -322,7 +326,13 @@ export class PlayerStore {
    * @returns {Marker | null}
    */
   #after(kind) {
-    return this.#marked(kind).find((each) => each.seq >= this.#state.cursor) ?? null;
+    const cursor = this.#cursorAhead();
+    return this.#marked(kind).find((each) => each.seq >= cursor) ?? null;
+  }
+
+  /** The cursor as it will be: who presses a key twice means the one after the next. */
+  #cursorAhead() {
+    return this.#headed?.cursor ?? this.#state.cursor;
   }
 
   /**
@@ -332,7 +342,8 @@ export class PlayerStore {
    * @returns {Marker | null}
    */
   #before(kind) {
-    const { cursor, status } = this.#state;
+    const { status } = this.#state;
+    const cursor = this.#cursorAhead();
     const position = this.position();
     const justBegun = (/** @type {Marker} */ each) =>
       status === 'playing' ? position - each.t_ms < RESTART_MS * this.#state.speed : each.seq >= cursor - 1;
@@ -386,6 +397,7 @@ export class PlayerStore {
   /** @param {Connection} connection */
   #onConnection(connection) {
     this.#pendingId = null;
+    this.#headed = null;
     const stopped = connection.status !== 'open';
     this.#set({ connection, pendingMs: null, returning: this.#renumbering, ...(stopped ? { playhead: this.#playheadAt(this.position(), false) } : {}) });
     if (connection.status === 'closed' && connection.error) this.#fail(connection.error);
@@ -486,6 +498,7 @@ export class PlayerStore {
     const { status, mode, speed, idle } = state;
     const answered = state.request_id !== undefined && state.request_id === this.#pendingId;
     if (answered) this.#pendingId = null;
+    if (state.request_id !== undefined && state.request_id === this.#headed?.id) this.#headed = null;
     const paced = mode === 'fast' ? this.#state.paced : mode;
     this.#set({ status, mode, paced, speed, idle, ...(answered ? { pendingMs: null, returning: false } : {}) });
     this.#repace();
@@ -530,6 +543,7 @@ export class PlayerStore {
 
   /** @param {ErrorMessage} error */
   #complain(error) {
+    if (error.request_id !== undefined && error.request_id === this.#headed?.id) this.#headed = null;
     if (error.request_id !== undefined && error.request_id === this.#pendingId) {
       this.#pendingId = null;
       this.#set({ pendingMs: null, returning: false });

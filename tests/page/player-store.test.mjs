@@ -229,6 +229,22 @@ describe('commands', () => {
     assert.deepEqual(socket().sent.slice(-2).map(({ seek, step }) => seek ?? step), [{ seq: 15 }, { by: 1, unit: 'event' }]);
   });
 
+  test('pressed twice before the server answers, next and previous lead to the one after', () => {
+    socket().says(state(6, { status: 'paused' }));
+    store.dispatch({ type: 'next', kind: 'turn' });
+    store.dispatch({ type: 'next', kind: 'turn' });
+    const turns = TIMELINE.markers.filter((each) => each.kind === 'turn' && each.seq >= 6).map((each) => each.seq);
+    assert.deepEqual(socket().sent.flatMap(({ seek }) => (seek ? [seek.seq] : [])).slice(-2), turns.slice(0, 2));
+    const { request_id: answered } = last();
+    socket().says(state((turns[1] ?? 0) + 1, { gen: 2, status: 'paused', request_id: answered }));
+    store.dispatch({ type: 'previous', kind: 'turn' });
+    assert.deepEqual(socket().sent.findLast(({ seek }) => seek)?.seek, { seq: turns[0] });
+    store.dispatch({ type: 'seek', tMs: 0 });
+    socket().says(state(0, { gen: 4, status: 'paused' }));
+    store.dispatch({ type: 'next', kind: 'turn' });
+    assert.deepEqual(socket().sent.findLast(({ seek }) => seek)?.seek, { seq: TIMELINE.markers[0]?.seq });
+  });
+
   test('before the timeline has come, the server knows where the next turn and the next error are', async () => {
     api.timeline = () => new Promise(() => {});
     open(WISH);
