@@ -172,6 +172,17 @@ def test_a_worker_that_dies_is_replaced(archive: Path, tmp_path: Path) -> None:
     assert (status, out) == (0, "")
 
 
+def test_workers_do_not_outlive_the_one_that_started_them(archive: Path, tmp_path: Path) -> None:
+    """However it ended: they would hold the port."""
+    with Child(tmp_path, "serve", archive, "--port", "0", "--workers", "2") as child:
+        child.address()
+        workers = psutil.Process(child.process.pid).children()
+        child.process.kill()
+        _gone, left = psutil.wait_procs(workers, PATIENCE_SECONDS)
+
+    assert left == []
+
+
 def sessions_of(home: Path, *arguments: str | Path, **environment: str) -> tuple[list[str], str]:
     """The titles of what it serves, and what it says."""
     with Child(home, "serve", "--port", "0", *arguments, **environment) as child:
