@@ -172,6 +172,17 @@ def test_a_worker_that_dies_is_replaced(archive: Path, tmp_path: Path) -> None:
     assert (status, out) == (0, "")
 
 
+def test_workers_that_are_still_starting_can_be_stopped(archive: Path, tmp_path: Path) -> None:
+    """They need not have answered first."""
+    with Child(tmp_path, "serve", archive, "--port", "0", "--workers", "2") as child:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(psutil.Process(child.process.pid).children()) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        status, out, _err, _ = child.stop(signal.SIGTERM)
+
+    assert (status, out) == (0, "")
+
+
 def test_workers_do_not_outlive_the_one_that_started_them(archive: Path, tmp_path: Path) -> None:
     """However it ended: they would hold the port."""
     with Child(tmp_path, "serve", archive, "--port", "0", "--workers", "2") as child:

@@ -26,15 +26,22 @@ ACCEPTED_AT_ONCE: Final = 1
 """A worker takes one connection from the queue before it looks at anything else: the rest go to whoever is idle."""
 
 START_SECONDS: Final = 120.0
+LOOK_SECONDS: Final = 0.2
+"""How often it is looked, while they start, whether they are to stop."""
 
 
 def serve_by_workers(settings: Settings, listener: socket.socket, address: str, count: int) -> int:
-    """Serve until stopped; the exit status."""
+    """Serve until stopped; the exit status, 1 where the workers did not start."""
     config = make_config(partial(_app, settings, logging.getLogger().level), factory=True)
     config.workers, config.backlog = count, ACCEPTED_AT_ONCE
     workers = Workers(config, listener, address, open_browser=settings.open_browser)
-    workers.run()
-    return 0 if workers.started else 1
+    try:
+        workers.run()
+    except BaseException:  # as when nobody reads the address
+        workers.terminate_all()
+        workers.join_all()
+        raise
+    return 1 if workers.failed else 0
 
 
 def _app(settings: Settings, log_level: int) -> Starlette:
@@ -63,18 +70,21 @@ class Workers(Multiprocess):
         super().__init__(config, [listener])  # type: ignore[arg-type]
         self._address = address
         self._open_browser = open_browser
-        self.started = False
+        self.failed = False
 
     def init_processes(self) -> None:
         """Start all, and wait for them."""
         super().init_processes()
         deadline = time.monotonic() + START_SECONDS
         for process in self.processes:
-            if not process.wait_until_ready(deadline - time.monotonic(), self.should_exit):
-                self.should_exit.set()
-                return
+            while not process.wait_until_ready(LOOK_SECONDS, self.should_exit):
+                self.handle_signals()
+                if not process.process.is_alive() or time.monotonic() >= deadline:
+                    self.failed = True
+                    self.should_exit.set()
+                if self.should_exit.is_set():
+                    return
         self._widen_queue()
-        self.started = True
         print(self._address, flush=True)
         if self._open_browser:
             open_in_browser(self._address)
