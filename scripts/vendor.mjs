@@ -18,12 +18,18 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const VENDOR = join(ROOT, 'static', 'vendor');
 
 /** Languages beside lowlight's `common` that agents often meet. */
-const LANGUAGES = ['cmake', 'dart', 'dockerfile', 'elixir', 'haskell', 'nginx', 'powershell', 'protobuf', 'scala'];
+const LANGUAGES = ['dart', 'dockerfile', 'nginx', 'powershell', 'protobuf', 'scala'];
+
+/** Languages of `common` that agents seldom meet and that weigh much; some pass for another one. @type {Record<string, string | null>} */
+const LEFT_OUT = { arduino: 'cpp', objectivec: 'c', 'php-template': 'php', perl: null, r: null, lua: null, vbnet: null, wasm: null };
+
+const NAMES = [...Object.keys(common).filter((name) => !(name in LEFT_OUT)), ...LANGUAGES];
 
 /** What else each language is called, which its grammar only says once it has been made ready. */
 function aliases() {
-  const names = [...Object.keys(common), ...LANGUAGES];
-  return Object.fromEntries(names.flatMap((name) => (highlighter.getLanguage(name)?.aliases ?? []).map((alias) => [alias.toLowerCase(), name])));
+  const grammars = /** @type {[string, string][]} */ ([...NAMES.map((name) => [name, name]), ...Object.entries(LEFT_OUT).filter(([, other]) => other)]);
+  return Object.fromEntries(grammars.flatMap(([name, grammar]) =>
+    [...(name === grammar ? [] : [name]), ...(highlighter.getLanguage(name)?.aliases ?? [])].map((alias) => [alias.toLowerCase(), grammar])));
 }
 
 /**
@@ -42,10 +48,9 @@ const LIBRARIES = [
     name: 'lowlight',
     use: 'Source code to a syntax tree (static/renderers/code.js makes the nodes).',
     entry: [
-      `import { common } from 'lowlight';`,
-      ...LANGUAGES.map((name) => `import ${name} from 'highlight.js/lib/languages/${name}';`),
+      ...NAMES.map((name, at) => `import grammar${at} from 'highlight.js/lib/languages/${name}';`),
       `export { createLowlight } from 'lowlight';`,
-      `export const grammars = { ...common, ${LANGUAGES.join(', ')} };`,
+      `export const grammars = { ${NAMES.map((name, at) => `'${name}': grammar${at}`).join(', ')} };`,
       `export const aliases = ${JSON.stringify(aliases())};`,
     ].join('\n'),
     types: [

@@ -20,16 +20,16 @@ const LANGUAGES = new Map(
     cjs: 'javascript', mjs: 'javascript', jsx: 'javascript', tsx: 'typescript', mts: 'typescript', cts: 'typescript',
     jsonl: 'json', ndjson: 'json', json5: 'json', jsonc: 'json', ipynb: 'json', svg: 'xml', vue: 'xml', svelte: 'xml',
     pyi: 'python', pyw: 'python', yml: 'yaml', toml: 'ini', cfg: 'ini', conf: 'ini', env: 'ini', properties: 'ini',
-    h: 'c', hpp: 'cpp', cc: 'cpp', cxx: 'cpp', hh: 'cpp', mm: 'objectivec', kt: 'kotlin', kts: 'kotlin',
-    markdown: 'markdown', mdx: 'markdown', patch: 'diff', ps1: 'powershell', proto: 'protobuf', ex: 'elixir', exs: 'elixir',
-    hs: 'haskell', txt: 'plaintext', text: 'plaintext', log: 'plaintext', gradle: 'kotlin', sass: 'scss',
+    h: 'c', hpp: 'cpp', cc: 'cpp', cxx: 'cpp', hh: 'cpp', mm: 'cpp', kt: 'kotlin', kts: 'kotlin',
+    markdown: 'markdown', mdx: 'markdown', patch: 'diff', ps1: 'powershell', proto: 'protobuf',
+    txt: 'plaintext', text: 'plaintext', log: 'plaintext', gradle: 'kotlin', sass: 'scss',
   }),
 );
 
 const lowlight = createLowlight();
 
 /** Files known by their whole name. */
-const NAMES = new Map(Object.entries({ dockerfile: 'dockerfile', makefile: 'makefile', gnumakefile: 'makefile', 'cmakelists.txt': 'cmake' }));
+const NAMES = new Map(Object.entries({ dockerfile: 'dockerfile', makefile: 'makefile', gnumakefile: 'makefile' }));
 
 /**
  * The highlighter's name for a language, or `null` where it knows none.
