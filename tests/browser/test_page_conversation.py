@@ -79,16 +79,19 @@ async def test_all_thinking_is_shown_and_folded_by_one_switch(viewer: Viewer) ->
     """What is there and what is still to come; it is remembered."""
     await viewer.watch(DEMO, "#seq=64")
     await expect(viewer.page.locator('.msg[data-seq="64"]')).to_be_visible()
-    thoughts = viewer.page.locator("details.part-thinking")
-    count = await thoughts.count()
-    assert count > 1
-    await expect(viewer.page.locator("details.part-thinking[open]")).to_have_count(0)
+    shown = viewer.page.locator("details.part-thinking[open]")
+    folded = viewer.page.locator("details.part-thinking:not([open])")
+    await expect(folded.nth(1)).to_be_attached()
+    await expect(shown).to_have_count(0)
     await viewer.page.get_by_role("button", name="Show all thinking").click()
-    await expect(viewer.page.locator("details.part-thinking[open]")).to_have_count(count)
+    await expect(shown.nth(1)).to_be_attached()
+    await expect(folded).to_have_count(0)
     await viewer.watch(DEMO, "#seq=64")
-    await expect(viewer.page.locator("details.part-thinking[open]")).to_have_count(count)
+    await expect(shown.nth(1)).to_be_attached()
+    await expect(folded).to_have_count(0)
     await viewer.page.keyboard.press("h")
-    await expect(viewer.page.locator("details.part-thinking[open]")).to_have_count(0)
+    await expect(folded.nth(1)).to_be_attached()
+    await expect(shown).to_have_count(0)
 
 
 async def test_what_is_there_is_never_drawn_again_while_more_comes(viewer: Viewer) -> None:
