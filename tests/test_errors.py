@@ -9,10 +9,16 @@ from scrollcast.errors import (
     ArchiveError,
     BadCommand,
     BadRequest,
+    CommandRefused,
     CommandTooLarge,
     PositionOutOfRange,
+    ProtocolViolation,
+    ReplayError,
+    ReplayLost,
+    ReplayRefused,
     ScrollcastError,
     SessionNotFound,
+    SessionRewritten,
     SettingsError,
     SlowClient,
     StreamClosed,
@@ -34,6 +40,11 @@ ALL = (
     SlowClient(30.0),
     StreamClosed(),
     SettingsError("--port must be a number"),
+    ReplayRefused("session_not_found", "there is no such session"),
+    ReplayLost("it was cut", 60.0),
+    SessionRewritten("e2"),
+    CommandRefused("bad_command", "there is no message 'x'"),
+    ProtocolViolation("event 7 came where 5 was next"),
 )
 
 
@@ -61,8 +72,9 @@ def test_every_error_is_exported() -> None:
 
 
 def test_every_error_is_tried_here() -> None:
-    """No error but the root, which is never raised, goes without a sentence."""
-    assert {type(error).__name__ for error in ALL} == {name for _, name in tree(ScrollcastError)} - {"ScrollcastError"}
+    """No error but the roots, which are never raised, goes without a sentence."""
+    roots = {ScrollcastError.__name__, ReplayError.__name__}
+    assert {type(error).__name__ for error in ALL} == {name for _, name in tree(ScrollcastError)} - roots
 
 
 @pytest.mark.parametrize(
@@ -81,6 +93,10 @@ def test_every_error_is_tried_here() -> None:
         (SlowClient(30.0), "nothing could be written for 30 s; come back and resume"),
         (StreamClosed(), "the stream is closed"),
         (SettingsError("no such file"), "no such file"),
+        (ReplayRefused("too_old", "this server is too old"), "this server is too old (too_old)"),
+        (ReplayLost("it was cut", 60.0), "the connection is gone and did not come back within 60 s: it was cut"),
+        (CommandRefused("bad_command", "no such message"), "no such message"),
+        (ProtocolViolation("no type"), "the server does not keep to the protocol: no type"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )

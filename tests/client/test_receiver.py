@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from scrollcast.client.address import Address
-from scrollcast.client.errors import CommandRefused, ProtocolViolation, ReplayRefused, SessionRewritten
 from scrollcast.client.receiver import Receiver, is_final
 from scrollcast.client.records import CaughtUp, End, Notice, ReplayEvent, Skipped
+from scrollcast.errors import CommandRefused, ProtocolViolation, ReplayRefused, SessionRewritten
 
 
 def receiver(**parameters: Any) -> Receiver:

@@ -4,7 +4,9 @@ Needs websockets and orjson and nothing else of what the server is made of. `scr
 `await`.
 """
 
-from scrollcast.client.errors import (
+from scrollcast.client.records import CaughtUp, End, Hello, Item, Notice, ReplayEvent, ReplayState, Skipped
+from scrollcast.client.replay import Replay, connect
+from scrollcast.errors import (
     CommandRefused,
     ProtocolViolation,
     ReplayError,
@@ -12,8 +14,6 @@ from scrollcast.client.errors import (
     ReplayRefused,
     SessionRewritten,
 )
-from scrollcast.client.records import CaughtUp, End, Hello, Item, Notice, ReplayEvent, ReplayState, Skipped
-from scrollcast.client.replay import Replay, connect
 
 __all__ = [
     "CaughtUp",

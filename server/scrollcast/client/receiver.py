@@ -13,8 +13,8 @@ from typing import Any, Final
 import orjson
 
 from scrollcast.client.address import Address
-from scrollcast.client.errors import CommandRefused, ProtocolViolation, ReplayError, ReplayRefused, SessionRewritten
 from scrollcast.client.records import CaughtUp, End, Hello, Item, Notice, ReplayEvent, ReplayState, Skipped
+from scrollcast.errors import CommandRefused, ProtocolViolation, ReplayError, ReplayRefused, SessionRewritten
 
 __all__ = ["ABNORMAL", "NORMAL", "Receiver", "is_final"]
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import orjson
 from websockets.exceptions import InvalidStatus
 
-from scrollcast.client.errors import ReplayRefused
+from scrollcast.errors import ReplayRefused
 
 __all__ = ["refusal_of", "socket_options"]
 

@@ -17,11 +17,11 @@ from websockets.sync.client import connect as open_socket
 
 from scrollcast.client.address import Address
 from scrollcast.client.asking import Mode, Parameters, Unit, seek_fields, step_fields
-from scrollcast.client.errors import ReplayError, ReplayLost
 from scrollcast.client.patience import PATIENCE_SECONDS, Patience
 from scrollcast.client.receiver import ABNORMAL, NORMAL, Receiver
 from scrollcast.client.records import Hello, Item, ReplayEvent, ReplayState
 from scrollcast.client.sockets import refusal_of, socket_options
+from scrollcast.errors import ReplayError, ReplayLost
 
 __all__ = ["Replay", "connect"]
 
