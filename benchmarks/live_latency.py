@@ -251,19 +251,10 @@ async def _page(options: Options, folder: Path) -> Row:
 
 
 def _visible_row(name: str, writer: _Writer, shown: dict[int, float], screen: Screen) -> Row:
-    """A line that came together with others, and was past the upper edge before a frame was drawn, counts as seen with
-    the first one after it that was."""
-    unseen = writer.written.keys() - shown.keys()
-    if len(unseen) > len(writer.written) // 4:
-        raise Broken(f"{len(unseen)} of {len(writer.written)} appended lines were never to be seen")
-    late = []
-    for number, moment in writer.written.items():
-        seen = [at for other, at in shown.items() if other >= number]
-        if not seen:
-            raise Broken(f"line {number}, and all after it, were never to be seen")
-        late.append(shown.get(number, min(seen)) - moment)
-    detail = {"clocks agree within, ms": screen.clock_error * 1000, "passed by between two frames": len(unseen)}
-    return _late_row(name, late, VISIBLE_MS, **detail)
+    if missing := len(writer.written) - len(shown):
+        raise Broken(f"{missing} of {len(writer.written)} appended lines were never to be seen")
+    late = [shown[number] - moment for number, moment in writer.written.items()]
+    return _late_row(name, late, VISIBLE_MS, **{"clocks agree within, ms": screen.clock_error * 1000})
 
 
 if __name__ == "__main__":

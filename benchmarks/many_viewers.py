@@ -98,10 +98,7 @@ async def measure(options: Options, folder: Path) -> list[Row]:
     tool = compiled(folder)
     if tool is None:
         return [Row("many realtime viewers", 0.0, "", skipped="there is no C compiler for the clients")]
-    count, seconds = (
-        int(__import__("os").environ.get("N", 0)) or options.pick(VIEWERS, 300),
-        options.pick(WINDOW_SECONDS, 2),
-    )
+    count, seconds = options.pick(VIEWERS, 300), options.pick(WINDOW_SECONDS, 2)
     (folder / "archive").mkdir()
     with scrollcast([folder / "archive"], folder / "cache", options.package) as server:
         tapes = await tapes_of(tool, server, folder)

@@ -36,7 +36,7 @@ SERVER_CODE = Path(__file__).parents[1] / "server"
 ASSETS = f"/assets/{Assets(static_folder()).digest}"
 """Where the page's files are to be had."""
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 10.0
 """Longer than anything here takes; a test that waits for so long has failed."""
 
 

@@ -315,7 +315,7 @@ async def followed(archive: Archive, *, meta: bool = False) -> SessionIndex:
 
 async def at_rest(archive: Archive) -> None:
     """Wait until no thread reads on its own account."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(5):
         while archive._builders:  # noqa: ASYNC110  # nothing tells when it is over
             await asyncio.sleep(0.001)
 
@@ -355,7 +355,7 @@ async def test_an_index_from_the_cache_is_caught_up_with(archive: Archive, root:
         index = await followed(reopened)
         append(messages, message("m3", 3))
         reopened.note_changes([messages])
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(5):
             while index.count < 4:
                 await index.changed(index.openness)
 
@@ -531,7 +531,7 @@ async def test_cancelled_following_leaves_nothing(archive: Archive, monkeypatch:
     with pytest.raises(asyncio.CancelledError):
         await following
     go_on.set()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(5):
         while len(changes) < 2:  # noqa: ASYNC110  # nothing tells when it is over
             await asyncio.sleep(0.001)
 
@@ -614,7 +614,7 @@ async def test_closing_fails_whoever_still_waits(root: Path, cache: Path, gate: 
     await asyncio.sleep(0.01)
     gate.set()
     await closing
-    results: list[Any] = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 30)
+    results: list[Any] = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
 
     assert [str(result) for result in results] == ["the server is stopping"] * len(ids)
     assert all(isinstance(result, ArchiveError) for result in results)

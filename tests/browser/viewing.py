@@ -13,7 +13,7 @@ from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
 from serving import Child
 
-PATIENCE_MS: Final = 30_000
+PATIENCE_MS: Final = 15_000
 """Longer than anything here takes; what waits for so long has failed."""
 
 

@@ -212,7 +212,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure(archive: Path, tmp_path: Pa
     os.close(reading)
     with os.fdopen(writing, "wb") as out:
         completed = subprocess.run(
-            command("list", archive), env=child_environment(tmp_path), stdout=out, stderr=subprocess.PIPE, timeout=60
+            command("list", archive), env=child_environment(tmp_path), stdout=out, stderr=subprocess.PIPE, timeout=10
         )
 
     assert (completed.returncode, completed.stderr) == (0, b"")

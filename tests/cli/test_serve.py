@@ -27,8 +27,8 @@ from scrollcast.settings import PORTS_TRIED
 from scrollcast.web.text_frames import TextFrameProtocol
 from serving import PATIENCE_SECONDS, Child, run_command, talk, until
 
-STOP_SECONDS = 5.0
-"""A server stops within two seconds; whatever it must not wait for lasts much longer than this on any machine."""
+STOP_SECONDS = 2.0
+"""A server stops within so long, whoever is connected."""
 
 
 @pytest.fixture

@@ -385,7 +385,7 @@ async def test_followers_of_a_tortured_session(kind: str, seed: int, root: Path,
             events = await replayed(root, tmp_path / "fresh", scroll_id)
             for client in (*clients, meddler):
                 await settled(client, events)
-            await until(lambda: dropper.events == events)
+            await until(lambda: dropper.events == events, 8)
             for task in reading:
                 task.cancel()
         again = await server.replay(scroll_id)
@@ -409,7 +409,7 @@ async def replayed(root: Path, cache: Path, scroll_id: UUID) -> list[JsonObject]
 async def settled(client: Client, events: list[JsonObject]) -> None:
     """Wait until a client has what it should have, or tell what it has."""
     try:
-        await until(lambda: is_up_to_date(client, events))
+        await until(lambda: is_up_to_date(client, events), 8)
     except TimeoutError:
         first = client.log.next_seq - len(client.log.events)
         wrong = [

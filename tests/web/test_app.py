@@ -23,7 +23,7 @@ def looking(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     refresh = Catalogue.refresh
 
     def wait_and_refresh(catalogue: Catalogue, **named: Any) -> None:
-        gate.wait(60)
+        gate.wait(10)
         refresh(catalogue, **named)
 
     monkeypatch.setattr(Catalogue, "refresh", wait_and_refresh)
@@ -64,7 +64,7 @@ async def test_a_viewer_who_comes_before_that_is_served_after_it(
 async def test_a_server_that_is_stopped_while_it_looks_stops(root: Path, cache: Path, looking: threading.Event) -> None:
     """It does not wait for a large archive."""
     write_session(root, talk(3))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(5):
         async with serving(root, cache=cache):
             looking.set()
 

@@ -165,6 +165,34 @@ async def test_what_can_be_sent_at_once_is(protocol: TextFrameProtocol) -> None:
     assert transport_of(protocol).take() == []
 
 
+async def test_many_messages_wait_where_the_client_stops_reading_between_them(
+    protocol: TextFrameProtocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more than `WRITE_BYTES` are added to what it has not taken; the rest goes on when there is room."""
+    monkeypatch.setattr(text_frames, "WRITE_BYTES", 10)
+    transport = transport_of(protocol)
+    write = transport.write
+
+    def write_and_fill(data: bytes) -> None:
+        write(data)
+        protocol.pause_writing()
+
+    monkeypatch.setattr(transport, "write", write_and_fill)
+    tails = [memoryview(tail) for tail in (b"a", b"bb", b"c" * 20, b"d")]
+    at_once = protocol.send_texts_now(b"msg ", tails)
+    sending = asyncio.create_task(protocol.send_texts(b"msg ", tails))
+    taken = []
+    for _ in range(3):
+        await asyncio.sleep(0.01)
+        taken.append([bytes(frame.data) for frame in transport.take()])
+        protocol.resume_writing()
+    await sending
+
+    assert not at_once
+    assert taken == [[b"msg a"], [b"msg bb"], [b"msg " + b"c" * 20]]
+    assert [bytes(frame.data) for frame in transport.take()] == [b"msg d"]
+
+
 async def test_a_client_that_takes_nothing_is_slow(protocol: TextFrameProtocol) -> None:
     """After `WRITE_TIMEOUT`, however often something is added meanwhile."""
     protocol.pause_writing()

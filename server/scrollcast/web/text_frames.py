@@ -11,7 +11,7 @@ import asyncio
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -31,6 +31,10 @@ __all__ = ["TEXT_FRAMES", "WRITE_TIMEOUT", "TextFrameProtocol", "frame_head"]
 
 TEXT_FRAMES: Final = "scrollcast.text_frames"
 """The name of the scope extension: the connection's `TextFrameProtocol` itself."""
+
+WRITE_BYTES: Final = 64 << 10
+"""How much of several messages goes into one write, unless one of them is longer: no more is added to what waits for a
+client that stops reading; with much less, the system calls would cost more than the bytes."""
 
 WRITE_TIMEOUT: Final = 30.0
 """A client that takes nothing for so many seconds is let go; it can come back and resume."""
@@ -120,29 +124,27 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         self.transport.write(memoryview(message))  # of a bytearray, an unsent rest would be copied
 
     async def send_texts(self, head: bytes, tails: Sequence[memoryview]) -> None:
-        """Send one text message a tail, each after the same head, in one write. Waits and raises as `send_text`.
+        """Send one text message a tail, each after the same head, in few writes. Waits and raises as `send_text`.
 
         Making a frame and writing it costs ten times what the bytes of an ordinary event do.
         """
-        await self._until_it_may_send()
         if self.conn.extensions:
             for tail in tails:
                 await self.send_text(b"".join((head, tail)))
             return
-        self._write_texts(head, tails)
+        for frames in _writes(head, tails):
+            await self._until_it_may_send()
+            self.transport.write(frames)
 
     def send_texts_now(self, head: bytes, tails: Sequence[bytes | memoryview]) -> bool:
-        """The same at once; `False`, with nothing sent, where `send_texts` would wait or raise."""
+        """The same at once; `False`, with nothing sent, where `send_texts` might wait, or would raise."""
         if not self.writable.is_set() or not self._is_open or self.conn.extensions:
             return False
-        self._write_texts(head, tails)
+        first, *more = _writes(head, tails)
+        if more:
+            return False
+        self.transport.write(first)
         return True
-
-    def _write_texts(self, head: bytes, tails: Sequence[bytes | memoryview]) -> None:
-        pieces: list[bytes | memoryview] = []
-        for tail in tails:
-            pieces += (frame_head(len(head) + len(tail)), head, tail)
-        self.transport.write(b"".join(pieces))
 
     def let_go(self, farewell: bytes, code: int, reason: str) -> None:
         """Close a client that does not read: what can still reach it is said, and nothing is waited for."""
@@ -199,6 +201,20 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
             with suppress(OSError, ValueError):  # closed meanwhile
                 waiting += struct.unpack("i", fcntl.ioctl(connected.fileno(), termios.TIOCOUTQ, b"\0" * 4))[0]
         return waiting
+
+
+def _writes(head: bytes, tails: Sequence[bytes | memoryview]) -> Iterator[bytes]:
+    """Whole frames, one a tail, as many to a write as `WRITE_BYTES` allow."""
+    frames: list[bytes | memoryview] = []
+    size = 0
+    for tail in tails:
+        length = len(head) + len(tail)
+        if frames and size + length > WRITE_BYTES:
+            yield b"".join(frames)
+            frames, size = [], 0
+        frames += (frame_head(length), head, tail)
+        size += length
+    yield b"".join(frames)
 
 
 def frame_head(length: int) -> bytes:
