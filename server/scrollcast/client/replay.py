@@ -14,10 +14,11 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from scrollcast.client.address import Address
 from scrollcast.client.asking import Mode, Parameters, Unit, seek_fields, step_fields
+from scrollcast.client.base import ReplayBase
 from scrollcast.client.patience import PATIENCE_SECONDS, Patience
-from scrollcast.client.receiver import ABNORMAL, NORMAL, Receiver
-from scrollcast.client.records import Hello, Item, ReplayEvent, ReplayState
-from scrollcast.client.sockets import refusal_of, socket_options
+from scrollcast.client.receiver import ABNORMAL, Receiver
+from scrollcast.client.records import Item, ReplayEvent, ReplayState
+from scrollcast.client.sockets import socket_options
 from scrollcast.errors import ReplayError, ReplayLost
 
 __all__ = ["Replay", "connect"]
@@ -35,7 +36,7 @@ def connect(url: str, *, patience: float = PATIENCE_SECONDS, **parameters: Unpac
     return Replay(Receiver(Address(url, parameters)), Patience(patience))
 
 
-class Replay:
+class Replay(ReplayBase[ClientConnection]):
     """One replay. Iterate over it for its events, over `items()` for everything that comes.
 
     Use it as a context manager where the loop may be left before the end, or where it is controlled. Commands may be
@@ -44,11 +45,7 @@ class Replay:
     """
 
     def __init__(self, receiver: Receiver, patience: Patience) -> None:
-        self._receiver = receiver
-        self._patience = patience
-        self._socket: ClientConnection | None = None
-        self._ended = False
-        self._entered = False
+        super().__init__(receiver, patience)
         self._reading: asyncio.Future[None] | None = None  # done when whoever reads has read one message
 
     async def __aenter__(self) -> Self:
@@ -81,16 +78,6 @@ class Replay:
             socket.transport.abort()
 
     # --------------------------------------------------------------------------------------------------- what comes
-
-    @property
-    def hello(self) -> Hello | None:
-        """How it began; `None` before the server has greeted."""
-        return self._receiver.hello
-
-    @property
-    def state(self) -> ReplayState | None:
-        """The last state that the server told; `None` before it has greeted."""
-        return self._receiver.state
 
     async def __aiter__(self) -> AsyncIterator[ReplayEvent]:
         async for item in self.items():
@@ -198,21 +185,7 @@ class Replay:
                     await socket.send(text, text=True)
         except ConnectionClosed:
             self._socket = None
-            await self._lost(socket.close_code or ABNORMAL, "it was cut")
-
-    async def _lost(self, code: int, reason: str) -> None:
-        """The connection is gone: wait until it is time to make another, unless this was the end."""
-        receiver = self._receiver
-        receiver.lost(code)
-        if receiver.failure is not None:
-            raise receiver.failure
-        if code == NORMAL or self._ended:
-            self._ended = True
-            return
-        wait = self._patience.wait(asyncio.get_running_loop().time(), receiver.retry_after)
-        if wait is None:
-            raise ReplayLost(reason, self._patience.seconds)
-        await asyncio.sleep(wait)
+            await asyncio.sleep(self._wait_after(socket.close_code or ABNORMAL, "it was cut"))
 
     async def _connect(self) -> ClientConnection | None:
         """A connection; `None` when that has to be tried again."""
@@ -220,12 +193,8 @@ class Replay:
         try:
             socket = await open_socket(url, **socket_options(url))
         except (OSError, InvalidHandshake, TimeoutError) as failed:
-            problem = refusal_of(failed)
-            if problem is not None:
-                raise problem from None
-            if self._receiver.hello is None:
-                raise ReplayLost(str(failed), 0) from failed
-            await self._lost(ABNORMAL, str(failed))
+            self._bear(failed)
+            await asyncio.sleep(self._wait_after(ABNORMAL, str(failed)))
             return None
         if self._ended:  # closed meanwhile
             await socket.close()

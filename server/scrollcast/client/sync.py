@@ -17,10 +17,11 @@ from websockets.sync.client import connect as open_socket
 
 from scrollcast.client.address import Address
 from scrollcast.client.asking import Mode, Parameters, Unit, seek_fields, step_fields
+from scrollcast.client.base import ReplayBase
 from scrollcast.client.patience import PATIENCE_SECONDS, Patience
-from scrollcast.client.receiver import ABNORMAL, NORMAL, Receiver
-from scrollcast.client.records import Hello, Item, ReplayEvent, ReplayState
-from scrollcast.client.sockets import refusal_of, socket_options
+from scrollcast.client.receiver import ABNORMAL, Receiver
+from scrollcast.client.records import Item, ReplayEvent, ReplayState
+from scrollcast.client.sockets import socket_options
 from scrollcast.errors import ReplayError, ReplayLost
 
 __all__ = ["Replay", "connect"]
@@ -31,15 +32,8 @@ def connect(url: str, *, patience: float = PATIENCE_SECONDS, **parameters: Unpac
     return Replay(Receiver(Address(url, parameters)), Patience(patience))
 
 
-class Replay:
+class Replay(ReplayBase[ClientConnection]):
     """As `scrollcast.client.Replay`, method for method."""
-
-    def __init__(self, receiver: Receiver, patience: Patience) -> None:
-        self._receiver = receiver
-        self._patience = patience
-        self._socket: ClientConnection | None = None
-        self._ended = False
-        self._entered = False
 
     def __enter__(self) -> Self:
         self._entered = True
@@ -64,16 +58,6 @@ class Replay:
             socket.close()
 
     # --------------------------------------------------------------------------------------------------- what comes
-
-    @property
-    def hello(self) -> Hello | None:
-        """How it began; `None` before the server has greeted."""
-        return self._receiver.hello
-
-    @property
-    def state(self) -> ReplayState | None:
-        """The last state that the server told; `None` before it has greeted."""
-        return self._receiver.state
 
     def __iter__(self) -> Iterator[ReplayEvent]:
         for item in self.items():
@@ -163,21 +147,7 @@ class Replay:
                     socket.send(text, text=True)
         except ConnectionClosed:
             self._socket = None
-            self._lost(socket.close_code or ABNORMAL, "it was cut")
-
-    def _lost(self, code: int, reason: str) -> None:
-        """The connection is gone: wait until it is time to make another, unless this was the end."""
-        receiver = self._receiver
-        receiver.lost(code)
-        if receiver.failure is not None:
-            raise receiver.failure
-        if code == NORMAL:
-            self._ended = True
-            return
-        wait = self._patience.wait(time.monotonic(), receiver.retry_after)
-        if wait is None:
-            raise ReplayLost(reason, self._patience.seconds)
-        time.sleep(wait)
+            time.sleep(self._wait_after(socket.close_code or ABNORMAL, "it was cut"))
 
     def _connect(self) -> ClientConnection | None:
         """A connection; `None` when that has to be tried again."""
@@ -185,11 +155,7 @@ class Replay:
         try:
             self._socket = open_socket(url, **socket_options(url)).__enter__()  # left in `close`
         except (OSError, InvalidHandshake, TimeoutError) as failed:
-            problem = refusal_of(failed)
-            if problem is not None:
-                raise problem from None
-            if self._receiver.hello is None:
-                raise ReplayLost(str(failed), 0) from failed
-            self._lost(ABNORMAL, str(failed))
+            self._bear(failed)
+            time.sleep(self._wait_after(ABNORMAL, str(failed)))
             return None
         return self._socket
