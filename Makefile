@@ -27,7 +27,7 @@ lint: $(VENV)/dev.stamp  ## format, lint, layers
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports
 
-types: $(VENV)/dev.stamp  ## types of code, tests and benchmarks
+types: $(VENV)/dev.stamp  ## types of code, tests, benchmarks and examples
 	@$(BIN)/mypy
 
 page: $(VENV)/dev.stamp node_modules/stamp  ## lint and types of the page

@@ -11,6 +11,7 @@ from scrollcast.errors import (
     BadRequest,
     CommandRefused,
     CommandTooLarge,
+    InvalidRecord,
     PositionOutOfRange,
     ProtocolViolation,
     ReplayError,
@@ -31,6 +32,7 @@ SCROLL_ID = "3f2b0c1e-0000-4000-8000-000000000001"
 ALL = (
     SessionNotFound(SCROLL_ID),
     ArchiveError("the session could not be read", "/secret/place: permission denied"),
+    InvalidRecord("ts", "'yesterday' is no time such as 2026-03-02T09:00:00Z"),
     BadRequest("speed", "must be a number"),
     PositionOutOfRange("start_seq", "900 is beyond the end, which is 812"),
     BadCommand("mode must be fast or realtime", "r1"),

@@ -9,10 +9,12 @@ from scrollcast._version import __version__
 
 if TYPE_CHECKING:
     from scrollcast.archive.archive import Archive
+    from scrollcast.archive.writer import ArchiveWriter, Sync
     from scrollcast.errors import (
         ArchiveError,
         BadCommand,
         BadRequest,
+        InvalidRecord,
         PositionOutOfRange,
         ScrollcastError,
         SessionNotFound,
@@ -36,9 +38,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Archive",
     "ArchiveError",
+    "ArchiveWriter",
     "BadCommand",
     "BadRequest",
     "BusEvent",
+    "InvalidRecord",
     "Message",
     "MessageCompleted",
     "MetaEvent",
@@ -55,15 +59,17 @@ __all__ = [
     "SessionNotFound",
     "StreamClosed",
     "StreamOutcome",
+    "Sync",
     "__version__",
     "replay_session_to_stream",
 ]
 
-_HOMES: Final = ("errors", "model", "archive.archive", "stream.replay")
+_HOMES: Final = ("errors", "model", "archive.writer", "archive.archive", "stream.replay")
+"""The light ones first: they are imported in turn until one has the name."""
 
 
 def __getattr__(name: str) -> object:
-    """A public name, imported when it is first used: the client needs nothing of what the server is made of."""
+    """A public name, imported when it is first used: the client, and whoever writes, need little of it."""
     if name in __all__:
         for home in _HOMES:
             module = import_module(f"{__name__}.{home}")

@@ -2,7 +2,8 @@
 
     ScrollcastError
     ├── SessionNotFound       no session has that id
-    ├── ArchiveError          a session could not be read or decoded
+    ├── ArchiveError          a session could not be read or decoded, or not be written
+    ├── InvalidRecord         what is to be written of a session would not be read as what it is
     ├── BadRequest            a parameter has a bad value
     │   └── PositionOutOfRange    a start beyond the end of the session
     ├── BadCommand            a message from the client cannot be obeyed; nothing changed
@@ -34,6 +35,7 @@ __all__ = [
     "BadRequest",
     "CommandRefused",
     "CommandTooLarge",
+    "InvalidRecord",
     "PositionOutOfRange",
     "ProtocolViolation",
     "ReplayError",
@@ -66,7 +68,7 @@ class SessionNotFound(ScrollcastError):
 
 @dataclass(eq=False)
 class ArchiveError(ScrollcastError):
-    """A session that exists could not be read or decoded.
+    """A session that exists could not be read or decoded; or one could not be written.
 
     `reason` is for everyone; `detail` (paths, the system's own words) is for the log only.
     """
@@ -76,6 +78,17 @@ class ArchiveError(ScrollcastError):
 
     def __str__(self) -> str:
         return self.reason
+
+
+@dataclass(eq=False)
+class InvalidRecord(ScrollcastError):
+    """A record, or what is told of a session, that is not written, since it would not be read as what it is."""
+
+    field: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.reason}"
 
 
 @dataclass(eq=False)

@@ -5,17 +5,15 @@ The first line tells of the session, as a `session.json` does; a record a line f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, Final
 
-import orjson
-
 from scrollcast.archive.encoding import EPOCH_START, TimedRecord
+from scrollcast.archive.native_records import encode_line, record_object
 from scrollcast.archive.timestamps import parse_instant
 from scrollcast.export.excerpt import Excerpt
-from scrollcast.model import Part, Session
+from scrollcast.model import Session
 
 __all__ = ["VERSION", "document"]
 
@@ -29,9 +27,9 @@ _TIMELESS_RECORDS: Final = 1_000
 def document(excerpt: Excerpt) -> Iterator[bytes]:
     """The file, a line at a time."""
     session = excerpt.session
-    yield _line({"scrollcast": VERSION, "metadata": _metadata(session)})
-    for timed in _with_times(excerpt.records(), session):
-        yield _line(_record(timed, session))
+    yield encode_line({"scrollcast": VERSION, "metadata": _metadata(session)})
+    for timed, timestamp in _with_times(excerpt.records(), session):
+        yield encode_line(record_object(timed.record, session.scroll_id, timestamp))
 
 
 def _metadata(session: Session) -> dict[str, Any]:
@@ -76,35 +74,3 @@ def _fits(first: TimedRecord, other: TimedRecord) -> bool:
         return False
     # `created_at` may hold less than the time that it was made of.
     return abs(max(0, instant - start) // 1000 - (other.t_ms - first.t_ms)) <= 1
-
-
-def _record(timed: tuple[TimedRecord, str | None], session: Session) -> dict[str, Any]:
-    record, timestamp = timed[0].record, timed[1]
-    if record.is_meta:
-        return {
-            "event_id": record.id,
-            "session": session.scroll_id,
-            "ts": timestamp,
-            "kind": record.kind,
-            "payload": record.payload,
-        }
-    return {
-        "message_id": record.id,
-        "session": session.scroll_id,
-        "ts": timestamp,
-        "role": record.role,
-        "content_md": "\n\n".join(_texts(record.content)),
-        "content_parts": record.content,
-        "metadata": record.metadata,
-    }
-
-
-def _texts(parts: Iterable[Part]) -> Iterator[str]:
-    return (part["text"] for part in parts if part["type"] == "text" and part["text"])
-
-
-def _line(value: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
-    except orjson.JSONEncodeError:  # nested more deeply than it goes
-        return json.dumps(value, default=str, separators=(",", ":")).encode() + b"\n"

@@ -9,16 +9,13 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from scrollcast.archive.formats import Decoder, FormatReader, Item, SessionSource, SniffedFile, decode
+from scrollcast.archive.native_records import MESSAGES_FILE, META_EVENTS_FILE, METADATA_FILE
 from scrollcast.archive.storage import Line, decode_json, open_confined, read_lines, read_whole
 from scrollcast.archive.timestamps import Instant, format_instant, parse_instant
 from scrollcast.errors import ArchiveError
 from scrollcast.model import BadRecord, Part, Record, Session, derive_scroll_id, parse_parts
 
-__all__ = ["METADATA_FILE", "NativeReader", "message_of", "meta_event_of", "session_of", "uuid_of"]
-
-METADATA_FILE: Final = "session.json"
-MESSAGES_FILE: Final = "messages.jsonl"
-META_EVENTS_FILE: Final = "meta_events.jsonl"
+__all__ = ["NativeReader", "message_of", "meta_event_of", "session_of", "uuid_of"]
 
 _EXACT_SUMMARY_BYTES: Final = 8 << 20
 """Up to this size a summary counts records by reading them all; it takes some 20 ms."""
