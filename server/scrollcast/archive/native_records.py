@@ -14,12 +14,44 @@ import orjson
 
 from scrollcast.model import Part, Record
 
-__all__ = ["MESSAGES_FILE", "METADATA_FILE", "META_EVENTS_FILE", "encode_line", "record_object"]
+__all__ = [
+    "LINES_SIGN",
+    "LINES_VERSION",
+    "MESSAGES_FILE",
+    "METADATA_FILE",
+    "META_EVENTS_FILE",
+    "SESSION_FIELDS",
+    "encode_line",
+    "record_object",
+]
 
 METADATA_FILE: Final = "session.json"
 MESSAGES_FILE: Final = "messages.jsonl"
 META_EVENTS_FILE: Final = "meta_events.jsonl"
 """The files of a session that is a folder; the last only where there are any."""
+
+LINES_SIGN: Final = "scrollcast"
+"""The field that the first line of a session in one file has, and no record."""
+
+LINES_VERSION: Final = 1
+"""Of that layout; the value of the field."""
+
+SESSION_FIELDS: Final = (
+    "scroll_id",
+    "connector_uid",
+    "native_session_id",
+    "kind",
+    "title",
+    "agent",
+    "model",
+    "project",
+    "created_at",
+    "updated_at",
+    "parent_scroll_id",
+    "parent_call_id",
+    "timing",
+)
+"""What the metadata names itself; everything else that stands there is kept as further metadata."""
 
 
 def record_object(record: Record, session: UUID, timestamp: str | None) -> dict[str, Any]:

@@ -5,19 +5,20 @@ A record can be read, and is sent to whoever follows the session, as soon as the
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack
 from uuid import UUID, uuid4
 
 import orjson
 
+from scrollcast.archive.line_file import ONLY_OWNER, LineFile
 from scrollcast.archive.native_records import (
     MESSAGES_FILE,
     META_EVENTS_FILE,
@@ -27,12 +28,9 @@ from scrollcast.archive.native_records import (
 )
 from scrollcast.archive.timestamps import parse_instant, to_rfc3339
 from scrollcast.errors import ArchiveError, InvalidRecord
-from scrollcast.model import Part, Record, parse_part
+from scrollcast.model import Part, Record, Timing, parse_part
 
 __all__ = ["About", "ArchiveWriter", "Sync"]
-
-_ONLY_OWNER: Final = 0o600
-"""The mode of what is written: sessions hold what is nobody else's business."""
 
 
 class Sync(StrEnum):
@@ -47,7 +45,11 @@ class Sync(StrEnum):
 
 
 class About(TypedDict, total=False):
-    """What is told of a session; all of it may be left out. `metadata` is anything else, as JSON."""
+    """What is told of a session; all of it may be left out.
+
+    `parent_scroll_id` is the session that started this one, by its tool call `parent_call_id`. `timing` is `synthetic`
+    where the times are made up. `metadata` is anything else, as JSON.
+    """
 
     title: str
     agent: str | None
@@ -57,7 +59,9 @@ class About(TypedDict, total=False):
     native_session_id: str | None
     connector_uid: UUID | str | None
     parent_scroll_id: UUID | str | None
+    parent_call_id: str | None
     created_at: str
+    timing: Timing
     metadata: Mapping[str, Any]
 
 
@@ -75,8 +79,8 @@ class ArchiveWriter:
         self._about = about
         self._sync = sync
         self._lock = threading.Lock()
-        self._messages = _Lines(folder / MESSAGES_FILE)
-        self._meta_events: _Lines | None = None
+        self._messages = LineFile(folder / MESSAGES_FILE)
+        self._meta_events: LineFile | None = None
 
     @classmethod
     def create(
@@ -167,7 +171,7 @@ class ArchiveWriter:
         with self._lock:
             self._messages.check_open()
             if self._meta_events is None:
-                self._meta_events = _Lines(self.folder / META_EVENTS_FILE)
+                self._meta_events = LineFile(self.folder / META_EVENTS_FILE)
             self._meta_events.append(line)
             self._sync_each(self._meta_events)
         return record.id
@@ -184,15 +188,17 @@ class ArchiveWriter:
         """End the writing; the session can be reopened. To close twice does nothing."""
         with self._lock:
             for lines in (self._messages, self._meta_events):
-                if lines is not None:
-                    lines.close(synced=self._sync is Sync.CLOSE)
+                if lines is not None and lines.is_open:
+                    with closing(lines):
+                        if self._sync is Sync.CLOSE:
+                            lines.sync()
 
     # ------------------------------------------------------------------------------------------------------ the files
 
     def _line(self, record: Record, ts: datetime | str | None) -> bytes:
         return _encoded("record", record_object(record, self.scroll_id, _timestamp(ts)))
 
-    def _sync_each(self, lines: _Lines) -> None:
+    def _sync_each(self, lines: LineFile) -> None:
         if self._sync is Sync.RECORD:
             lines.sync()
 
@@ -213,63 +219,8 @@ class ArchiveWriter:
             raise ArchiveError("what is told of the session cannot be written", str(problem)) from problem
 
 
-class _Lines:
-    """A file of lines that one writer at a time appends to."""
-
-    def __init__(self, path: Path) -> None:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        try:
-            self._fd = os.open(path, flags, _ONLY_OWNER)
-        except OSError as problem:
-            raise ArchiveError("the session's file cannot be opened for writing", str(problem)) from problem
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            size = os.fstat(self._fd).st_size
-            self._is_ended = size == 0 or os.pread(self._fd, 1, size - 1) == b"\n"
-        except OSError as problem:
-            os.close(self._fd)
-            self._fd = -1
-            raise ArchiveError("another program is writing this session", str(problem)) from problem
-
-    def check_open(self) -> None:
-        """Raise `ArchiveError` when it was closed."""
-        if self._fd < 0:
-            raise ArchiveError("the session was closed")
-
-    def append(self, line: bytes) -> None:
-        """Write one line, behind whatever an earlier attempt left unfinished."""
-        self.check_open()
-        left = memoryview(line if self._is_ended else b"\n" + line)
-        try:
-            while left:
-                written = os.write(self._fd, left)
-                self._is_ended = False
-                left = left[written:]
-        except OSError as problem:
-            raise ArchiveError("the record could not be written", str(problem)) from problem
-        self._is_ended = True
-
-    def sync(self) -> None:
-        """Wait until all of it would survive a power cut."""
-        try:
-            os.fsync(self._fd)
-        except OSError as problem:
-            raise ArchiveError("the record could not be brought to the disk", str(problem)) from problem
-
-    def close(self, *, synced: bool) -> None:
-        """Let it go."""
-        if self._fd < 0:
-            return
-        try:
-            if synced:
-                self.sync()
-        finally:
-            os.close(self._fd)
-            self._fd = -1
-
-
 def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, _ONLY_OWNER)
+    return os.open(path, flags, ONLY_OWNER)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -8,13 +8,12 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID
 
-from scrollcast.archive.archive import Archive
-from scrollcast.cli.choosing import choose, find_session, is_path, say, settings_of, usable_cache
+from scrollcast.cli.choosing import say
+from scrollcast.cli.naming import add_session, open_named
 from scrollcast.cli.terminal import format_bytes
 from scrollcast.errors import BadRequest, SettingsError
 from scrollcast.export.documents import FORMATS, format_of_suffix, make_document, parse_time
@@ -36,10 +35,7 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
         epilog=f"what can be left out:\n{kinds}\n\n{epilog}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "session", metavar="SESSION",
-        help="its id, the beginning of it, or the id that its agent knows it by; or the file that holds it",
-    )  # fmt: skip
+    add_session(parser)
     parser.add_argument(
         "-o", "--output", required=True, metavar="FILE", help="the file to write; - for standard output"
     )
@@ -65,8 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
             title=arguments.title,
             leave_out=parse_leave_out(arguments.leave_out),
         )
-        with closing(_open(arguments.session)) as archive:
-            scroll_id = _find(archive, arguments.session)
+        with open_named(arguments.session) as (archive, scroll_id):
             excerpt = asyncio.run(open_excerpt(archive, scroll_id, selection))
             size = _write(arguments.output, make_document(format_name, excerpt, static_folder()))
     except BadRequest as problem:
@@ -82,30 +77,6 @@ def _time(text: str | None, flag: str) -> int | None:
         return None if text is None else parse_time(text)
     except ValueError as reason:
         raise SettingsError(f"{flag} {text} {reason}") from None
-
-
-def _open(named: str) -> Archive:
-    paths = (Path(named),) if is_path(named) else ()
-    settings = settings_of(choose(paths, demo=not paths), usable_cache())
-    archive = Archive(settings.roots, settings.cache, optional=True)
-    archive.catalogue.refresh()
-    return archive
-
-
-def _find(archive: Archive, named: str) -> UUID:
-    """The session that was named; of a file with several the one that no other of them started."""
-    if not is_path(named):
-        return find_session(archive.sessions(), named).scroll_id
-    path = Path(named).resolve()
-    known = {session.scroll_id: session for session in archive.sessions()}
-    places = {key: archive.catalogue.entry(key).source.path for key in known}
-    inside = [known[key] for key, place in places.items() if place.is_relative_to(path) or path.is_relative_to(place)]
-    first = [session for session in inside if session.parent_scroll_id not in known]
-    if not first:
-        raise SettingsError(f"no session is known in {path}; scrollcast doctor {path} says why")
-    if len(first) > 1:
-        raise SettingsError(f"there are {len(first)} sessions in {path}; name one by its id (scrollcast list {path})")
-    return first[0].scroll_id
 
 
 def _write(name: str, document: Iterable[bytes]) -> int:

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
 from scrollcast.archive.encoding import EPOCH_START, TimedRecord
-from scrollcast.archive.native_records import encode_line, record_object
+from scrollcast.archive.native_records import LINES_SIGN, LINES_VERSION, SESSION_FIELDS, encode_line, record_object
 from scrollcast.archive.timestamps import parse_instant
 from scrollcast.export.excerpt import Excerpt
 from scrollcast.model import Session
 
-__all__ = ["VERSION", "document"]
-
-VERSION: Final = 1
-"""Of this layout; stands under `scrollcast` in the first line, by which such a file is known."""
+__all__ = ["document", "session_lines"]
 
 _TIMELESS_RECORDS: Final = 1_000
 """So many records at the beginning are looked at together, to see whether they have times of their own."""
@@ -26,29 +23,15 @@ _TIMELESS_RECORDS: Final = 1_000
 
 def document(excerpt: Excerpt) -> Iterator[bytes]:
     """The file, a line at a time."""
-    session = excerpt.session
-    yield encode_line({"scrollcast": VERSION, "metadata": _metadata(session)})
-    for timed, timestamp in _with_times(excerpt.records(), session):
+    return session_lines(excerpt.session, excerpt.records())
+
+
+def session_lines(session: Session, records: Iterator[TimedRecord]) -> Iterator[bytes]:
+    """The lines of a session and of its records, in order."""
+    told = {**session.metadata, **{name: getattr(session, name) for name in SESSION_FIELDS}}
+    yield encode_line({LINES_SIGN: LINES_VERSION, "metadata": told})
+    for timed, timestamp in _with_times(records, session):
         yield encode_line(record_object(timed.record, session.scroll_id, timestamp))
-
-
-def _metadata(session: Session) -> dict[str, Any]:
-    known = {
-        "scroll_id": session.scroll_id,
-        "connector_uid": session.connector_uid,
-        "native_session_id": session.native_session_id,
-        "kind": session.kind,
-        "title": session.title,
-        "agent": session.agent,
-        "model": session.model,
-        "project": session.project,
-        "created_at": session.created_at,
-        "updated_at": session.updated_at,
-        "parent_scroll_id": session.parent_scroll_id,
-        "parent_call_id": session.parent_call_id,
-        "timing": session.timing,
-    }
-    return {**session.metadata, **known}
 
 
 def _with_times(records: Iterator[TimedRecord], session: Session) -> Iterable[tuple[TimedRecord, str | None]]:

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from scrollcast.archive.formats import Decoder, FormatReader, Item, SessionSource, SniffedFile, decode
-from scrollcast.archive.native_records import MESSAGES_FILE, META_EVENTS_FILE, METADATA_FILE
+from scrollcast.archive.native_records import MESSAGES_FILE, META_EVENTS_FILE, METADATA_FILE, SESSION_FIELDS
 from scrollcast.archive.storage import Line, decode_json, open_confined, read_lines, read_whole
 from scrollcast.archive.timestamps import Instant, format_instant, parse_instant
 from scrollcast.errors import ArchiveError
@@ -22,12 +22,6 @@ _EXACT_SUMMARY_BYTES: Final = 8 << 20
 
 _SAMPLE_BYTES: Final = 256 << 10
 """How much of the beginning and of the end of a larger file is read for an estimate."""
-
-# What the metadata names itself; everything else that stands there is kept as further metadata.
-_SESSION_FIELDS: Final = frozenset(
-    ("scroll_id", "connector_uid", "native_session_id", "kind", "title", "agent", "model", "project", "created_at",
-     "updated_at", "parent_scroll_id")
-)  # fmt: skip
 
 
 class NativeReader(FormatReader):
@@ -174,11 +168,13 @@ def session_of(
         native_session_id=_text(metadata.get("native_session_id")),
         connector_uid=uuid_of(metadata.get("connector_uid")),
         parent_scroll_id=uuid_of(metadata.get("parent_scroll_id")),
+        parent_call_id=_text(metadata.get("parent_call_id")),
         created_at=None if created is None else format_instant(created),
         updated_at=None if updated is None else format_instant(updated),
         count=count,
         duration_ms=0 if first is None or last is None else max(0, (last - first) // 1000),
-        metadata={name: value for name, value in metadata.items() if name not in _SESSION_FIELDS},
+        timing="synthetic" if metadata.get("timing") == "synthetic" else "recorded",
+        metadata={name: value for name, value in metadata.items() if name not in SESSION_FIELDS},
     )
 
 

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from scrollcast.archive.formats import Decoder, FormatReader, Item, SessionSource, SniffedFile
 from scrollcast.archive.formats.edge_lines import extent_of_lines
 from scrollcast.archive.formats.json_values import JsonObject, decode_object, mapping, row_of
 from scrollcast.archive.formats.native import message_of, meta_event_of, session_of, uuid_of
+from scrollcast.archive.native_records import LINES_SIGN
 from scrollcast.archive.storage import Line, read_head
 from scrollcast.errors import ArchiveError
 from scrollcast.model import BadRecord, Session, derive_scroll_id
 
-__all__ = ["SIGN", "SessionLinesReader"]
-
-SIGN: Final = "scrollcast"
-"""The field that the first line has and no record."""
-
-_OWN_FIELDS: Final = frozenset(("parent_call_id", "timing"))
+__all__ = ["SessionLinesReader"]
 
 
 class SessionLinesReader(FormatReader):
@@ -52,14 +47,9 @@ class SessionLinesReader(FormatReader):
         if metadata is None:
             raise ArchiveError("the first line of the session's file is no metadata")
         extent = extent_of_lines(_Records(meta=False), source.path, source.root)
-        told = {name: value for name, value in metadata.items() if name not in _OWN_FIELDS}
-        call_id = metadata.get("parent_call_id")
-        return replace(
-            session_of(source.scroll_id, told, extent.count, extent.first, extent.last),
-            parent_call_id=call_id if isinstance(call_id, str) else None,
-            timing="synthetic" if metadata.get("timing") == "synthetic" else extent.timing,
-            has_errors=extent.has_errors,
-        )
+        session = session_of(source.scroll_id, metadata, extent.count, extent.first, extent.last)
+        timing = extent.timing if session.timing == "recorded" else session.timing
+        return replace(session, timing=timing, has_errors=extent.has_errors)
 
     def decoder(self, source: SessionSource, *, meta: bool) -> Decoder:
         """A record a line, behind the first."""
@@ -70,7 +60,7 @@ def _heads(lines: Iterable[bytes]) -> JsonObject | None:
     """The metadata that the first line holds."""
     for line in lines:
         row = decode_object(line)
-        return mapping(row.get("metadata")) if row is not None and SIGN in row else None
+        return mapping(row.get("metadata")) if row is not None and LINES_SIGN in row else None
     return None
 
 
@@ -84,7 +74,7 @@ class _Records:
         row = row_of(line)
         if row is None or isinstance(row, BadRecord):
             return () if row is None else (row,)
-        if SIGN in row:
+        if LINES_SIGN in row:
             return ()
         if "event_id" in row:
             return (meta_event_of(row, line.number),) if self._meta else ()

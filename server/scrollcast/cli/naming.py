@@ -1,0 +1,61 @@
+"""The one session that a verb is about: how it is named, and the archive that has it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from scrollcast.archive.archive import Archive
+from scrollcast.cli.choosing import choose, find_session, is_path, settings_of, usable_cache
+from scrollcast.errors import SettingsError
+
+__all__ = ["SCHEMES", "add_session", "is_address", "open_named"]
+
+SCHEMES: Final = ("http://", "https://", "ws://", "wss://")
+
+_NAMES: Final = "its id, the beginning of it, or the id that its agent knows it by; or the file that holds it"
+
+
+def add_session(parser: argparse.ArgumentParser, *, or_address: bool = False) -> None:
+    """Add `SESSION` to a verb; with `or_address` it may lie on a server."""
+    address = "; or the address of its page, or of its WebSocket, on any server" if or_address else ""
+    parser.add_argument("session", metavar="SESSION", help=_NAMES + address)
+
+
+def is_address(named: str) -> bool:
+    """Whether somebody who names a session names one on a server."""
+    return named.startswith(SCHEMES)
+
+
+@contextmanager
+def open_named(named: str) -> Iterator[tuple[Archive, UUID]]:
+    """The session that was named, and the archive that has it; closed at the end.
+
+    Raises:
+        SettingsError: there is none, or there are several.
+    """
+    paths = (Path(named),) if is_path(named) else ()
+    settings = settings_of(choose(paths, demo=not paths), usable_cache())
+    with closing(Archive(settings.roots, settings.cache, optional=True)) as archive:
+        archive.catalogue.refresh()
+        yield archive, _find(archive, named)
+
+
+def _find(archive: Archive, named: str) -> UUID:
+    """The session that was named; of a file with several the one that no other of them started."""
+    if not is_path(named):
+        return find_session(archive.sessions(), named).scroll_id
+    path = Path(named).resolve()
+    known = {session.scroll_id: session for session in archive.sessions()}
+    places = {key: archive.catalogue.entry(key).source.path for key in known}
+    inside = [known[key] for key, place in places.items() if place.is_relative_to(path) or path.is_relative_to(place)]
+    first = [session for session in inside if session.parent_scroll_id not in known]
+    if not first:
+        raise SettingsError(f"no session is known in {path}; scrollcast doctor {path} says why")
+    if len(first) > 1:
+        raise SettingsError(f"there are {len(first)} sessions in {path}; name one by its id (scrollcast list {path})")
+    return first[0].scroll_id
