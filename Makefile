@@ -8,7 +8,7 @@ export PYTHONPATH := $(CURDIR)/server
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types page browser bench bench-short fuzz fuzz-short package lock vendor demo screenshots clean
+.PHONY: help run test check lint types page browser bench bench-short fuzz fuzz-short package lock vendor contract demo screenshots clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ lock: $(VENV)/dev.stamp  ## pin the newest allowed versions
 
 vendor: $(VENV)/dev.stamp node_modules/stamp  ## take the page's libraries from npm anew
 	@$(NPM) run vendor
+
+contract: $(VENV)/run.stamp  ## write the OpenAPI and AsyncAPI documents in docs/contract anew
+	@$(BIN)/python -m scrollcast.contract docs/contract
 
 demo: $(VENV)/run.stamp  ## write the demo sessions anew
 	@$(BIN)/python archive_fixtures/make_demo.py

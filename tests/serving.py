@@ -26,6 +26,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from archives import SCROLL_ID, JsonObject, message
+from contracts import check_message
 from scrollcast.cli.serve import bind, make_config
 from scrollcast.settings import Settings, static_folder
 from scrollcast.web.app import create_app
@@ -133,7 +134,7 @@ class Log:
 
 
 class Client:
-    """A viewer: every message goes through its `log`."""
+    """A viewer: every message is held to its published schema, and goes through its `log`."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
@@ -154,6 +155,7 @@ class Client:
         """The next message."""
         async with asyncio.timeout(patience):
             message: JsonObject = orjson.loads(await self.socket.recv())
+        check_message(message)
         self.log.take(message)
         return message
 

@@ -54,10 +54,10 @@ def test_each_error_has_its_code_status_and_close_code(
 
 
 def test_every_error_that_reaches_the_web_layer_is_told_by_name() -> None:
-    """What is not is settled before (a bad command, a closed stream, settings), or is for a client to raise."""
+    """What is not is settled before (a bad command, settings, what is to be written), or is for a client to raise."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ScrollcastError)]
     raised = {kind for kind in kinds if not issubclass(kind, errors.ReplayError)}
-    settled = {ScrollcastError, errors.BadCommand, errors.StreamClosed, errors.SettingsError}
+    settled = {ScrollcastError, errors.BadCommand, errors.StreamClosed, errors.SettingsError, errors.InvalidRecord}
 
     assert {type(error) for error, *_ in TOLD if isinstance(error, ScrollcastError)} == raised - settled
 

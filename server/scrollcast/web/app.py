@@ -16,7 +16,7 @@ from scrollcast.archive.archive import Archive
 from scrollcast.errors import ScrollcastError
 from scrollcast.settings import Settings, static_folder
 from scrollcast.stream.registry import StreamRegistry
-from scrollcast.web import embedding, routes
+from scrollcast.web import contract, embedding, routes
 from scrollcast.web.assets import Assets
 from scrollcast.web.export import export
 from scrollcast.web.failures import UnknownErrors, handle_error, handle_http_exception
@@ -60,6 +60,8 @@ def create_app(settings: Settings) -> Starlette:
             Route("/embed/{scroll_id}", embedding.frame),
             Route(ELEMENT_PATH, embedding.element),
             Route("/oembed", embedding.oembed),
+            Route("/openapi.json", contract.openapi),
+            Route("/asyncapi.json", contract.asyncapi),
             Route("/healthz", routes.health),
             Route("/readyz", routes.readiness),
             Route("/api/sessions", routes.sessions),
