@@ -44,6 +44,7 @@ export default [
   { files: ['static/scrollcast-player.js'], rules: { 'no-restricted-syntax': ['error', ...markup] } },
   // Runs before any module can: it makes the import map that they are found by.
   { files: ['static/offline/boot.js'], languageOptions: { sourceType: 'script' }, rules: { 'no-restricted-syntax': ['error', ...markup] } },
-  { files: ['tests/page/**/*.mjs', 'scripts/**/*.mjs', '*.js'], languageOptions: { ecmaVersion: 2023, sourceType: 'module', globals: globals.nodeBuiltin } },
+  { files: ['tests/page/**/*.mjs', 'scripts/**/*.mjs', 'examples/**/*.mjs', '*.js'], languageOptions: { ecmaVersion: 2023, sourceType: 'module', globals: globals.nodeBuiltin } },
+  { files: ['examples/**/*.js'], languageOptions: { ecmaVersion: 2023, sourceType: 'module', globals: globals.browser } },
   { files: ['tests/page/**/*.mjs'], languageOptions: { globals: globals.browser }, rules: { 'no-script-url': 'off' } }, // hostile text is what they are about
 ];

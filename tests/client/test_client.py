@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -17,6 +16,7 @@ import orjson
 import pytest
 
 from archives import SCROLL_ID, write_session
+from cutting import Cutter
 from scrollcast.client import (
     CommandRefused,
     End,
@@ -52,42 +52,6 @@ def page(server: Serving, scroll_id: UUID | str = SCROLL_ID) -> str:
 async def all_of(replay: Replay) -> list[ReplayEvent]:
     """Every event, up to the end."""
     return [event async for event in replay]
-
-
-class Cutter:
-    """A line to a server that is cut after so many bytes from it, again and again."""
-
-    def __init__(self, port: int, seed: int, longest: int) -> None:
-        self._port = port
-        self._random = random.Random(seed)
-        self._longest = longest
-        self.cuts = 0
-
-    @asynccontextmanager
-    async def address(self) -> AsyncIterator[str]:
-        """Where it listens."""
-        listener = await asyncio.start_server(self._carry, "127.0.0.1", 0)
-        async with listener:
-            yield f"ws://127.0.0.1:{listener.sockets[0].getsockname()[1]}/ws/sessions/{SCROLL_ID}"
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner, outer = await asyncio.open_connection("127.0.0.1", self._port)
-        upward = asyncio.create_task(self._pass(reader, outer, None))
-        try:
-            await self._pass(inner, writer, self._random.randrange(1, self._longest))
-        finally:
-            upward.cancel()
-            writer.transport.abort()
-            outer.transport.abort()
-
-    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, limit: int | None) -> None:
-        passed = 0
-        while data := await source.read(1 << 12):
-            sink.write(data[: None if limit is None else limit - passed])
-            passed += len(data)
-            if limit is not None and passed >= limit:
-                self.cuts += 1
-                return
 
 
 # ------------------------------------------------------------------------------------------------------- watching
