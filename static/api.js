@@ -1,10 +1,11 @@
 /**
  * The server's HTTP routes, as promises; and what went wrong, in words for people.
  *
- * @import { EventPage, Facets, Hit, SessionPage, SessionSummary, Timeline, Unrecognised } from './protocol.js'
+ * @import { EventPage, Facets, Hit, SessionPage, SessionSummary, TimelineAnswer, TurnPage, Unrecognised } from './protocol.js'
  */
 
 import { rooted } from './base.js';
+import { Pairs } from './pairs.js';
 
 /** As over the socket: longer parts come cut, with an address for the rest. */
 const PREVIEW_BYTES = 65_536;
@@ -59,10 +60,33 @@ export const api = {
   /**
    * @param {string} scrollId
    * @param {AbortSignal} [signal]
-   * @param {{ meta?: boolean }} [query]  whether meta events are numbered too
-   * @returns {Promise<Timeline>}
+   * @param {{ most?: number, meta?: boolean }} [query]  how much is listed of each kind, and whether meta events are
+   *   numbered too
+   * @returns {Promise<TimelineAnswer>}
    */
   timeline: (scrollId, signal, query = {}) => getJson(`/api/sessions/${encodeURIComponent(scrollId)}/timeline${search(query)}`, signal),
+
+  /**
+   * All of what a timeline leaves out because there is much of it: the ends of gaps, or the event and time of each turn.
+   *
+   * @param {string} scrollId
+   * @param {'gaps' | 'turns'} name
+   * @param {AbortSignal} [signal]
+   * @param {{ meta?: boolean }} [query]
+   * @returns {Promise<Pairs>}
+   */
+  table: async (scrollId, name, signal, query = {}) => {
+    const response = await get(rooted(`/api/sessions/${encodeURIComponent(scrollId)}/timeline/${name}${search(query)}`), signal);
+    return Pairs.read(await response.arrayBuffer());
+  },
+
+  /**
+   * @param {string} scrollId
+   * @param {{ start: number, limit: number, meta?: boolean }} range  from the turn after so many
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<TurnPage>}
+   */
+  turns: (scrollId, range, signal) => getJson(`/api/sessions/${encodeURIComponent(scrollId)}/turns${search(range)}`, signal),
 
   /**
    * @param {string} scrollId

@@ -78,9 +78,22 @@ function trimmed(value) {
   return value.toFixed(1).replace(/\.0$/, '');
 }
 
-const NUMBER = new Intl.NumberFormat('en');
-const DATE_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
-const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
+/**
+ * Made when it is first needed: each takes some milliseconds, for which nothing else could be drawn.
+ *
+ * @template T
+ * @param {() => T} make
+ * @returns {() => T}
+ */
+function lazily(make) {
+  /** @type {T | undefined} */
+  let made;
+  return () => (made ??= make());
+}
+
+const numbers = lazily(() => new Intl.NumberFormat('en'));
+const datesWithTime = lazily(() => new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' }));
+const dates = lazily(() => new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' }));
 
 /**
  * A date and time as the viewer writes them; the text itself where it is no date.
@@ -89,7 +102,7 @@ const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
  */
 export function dateTime(iso) {
   const time = Date.parse(iso ?? '');
-  return Number.isNaN(time) ? safeText(iso ?? '') : DATE_TIME.format(time);
+  return Number.isNaN(time) ? safeText(iso ?? '') : datesWithTime().format(time);
 }
 
 /**
@@ -102,13 +115,13 @@ export function relativeDate(iso, now = Date.now()) {
   const time = Date.parse(iso ?? '');
   if (Number.isNaN(time)) return safeText(iso ?? '');
   const ago = now - time;
-  if (ago < -MINUTE) return DATE.format(time);
+  if (ago < -MINUTE) return dates().format(time);
   if (ago < MINUTE) return 'just now';
   if (ago < HOUR) return `${Math.floor(ago / MINUTE)} min ago`;
   if (ago < DAY) return `${Math.floor(ago / HOUR)} h ago`;
   if (ago < 2 * DAY) return 'yesterday';
   if (ago < 7 * DAY) return `${Math.floor(ago / DAY)} days ago`;
-  return DATE.format(time);
+  return dates().format(time);
 }
 
 // Tab, newline and carriage return stay; so does every other character that people write with.
@@ -155,5 +168,5 @@ export function oneLine(text, limit = 160) {
  * @param {string} noun
  */
 export function count(n, noun) {
-  return `${NUMBER.format(n)} ${noun}${n === 1 ? '' : 's'}`;
+  return `${numbers().format(n)} ${noun}${n === 1 ? '' : 's'}`;
 }

@@ -1,14 +1,48 @@
 /**
- * A timeline that grows with what is being written, so that a new event costs one event and not the whole timeline
- * again. Marks and labels are made as the server makes them; what it alone can know comes with the next whole one.
+ * The timeline as the page holds it. It grows with what is being written, so that a new event costs one event and not
+ * the whole timeline again: marks and labels are made as the server makes them; what it alone can know comes with the
+ * next whole one.
  *
- * @import { Envelope, Marker, MarkerKind, Message, Part, Timeline } from './protocol.js'
+ * @import { Density, Envelope, Marker, MarkerKind, Message, Part, TimelineAnswer } from './protocol.js'
  */
 
+import { Pairs } from './pairs.js';
 import { LISTED_GAP_MS } from './playhead.js';
 import { oneLine } from './format.js';
+import { plain } from './turns.js';
 
 const LABEL_CHARACTERS = 120;
+
+/**
+ * @typedef {Object} Timeline
+ * @property {string} epoch
+ * @property {number} count
+ * @property {number} duration_ms
+ * @property {readonly Marker[]} markers  for the bar: of a kind that is left out, only some
+ * @property {readonly (MarkerKind | 'gap')[]} leftOut
+ * @property {Pairs} gaps  the ends of all
+ * @property {Pairs} turns  the event and the time of each
+ * @property {Map<number, string>} labels  what turns begin with, by their events, as far as it is known; grows
+ * @property {Density} density
+ */
+
+/**
+ * @param {TimelineAnswer} answer
+ * @param {{ gaps?: Pairs | null, turns?: Pairs | null }} [tables]  of what the answer leaves out
+ * @returns {Timeline}
+ */
+export function timelineOf({ epoch, count, duration_ms, markers, left_out: leftOut = [], gaps, density }, tables = {}) {
+  const turns = markers.filter((each) => each.kind === 'turn');
+  const allGaps = tables.gaps ?? Pairs.of(gaps.map((each) => [each.start_ms, each.end_ms]));
+  const allTurns = tables.turns ?? Pairs.of(turns.map((each) => [each.seq, each.t_ms]));
+  return {
+    epoch, count, duration_ms, markers, leftOut, density,
+    // A table that was asked for later may know more than the answer does.
+    gaps: allGaps.upTo(allGaps.lastBySecond(duration_ms) + 1),
+    turns: allTurns.upTo(allTurns.lastByFirst(count - 1) + 1),
+    labels: new Map(turns.map((each) => [each.seq, plain(each.label)])),
+  };
+}
 
 /**
  * @param {Timeline} timeline
@@ -19,16 +53,20 @@ export function grown(timeline, envelopes) {
   const fresh = envelopes.filter((each) => each.seq >= timeline.count);
   if (fresh.length === 0) return timeline;
   const markers = [...timeline.markers];
-  const gaps = [...timeline.gaps];
-  let { duration_ms: before, count } = timeline;
+  let { duration_ms: before, count, gaps, turns } = timeline;
   for (const envelope of fresh) {
     const follows = envelope.seq === count && count > 0;
-    if (follows && envelope.t_ms - before >= LISTED_GAP_MS) gaps.push({ start_ms: before, end_ms: envelope.t_ms });
-    markers.push(...markersOf(envelope));
+    if (follows && envelope.t_ms - before >= LISTED_GAP_MS) gaps = gaps.plus(before, envelope.t_ms);
+    for (const marker of markersOf(envelope)) {
+      markers.push(marker);
+      if (marker.kind !== 'turn') continue;
+      turns = turns.plus(marker.seq, marker.t_ms);
+      timeline.labels.set(marker.seq, plain(marker.label));
+    }
     before = Math.max(before, envelope.t_ms);
     count = envelope.seq + 1;
   }
-  return { ...timeline, count, duration_ms: before, markers, gaps };
+  return { ...timeline, count, duration_ms: before, markers, gaps, turns };
 }
 
 /**

@@ -8,15 +8,18 @@
  * @import { Pace as Pacing } from './settings.js'
  * @import { Connection, Delegate, SessionClient, Wish } from './session-client.js'
  * @import {
- *   Control, End, Envelope, ErrorMessage, Gap, Hello, Hit, Marker, MarkerKind, Mode, Notice, PlayerState, Range,
- *   ServerMessage, SessionSummary, Status, StepUnit, Timeline
+ *   Control, End, Envelope, ErrorMessage, Hello, Hit, MarkerKind, Mode, Notice, PlayerState, Range,
+ *   ServerMessage, SessionSummary, Status, StepUnit
  * } from './protocol.js'
+ * @import { Timeline } from './live-timeline.js'
  */
 
 import { ApiError } from './api.js';
 import { EventLog } from './event-log.js';
-import { grown } from './live-timeline.js';
+import { grown, timelineOf } from './live-timeline.js';
+import { Pairs } from './pairs.js';
 import { Pace, Playhead } from './playhead.js';
+import { plain, turnBefore, turnOf } from './turns.js';
 
 /** Pressing "previous" this soon after a turn began means the one before it, as on any player. */
 const RESTART_MS = 2_000;
@@ -26,6 +29,14 @@ export const PAGE_EVENTS = 200;
 
 /** Later than any session lasts: a seek to there is a seek to the end, wherever that is by now. */
 export const END_MS = 1e12;
+
+/** Marks of a kind, and gaps, that a timeline lists: more cannot be told apart on a bar, and would take long to read. */
+const MOST_MARKS = 2_000;
+
+/** Turns whose labels are fetched at a time. */
+const PAGE_TURNS = 100;
+
+const NO_GAPS = Pairs.of([]);
 
 /** Places found in a session, at most: what lies closer on the bar than that cannot be told apart anyway. */
 const MAX_HITS = 500;
@@ -41,9 +52,10 @@ const MAX_CHILDREN = 500;
  *   | { type: 'find', q: string } | { type: 'next-hit' } | { type: 'previous-hit' } | { type: 'show', seq: number }
  *   | { type: 'meta', on: boolean }
  *   | { type: 'speed', speed: number | 'max' } | { type: 'pace', pace: Pacing }
- *   | { type: 'load', from: number, to: number } | { type: 'load-again' }
+ *   | { type: 'load-turns', from: number, to: number } | { type: 'load', from: number, to: number } | { type: 'load-again' }
  *   | { type: 'reconnect' } | { type: 'refresh' } | { type: 'dismiss', id: number }} Command
  *
+ * @typedef {{ seq: number, t_ms: number }} Stand  where something is: a mark, a turn
  * @typedef {{ fromMs: number, toMs: number }} Skip
  * @typedef {{ id: number, level: 'info' | 'warning' | 'error', message: string, lines: number[], count: number }} NoticeItem
  * @typedef {{ code: string, message: string }} Failure
@@ -72,6 +84,7 @@ const MAX_CHILDREN = 500;
  * @property {Playhead} playhead
  * @property {number} rewinds  grows whenever the conversation has to be drawn anew: after a seek, or a reset
  * @property {number} arrivals  grows whenever the log does
+ * @property {number} labelled  grows whenever labels of turns have come
  * @property {number} resets  grows whenever another content has taken the place of what was played
  * @property {boolean} returning  after that, or while the events get other numbers, until playback is back about where it was
  * @property {number | null} pendingMs  recorded time of a seek that the server has not answered yet
@@ -98,7 +111,11 @@ export class PlayerStore {
   #listeners = new Set();
   /** @type {ReplayState} */
   #state;
-  #pace = new Pace([], 0, null);
+  #pace = new Pace(NO_GAPS, 0, null);
+  /** What that was made for. @type {{ gaps: Pairs, durationMs: number, idle: number | null } | null} */
+  #pacedFor = null;
+  /** Pages of turns whose labels have been asked for. @type {Set<number>} */
+  #turnPages = new Set();
   /** The request whose answer ends `pendingMs`. @type {string | null} */
   #pendingId = null;
   /** Where the last way to an event ends, until the request that has it is answered. @type {{ id: string, cursor: number } | null} */
@@ -232,6 +249,8 @@ export class PlayerStore {
         return this.#send(command.speed === 'max' ? { mode: 'fast' } : { mode: this.#state.paced, speed: command.speed });
       case 'pace':
         return this.#setPace(command.pace);
+      case 'load-turns':
+        return void this.#loadTurns(command.from, command.to);
       case 'load':
         return void this.#load(command.from, command.to);
       case 'load-again':
@@ -285,11 +304,22 @@ export class PlayerStore {
    * @param {number} seq
    */
   #goTo(seq) {
-    const tMs = this.#state.timeline?.markers.find((each) => each.seq === seq)?.t_ms ?? null;
+    const tMs = this.#timeOf(seq);
     const stopped = this.#state.status === 'paused' || this.#state.mode === 'fast';
     this.#seek({ seq }, tMs);
     const id = stopped ? this.#client.send({ step: { by: 1, unit: 'event' } }) : this.#pendingId;
     this.#headed = id === null ? null : { id, cursor: seq + 1 };
+  }
+
+  /**
+   * @param {number} seq
+   * @returns {number | null} its recorded time, where it is known to the timeline
+   */
+  #timeOf(seq) {
+    const { timeline } = this.#state;
+    const turn = timeline?.turns.lastByFirst(seq) ?? -1;
+    if (timeline && turn >= 0 && timeline.turns.first(turn) === seq) return timeline.turns.second(turn);
+    return timeline?.markers.find((each) => each.seq === seq)?.t_ms ?? null;
   }
 
   /**
@@ -310,23 +340,26 @@ export class PlayerStore {
 
   /**
    * @param {MarkerKind} kind
-   * @param {Marker | null} marker
+   * @param {Stand | null} marker
    * @param {1 | -1} by
    */
   #goToMarker(kind, marker, by) {
     const { timeline } = this.#state;
     // Where not all are listed, only the server knows which is the next.
-    if ((!timeline && (kind === 'turn' || kind === 'error')) || ((!timeline || timeline.thinned) && kind === 'tool')) this.#send({ step: { by, unit: kind } });
+    const known = timeline && (kind === 'turn' || !timeline.leftOut.includes(kind));
+    if (!known && (kind === 'turn' || kind === 'tool' || kind === 'error')) this.#send({ step: { by, unit: kind } });
     else if (marker) this.#goTo(marker.seq);
     else if (kind === 'turn' && by < 0) this.#seekTime(0);
   }
 
   /**
    * @param {MarkerKind} kind
-   * @returns {Marker | null}
+   * @returns {Stand | null}
    */
   #after(kind) {
     const cursor = this.#cursorAhead();
+    const { timeline } = this.#state;
+    if (kind === 'turn') return turnOf(timeline, (timeline?.turns.lastByFirst(cursor - 1) ?? -1) + 1);
     return this.#marked(kind).find((each) => each.seq >= cursor) ?? null;
   }
 
@@ -339,15 +372,18 @@ export class PlayerStore {
    * The one before what is being shown, or its own beginning once that has been shown for a while.
    *
    * @param {MarkerKind} kind
-   * @returns {Marker | null}
+   * @returns {Stand | null}
    */
   #before(kind) {
-    const { status } = this.#state;
+    const { status, timeline } = this.#state;
     const cursor = this.#cursorAhead();
     const position = this.position();
-    const justBegun = (/** @type {Marker} */ each) =>
+    const justBegun = (/** @type {Stand} */ each) =>
       status === 'playing' ? position - each.t_ms < RESTART_MS * this.#state.speed : each.seq >= cursor - 1;
-    return this.#marked(kind).findLast((each) => each.seq < cursor && !justBegun(each)) ?? null;
+    if (kind !== 'turn') return this.#marked(kind).findLast((each) => each.seq < cursor && !justBegun(each)) ?? null;
+    let turn = turnBefore(timeline, cursor);
+    while (turn && justBegun(turn)) turn = turnOf(timeline, turn.number - 2);
+    return turn;
   }
 
   /** @param {MarkerKind} kind */
@@ -401,7 +437,9 @@ export class PlayerStore {
     const stopped = connection.status !== 'open';
     this.#set({ connection, pendingMs: null, returning: this.#renumbering, ...(stopped ? { playhead: this.#playheadAt(this.position(), false) } : {}) });
     if (connection.status === 'closed' && connection.error) this.#fail(connection.error);
-    if (connection.status === 'open') this.#goBack();
+    if (connection.status !== 'open') return;
+    this.#turnPages.clear();
+    this.#goBack();
   }
 
   /** @param {{ code: string, message: string }} failure */
@@ -589,9 +627,10 @@ export class PlayerStore {
   async #fetchTimeline() {
     try {
       const { resets, meta } = this.#state;
-      const fetched = await this.#ports.api.timeline(this.#scrollId, this.#leaving.signal, meta ? { meta } : {});
+      const fetched = await this.#wholeTimeline(meta);
       if (resets !== this.#state.resets || meta !== this.#state.meta) return;
       const position = this.position();
+      this.#keepLabels(fetched);
       const timeline = grown(fetched, this.#since(fetched.count));
       const least = this.#outdated ? 0 : this.#state.durationMs;
       this.#outdated = false;
@@ -600,6 +639,53 @@ export class PlayerStore {
       this.#set({ playhead: this.#playheadAt(position, this.#state.status === 'playing') });
     } catch {
       // Without it the bar has no marks; playing goes on.
+    }
+  }
+
+  /**
+   * The timeline with all gaps and turns: in tables of their own where there are many.
+   *
+   * @param {boolean} meta
+   */
+  async #wholeTimeline(meta) {
+    const { api } = this.#ports;
+    const query = meta ? { meta } : {};
+    const answer = await api.timeline(this.#scrollId, this.#leaving.signal, { most: MOST_MARKS, ...query });
+    const table = (/** @type {'gaps' | 'turns'} */ name) => api.table(this.#scrollId, name, this.#leaving.signal, query);
+    const gaps = answer.left_out?.includes('gap') ? await table('gaps') : null;
+    const turns = answer.left_out?.includes('turn') ? await table('turns') : null;
+    return timelineOf(answer, { gaps, turns });
+  }
+
+  /** What is known of turns stays known. @param {Timeline} timeline  of the same session, newer */
+  #keepLabels(timeline) {
+    const before = this.#state.timeline;
+    if (before?.epoch !== timeline.epoch) return this.#turnPages.clear();
+    for (const [seq, label] of before.labels) timeline.labels.set(seq, label);
+    this.#turnPages.delete(Math.floor(before.turns.length / PAGE_TURNS)); // which may have been a part of a page
+  }
+
+  /**
+   * Brings what the turns of a half-open range begin with, a page at a time, each once.
+   *
+   * @param {number} from  the index of a turn
+   * @param {number} to
+   */
+  async #loadTurns(from, to) {
+    const { timeline, meta } = this.#state;
+    if (!timeline) return;
+    for (let page = Math.floor(from / PAGE_TURNS); page * PAGE_TURNS < Math.min(to, timeline.turns.length); page++) {
+      if (this.#turnPages.has(page)) continue;
+      this.#turnPages.add(page);
+      try {
+        const { epoch, turns } = await this.#ports.api.turns(this.#scrollId, { start: page * PAGE_TURNS, limit: PAGE_TURNS, ...(meta && { meta }) }, this.#leaving.signal);
+        const now = this.#state.timeline;
+        if (now?.epoch !== epoch || meta !== this.#state.meta) return;
+        for (const { seq, label } of turns) now.labels.set(seq, plain(label));
+        this.#set({ labelled: this.#state.labelled + 1 });
+      } catch {
+        return; // asked for again when the connection is there again
+      }
     }
   }
 
@@ -725,8 +811,10 @@ export class PlayerStore {
 
   #repace() {
     const { timeline, durationMs, idle } = this.#state;
-    /** @type {Gap[]} */
-    const gaps = timeline?.gaps ?? [];
+    const gaps = timeline?.gaps ?? NO_GAPS;
+    const before = this.#pacedFor;
+    if (before?.gaps === gaps && before.durationMs === durationMs && before.idle === idle) return;
+    this.#pacedFor = { gaps, durationMs, idle };
     this.#pace = new Pace(gaps, durationMs, idle === null ? null : idle * 1000);
   }
 
@@ -774,9 +862,10 @@ function opening({ startMs, mode, paced = 'realtime', speed, idle }, now) {
     cursor: 0,
     count: 0,
     durationMs: 0,
-    playhead: new Playhead(new Pace([], 0, null), startMs, fix),
+    playhead: new Playhead(new Pace(NO_GAPS, 0, null), startMs, fix),
     rewinds: 0,
     arrivals: 0,
+    labelled: 0,
     resets: 0,
     returning: false,
     pendingMs: null,

@@ -9,8 +9,11 @@
  * Two times, never mixed: *recorded* time is what people see; an *offset* is the same instant on the shortened
  * timeline, at speed 1, and stays in this file.
  *
- * @import { Gap, Mode } from './protocol.js'
+ * @import { Pairs } from './pairs.js'
+ * @import { Mode } from './protocol.js'
  */
+
+import { lastWhere } from './pairs.js';
 
 /** A gap of an hour or more is not waited for. */
 export const LONG_GAP_MS = 3_600_000;
@@ -18,31 +21,34 @@ export const LONG_GAP_MS = 3_600_000;
 /** The server lists gaps from this length on, so the next event is never further away than this outside of one. */
 export const LISTED_GAP_MS = 3_000;
 
-/**
- * @typedef {{start: number, end: number, offset: number, length: number}} Stretch  a gap: recorded ends, and where and
- *   for how long it is played
- */
-
 /** The map between recorded time and offset under one idle cap. Monotone; a point in a gap maps linearly into it. */
 export class Pace {
-  /** @type {Stretch[]} */
-  #gaps = [];
-  /** @type {number} */
+  #gaps;
   #durationMs;
+  /** Where each gap is played. */
+  #offsets;
+  /** For how long. */
+  #lengths;
 
   /**
-   * @param {readonly Gap[]} gaps  in order, not overlapping
+   * @param {Pairs} gaps  their ends in recorded time, not overlapping
    * @param {number} durationMs
    * @param {number | null} idleMs  the longest gap played, `null` for no cap
    */
   constructor(gaps, durationMs, idleMs) {
+    this.#gaps = gaps;
     this.#durationMs = durationMs;
+    this.#offsets = new Float64Array(gaps.length);
+    this.#lengths = new Float64Array(gaps.length);
+    const most = idleMs ?? Infinity;
     let saved = 0;
-    for (const gap of gaps) {
-      const whole = gap.end_ms - gap.start_ms;
-      if (whole <= 0) continue;
-      const length = whole >= LONG_GAP_MS ? 0 : Math.min(whole, idleMs ?? Infinity);
-      this.#gaps.push({ start: gap.start_ms, end: gap.end_ms, offset: gap.start_ms - saved, length });
+    const [ends, offsets, lengths] = [gaps.numbers, this.#offsets, this.#lengths];
+    for (let index = 0; index < offsets.length; index++) {
+      const start = ends[2 * index] ?? 0;
+      const whole = (ends[2 * index + 1] ?? 0) - start;
+      const length = whole >= LONG_GAP_MS ? 0 : Math.min(whole, most);
+      offsets[index] = start - saved;
+      lengths[index] = length;
       saved += whole - length;
     }
   }
@@ -57,10 +63,11 @@ export class Pace {
    * @return {number}
    */
   offsetOf(recordedMs) {
-    const gap = lastWhere(this.#gaps, (each) => each.start <= recordedMs);
-    if (!gap) return recordedMs;
-    if (recordedMs >= gap.end) return gap.offset + gap.length + (recordedMs - gap.end);
-    return gap.offset + ((recordedMs - gap.start) / (gap.end - gap.start)) * gap.length;
+    const index = this.#gaps.lastByFirst(recordedMs);
+    if (index < 0) return recordedMs;
+    const { start, end, offset, length } = this.#stretch(index);
+    if (recordedMs >= end) return offset + length + (recordedMs - end);
+    return offset + ((recordedMs - start) / (end - start)) * length;
   }
 
   /**
@@ -68,8 +75,9 @@ export class Pace {
    * @return {number}
    */
   recordedAt(offset) {
-    const gap = lastWhere(this.#gaps, (each) => each.offset <= offset);
-    if (!gap) return offset;
+    const index = lastWhere(this.#offsets.length, (each) => /** @type {number} */ (this.#offsets[each]) <= offset);
+    if (index < 0) return offset;
+    const gap = this.#stretch(index);
     const inside = offset - gap.offset;
     if (inside >= gap.length) return gap.end + (inside - gap.length);
     return gap.start + (inside / gap.length) * (gap.end - gap.start);
@@ -82,26 +90,17 @@ export class Pace {
    * @return {{start: number, end: number} | null}
    */
   gapAt(recordedMs) {
-    const gap = lastWhere(this.#gaps, (each) => each.start <= recordedMs);
-    return gap && recordedMs < gap.end ? gap : null;
+    const index = this.#gaps.lastByFirst(recordedMs);
+    return index >= 0 && recordedMs < this.#gaps.second(index) ? this.#stretch(index) : null;
   }
-}
 
-/**
- * @template T
- * @param {readonly T[]} items
- * @param {(item: T) => boolean} holds  true up to some point of `items`, false from there on
- * @return {T | null}
- */
-function lastWhere(items, holds) {
-  let low = 0;
-  let high = items.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (holds(/** @type { T } */ (items[middle]))) low = middle + 1;
-    else high = middle;
+  /** A gap: its recorded ends, and where and for how long it is played. @param {number} index */
+  #stretch(index) {
+    return {
+      start: this.#gaps.first(index), end: this.#gaps.second(index),
+      offset: /** @type {number} */ (this.#offsets[index]), length: /** @type {number} */ (this.#lengths[index]),
+    };
   }
-  return low > 0 ? /** @type { T } */ (items[low - 1]) : null;
 }
 
 /**

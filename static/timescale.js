@@ -4,8 +4,10 @@
  * Time is drawn to scale, unless silence takes up most of the session: then each long gap becomes a break of a fixed,
  * labelled width, and the rest is to scale. Either way the map is monotone and every label is recorded time.
  *
- * @import { Gap } from './protocol.js'
+ * @import { Pairs } from './pairs.js'
  */
+
+import { lastWhere } from './pairs.js';
 
 /** Gaps longer than this may become breaks. */
 const BREAK_FROM_MS = 30_000;
@@ -17,26 +19,30 @@ const MOSTLY_SILENT = 0.6;
 const BREAK_WIDTH = 0.045;
 const BREAKS_WIDTH = 0.4;
 
-/** @typedef {{ start: number, end: number, from: number, to: number }} Break  recorded ends, and fractions */
+/**
+ * @typedef {{ start: number, end: number, from: number, to: number }} Break  recorded ends, and fractions
+ * @typedef {Break & { broken: boolean }} DrawnGap  `broken` where it is drawn narrower than it is
+ */
 
 export class TimeScale {
   /** Gaps drawn narrower than they are. @type {readonly Break[]} */
   breaks;
   #durationMs;
+  #gaps;
   /** Fraction of the bar for one millisecond outside of breaks. */
   #unit;
 
   /**
    * @param {number} durationMs
-   * @param {readonly Gap[]} gaps
+   * @param {Pairs} gaps
    */
   constructor(durationMs, gaps) {
-    const silence = gaps.reduce((sum, gap) => sum + gap.end_ms - gap.start_ms, 0);
-    const long = silence > durationMs * MOSTLY_SILENT ? gaps.filter((gap) => gap.end_ms - gap.start_ms > BREAK_FROM_MS) : [];
+    const long = silenceIn(gaps) > durationMs * MOSTLY_SILENT ? longerThan(gaps, BREAK_FROM_MS) : [];
     const width = long.length > 0 ? Math.min(BREAK_WIDTH, BREAKS_WIDTH / long.length) : 0;
-    const hidden = long.reduce((sum, gap) => sum + gap.end_ms - gap.start_ms, 0);
+    const hidden = long.reduce((sum, gap) => sum + gap.end - gap.start, 0);
     const drawn = Math.max(1, durationMs - hidden);
     this.#durationMs = durationMs;
+    this.#gaps = gaps;
     this.#unit = (1 - width * long.length) / drawn;
     this.breaks = placed(long, width, this.#unit);
   }
@@ -47,7 +53,7 @@ export class TimeScale {
    */
   fractionOf(tMs) {
     const time = Math.max(0, Math.min(tMs, this.#durationMs));
-    const last = this.breaks.findLast((each) => each.start <= time);
+    const last = this.#lastBreak((each) => each.start <= time);
     if (!last) return Math.min(1, time * this.#unit);
     if (time < last.end) return last.from + ((time - last.start) / (last.end - last.start)) * (last.to - last.from);
     return Math.min(1, last.to + (time - last.end) * this.#unit);
@@ -59,24 +65,66 @@ export class TimeScale {
    */
   timeAt(fraction) {
     const place = Math.max(0, Math.min(fraction, 1));
-    const last = this.breaks.findLast((each) => each.from <= place);
+    const last = this.#lastBreak((each) => each.from <= place);
     if (!last) return Math.min(this.#durationMs, place / this.#unit);
     if (place < last.to) return last.start + ((place - last.from) / (last.to - last.from)) * (last.end - last.start);
     return Math.min(this.#durationMs, last.end + (place - last.to) / this.#unit);
   }
+
+  /**
+   * The gaps that are wide enough to be seen: most of a long session's are not.
+   *
+   * @param {number} least  a fraction
+   * @returns {DrawnGap[]}
+   */
+  widerThan(least) {
+    const anyBroken = this.breaks.length > 0;
+    // A little less than would do, so that rounding leaves nothing out that is just wide enough.
+    const leastMs = Math.min((least / this.#unit) * 0.99, anyBroken ? BREAK_FROM_MS : Infinity);
+    return longerThan(this.#gaps, leastMs)
+      .map(({ start, end }) => ({ start, end, from: this.fractionOf(start), to: this.fractionOf(end), broken: anyBroken && end - start > BREAK_FROM_MS }))
+      .filter(({ from, to }) => to - from >= least);
+  }
+
+  /** @param {(each: Break) => boolean} holds  true up to some break, false from there on */
+  #lastBreak(holds) {
+    return this.breaks[lastWhere(this.breaks.length, (index) => holds(/** @type {Break} */ (this.breaks[index])))];
+  }
+}
+
+/** How long all gaps are together. @param {Pairs} gaps */
+function silenceIn({ numbers }) {
+  let sum = 0;
+  for (let at = 0; at < numbers.length; at += 2) sum += (numbers[at + 1] ?? 0) - (numbers[at] ?? 0);
+  return sum;
 }
 
 /**
- * @param {readonly Gap[]} gaps
+ * @param {Pairs} gaps
+ * @param {number} leastMs
+ * @returns {{ start: number, end: number }[]}
+ */
+function longerThan({ numbers }, leastMs) {
+  const found = [];
+  for (let at = 0; at < numbers.length; at += 2) {
+    const start = numbers[at] ?? 0;
+    const end = numbers[at + 1] ?? 0;
+    if (end - start > leastMs) found.push({ start, end });
+  }
+  return found;
+}
+
+/**
+ * @param {readonly { start: number, end: number }[]} gaps
  * @param {number} width
  * @param {number} unit
  * @returns {Break[]}
  */
 function placed(gaps, width, unit) {
   let saved = 0; // recorded time of the breaks so far, which takes `width` each instead
-  return gaps.map((gap, index) => {
-    const from = (gap.start_ms - saved) * unit + index * width;
-    saved += gap.end_ms - gap.start_ms;
-    return { start: gap.start_ms, end: gap.end_ms, from, to: from + width };
+  return gaps.map(({ start, end }, index) => {
+    const from = (start - saved) * unit + index * width;
+    saved += end - start;
+    return { start, end, from, to: from + width };
   });
 }

@@ -1,50 +1,48 @@
 /**
- * The turns of a session, from its markers: what a person said, and when.
+ * The turns of a session: what a person said, and when. Where they stand is known of all; of many turns, what was said is
+ * fetched when it is to be seen.
  *
- * @import { Timeline } from './protocol.js'
+ * @import { Timeline } from './live-timeline.js'
  */
 
-/** @typedef {{ number: number, seq: number, t_ms: number, label: string }} Turn  numbered from 1 */
+/** @typedef {{ number: number, seq: number, t_ms: number, label: string | null }} Turn  numbered from 1; its label may not be known yet */
 
-/** @type {WeakMap<Timeline, readonly Turn[]>} */
-const known = new WeakMap();
+/** @param {Timeline | null} timeline */
+export function countTurns(timeline) {
+  return timeline?.turns.length ?? 0;
+}
 
 /**
  * @param {Timeline | null} timeline
- * @returns {readonly Turn[]}
+ * @param {number} index
+ * @returns {Turn | null}
  */
-export function turnsOf(timeline) {
-  if (!timeline) return [];
-  let turns = known.get(timeline);
-  if (!turns) {
-    turns = timeline.markers
-      .filter((each) => each.kind === 'turn')
-      .map(({ seq, t_ms, label }, index) => ({ number: index + 1, seq, t_ms, label: plain(label) }));
-    known.set(timeline, turns);
-  }
-  return turns;
+export function turnOf(timeline, index) {
+  if (!timeline || index < 0 || index >= timeline.turns.length) return null;
+  const seq = timeline.turns.first(index);
+  return { number: index + 1, seq, t_ms: timeline.turns.second(index), label: timeline.labels.get(seq) ?? null };
 }
 
 /**
  * The turn that a recorded time is in.
  *
- * @param {readonly Turn[]} turns
+ * @param {Timeline | null} timeline
  * @param {number} tMs
  * @returns {Turn | null}
  */
-export function turnAt(turns, tMs) {
-  return turns.findLast((each) => each.t_ms <= tMs) ?? null;
+export function turnAt(timeline, tMs) {
+  return turnOf(timeline, timeline?.turns.lastBySecond(tMs) ?? -1);
 }
 
 /**
  * The turn that was begun last before an event.
  *
- * @param {readonly Turn[]} turns
+ * @param {Timeline | null} timeline
  * @param {number} cursor
  * @returns {Turn | null}
  */
-export function turnBefore(turns, cursor) {
-  return turns.findLast((each) => each.seq < cursor) ?? null;
+export function turnBefore(timeline, cursor) {
+  return turnOf(timeline, timeline?.turns.lastByFirst(cursor - 1) ?? -1);
 }
 
 /**

@@ -2,11 +2,12 @@
  * The twin of `../api.js` for a file without a server: the same promises, kept out of the file itself.
  *
  * @import { Api } from '../api.js'
- * @import { Envelope, Hit, Part, SnippetPiece } from '../protocol.js'
+ * @import { Envelope, Gap, Hit, Part, SnippetPiece } from '../protocol.js'
  * @import { Pack } from './pack.js'
  */
 
 import { ApiError } from '../api.js';
+import { Pairs } from '../pairs.js';
 
 /** So much of a text is shown on either side of what was found in it. */
 const SNIPPET_CHARACTERS = 60;
@@ -21,6 +22,11 @@ export function createOfflineApi(pack) {
       return pack.session;
     },
     timeline: async (_scrollId, _signal, { meta = false } = {}) => pack.timeline(meta),
+    table: async (_scrollId, name, _signal, { meta = false } = {}) => Pairs.of(name === 'gaps' ? endsOf(pack.view(meta).gaps) : turnsIn(pack, meta).map(({ seq, t_ms }) => [seq, t_ms])),
+    turns: async (_scrollId, { start, limit, meta = false }) => {
+      const turns = turnsIn(pack, meta);
+      return { epoch: pack.epoch, turns: turns.slice(start, start + limit), total: turns.length };
+    },
     events: async (_scrollId, { start_seq, limit, meta = false }) => {
       const view = pack.view(meta);
       const stop = Math.min(start_seq + limit, view.times.length);
@@ -39,6 +45,17 @@ export function createOfflineApi(pack) {
       return new Blob([text]);
     },
   };
+}
+
+/** @param {readonly Gap[]} gaps @returns {[number, number][]} */
+function endsOf(gaps) {
+  return gaps.map(({ start_ms, end_ms }) => [start_ms, end_ms]);
+}
+
+/** @param {Pack} pack @param {boolean} meta */
+function turnsIn(pack, meta) {
+  const turns = pack.view(meta).markers.filter((each) => each.kind === 'turn');
+  return turns.map(({ seq, t_ms, label }, index) => ({ number: index + 1, seq, t_ms, label }));
 }
 
 /** @param {string} words */

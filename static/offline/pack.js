@@ -5,7 +5,7 @@
  * A session has two numberings, as on a server: of its messages alone, and with its meta events among them. A `View` is
  * one of them.
  *
- * @import { Envelope, Gap, Marker, SessionSummary, Timeline } from '../protocol.js'
+ * @import { Envelope, Gap, Marker, SessionSummary, TimelineAnswer } from '../protocol.js'
  */
 
 import { densityOf } from '../density.js';
@@ -105,11 +105,11 @@ export class Pack {
     return { times, reading: (seq) => reading[places[seq] ?? -1] ?? 0, place: (seq) => places[seq] ?? 0, seqOf: (place) => seqs.get(place) ?? 0, markers, gaps: gapsOf(times) };
   }
 
-  /** @param {boolean} [meta] @returns {Timeline} */
+  /** @param {boolean} [meta] @returns {TimelineAnswer} */
   timeline(meta = false) {
     const { times, gaps, ...view } = this.view(meta);
-    const { markers, thinned } = thinTools(view.markers);
-    return { epoch: this.epoch, count: times.length, duration_ms: times.at(-1) ?? 0, markers, thinned, gaps: [...gaps], density: densityOf(times) };
+    const { markers, left_out } = thinTools(view.markers);
+    return { epoch: this.epoch, count: times.length, duration_ms: times.at(-1) ?? 0, markers, left_out, gaps: [...gaps], density: densityOf(times) };
   }
 
   /** How many blocks the events stand in. */
@@ -190,16 +190,17 @@ export class Pack {
  * As a server does it: the bar has no room for more, and what is left out is found by a step.
  *
  * @param {readonly Marker[]} markers
+ * @returns {Pick<TimelineAnswer, 'markers' | 'left_out'>}
  */
 function thinTools(markers) {
   const tools = markers.filter((each) => each.kind === 'tool').length;
-  if (tools <= MAX_TOOLS) return { markers: [...markers], thinned: false };
+  if (tools <= MAX_TOOLS) return { markers: [...markers], left_out: [] };
   let number = -1;
   const kept = markers.filter(({ kind }) => {
     if (kind === 'tool') number += 1;
     return kind !== 'tool' || Math.floor(((number + 1) * MAX_TOOLS) / tools) > Math.floor((number * MAX_TOOLS) / tools);
   });
-  return { markers: kept, thinned: true };
+  return { markers: kept, left_out: ['tool'] };
 }
 
 /** @param {readonly number[]} times @returns {Gap[]} */

@@ -9,7 +9,7 @@
 import { clear, el, icon, setAttribute } from '../dom.js';
 import { clock, oneLine, span } from '../format.js';
 import { PACES, SPEEDS } from '../settings.js';
-import { turnBefore, turnsOf } from '../turns.js';
+import { countTurns, turnBefore } from '../turns.js';
 
 /** A silence with less than this left is over before one has read that it is one. */
 const TOLD_WAIT_MS = 1_200;
@@ -137,19 +137,20 @@ export class Controls {
   #showNow() {
     const { status, cursor, timeline, phase } = this.#store.getState();
     const wait = this.#store.waitLeft();
-    const turn = turnBefore(turnsOf(timeline), cursor);
-    const where = turn ? `Turn ${turn.number} of ${turnsOf(timeline).length}` : '';
+    const turn = turnBefore(timeline, cursor);
+    const where = turn ? `Turn ${turn.number} of ${countTurns(timeline)}` : '';
     const waiting = wait > TOLD_WAIT_MS ? `idle · next in ${span(Math.ceil(wait / 1000) * 1000)}` : '';
     const state = phase !== 'ready' ? '' : waiting || (this.#store.atEnd() ? 'ended' : status === 'paused' ? 'paused' : '');
     const shows = `${where}|${turn?.label}|${state}`;
     if (shows === this.#nowShows) return;
     this.#nowShows = shows;
+    if (turn?.label === null) this.#store.dispatch({ type: 'load-turns', from: turn.number - 1, to: turn.number });
     clear(this.#now);
     this.#now.append(
       el('span', { class: 'now-state' }, state ? el('span', { class: waiting ? 'chip idle' : 'chip', text: state }) : null),
       el('span', { class: 'now-words' },
         turn && el('span', { class: 'now-turn', text: where }),
-        turn && el('span', { class: 'now-label', text: oneLine(turn.label, 140) })));
+        turn && el('span', { class: 'now-label', text: oneLine(turn.label ?? '', 140) })));
   }
 }
 

@@ -15,7 +15,7 @@ import { clock, dateTime, oneLine, relativeDate, span } from '../format.js';
 import { Poller } from '../poller.js';
 import { PACES, SPEEDS } from '../settings.js';
 import { listen } from '../shortcuts.js';
-import { turnBefore, turnsOf } from '../turns.js';
+import { turnBefore } from '../turns.js';
 import { Announcer, SYNTHETIC_WORDS, Toasts, brand, liveBadge, message, picture, pictureButton, themeButton } from './chrome.js';
 import { Controls } from './controls.js';
 import { ExportDialog } from './export-dialog.js';
@@ -289,11 +289,11 @@ export class Player {
   /** @param {ReplayState} state */
   #announce({ timeline, cursor, status, phase }) {
     if (phase !== 'ready') return;
-    const turn = turnBefore(turnsOf(timeline), cursor);
-    const said = turn && turn.number !== this.#shown.turn ? `Turn ${turn.number}: ${oneLine(turn.label, 120)}` : '';
+    const turn = turnBefore(timeline, cursor);
+    const said = turn && turn.label !== null && turn.number !== this.#shown.turn ? `Turn ${turn.number}: ${oneLine(turn.label, 120)}` : '';
     const standing = this.#store.atEnd() && status !== 'paused' ? 'End of the session' : this.#store.isLive() ? 'Live' : status === 'paused' ? 'Paused' : '';
     const changed = standing === this.#shown.standing ? '' : standing === 'Paused' ? `Paused at ${clock(this.#store.position())}` : standing;
-    if (turn) this.#shown.turn = turn.number;
+    if (turn && turn.label !== null) this.#shown.turn = turn.number; // another time, where it is not known yet
     this.#shown.standing = standing;
     if (said || changed) this.#announcer.say([said, changed].filter((each) => each).join('. '));
   }

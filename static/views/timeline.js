@@ -9,7 +9,8 @@ import { densityPath } from '../density.js';
 import { clear, el, setAttribute, svg } from '../dom.js';
 import { clock, oneLine, span } from '../format.js';
 import { TimeScale } from '../timescale.js';
-import { plain, turnAt, turnsOf } from '../turns.js';
+import { Pairs } from '../pairs.js';
+import { plain, turnAt } from '../turns.js';
 
 /** While dragging, the server is asked to follow at most this often. */
 const SCRUB_MS = 150;
@@ -59,6 +60,10 @@ const DENSITY_HEIGHT = 10;
 
 /** @type {Density} */
 const NO_DENSITY = { bucket_ms: 0, counts: [] };
+const NO_GAPS = Pairs.of([]);
+
+/** A gap that is narrower than this is not seen. */
+const GAP_PX = 1.5;
 
 export class Timeline {
   node;
@@ -69,7 +74,7 @@ export class Timeline {
   #thumb;
   #ghost;
   #preview;
-  #scale = new TimeScale(0, []);
+  #scale = new TimeScale(0, NO_GAPS);
   /** What the marks were drawn for. @type {{ width: number, durationMs: number, timeline: ReplayState['timeline'], found: ReplayState['found'] } | null} */
   #drawn = null;
   #drawnAt = 0;
@@ -78,6 +83,9 @@ export class Timeline {
   #ranked = [];
   /** Those that there is room for. @type {readonly Mark[]} */
   #markers = [];
+  /** Where the pointer was when the preview was drawn, as long as it shows. @type {PointerEvent | null} */
+  #pointed = null;
+  #labelled = 0;
   /** Where a drag is. @type {number | null} */
   #dragMs = null;
   #scrubbedAt = 0;
@@ -113,6 +121,10 @@ export class Timeline {
   /** @param {ReplayState} state */
   update(state) {
     this.#redraw(state);
+    if (state.labelled !== this.#labelled) {
+      this.#labelled = state.labelled;
+      if (this.#pointed) this.#showPreview(this.#pointed);
+    }
     this.tick();
   }
 
@@ -123,7 +135,7 @@ export class Timeline {
     const position = this.#dragMs ?? this.#store.position();
     const fraction = this.#scale.fractionOf(position);
     this.#bar.style.setProperty('--at', String(fraction));
-    const turn = turnAt(turnsOf(timeline), position);
+    const turn = turnAt(timeline, position);
     const where = turn ? `turn ${turn.number}, ` : '';
     const spoken = phase === 'ready' ? `${where}${clock(position)} of ${clock(durationMs)}` : 'not loaded yet';
     if (spoken === this.#spoken) return;
@@ -167,7 +179,7 @@ export class Timeline {
     if (before?.timeline !== timeline || before?.found !== found) this.#ranked = ranked(timeline?.markers ?? [], found?.items ?? []);
     this.#drawn = { width, durationMs, timeline, found };
     this.#drawnAt = performance.now();
-    this.#scale = new TimeScale(durationMs, timeline?.gaps ?? []);
+    this.#scale = new TimeScale(durationMs, timeline?.gaps ?? NO_GAPS);
     setAttribute(this.#bar, 'aria-valuemax', Math.floor(wholeMs / 1000));
     clear(this.#marks);
     setAttribute(this.#marks, 'viewBox', `0 0 ${width} 44`);
@@ -191,15 +203,11 @@ export class Timeline {
 
   /** @param {number} width */
   #gaps(width) {
-    const gaps = this.#store.getState().timeline?.gaps ?? [];
-    return gaps.flatMap((gap) => {
-      const from = this.#scale.fractionOf(gap.start_ms) * width;
-      const to = this.#scale.fractionOf(gap.end_ms) * width;
-      if (to - from < 1.5) return [];
-      const weight = GAP_WEIGHTS.find(([least]) => gap.end_ms - gap.start_ms >= least)?.[1] ?? 'short';
+    return this.#scale.widerThan(GAP_PX / width).flatMap((gap) => {
+      const [from, to, lengthMs] = [gap.from * width, gap.to * width, gap.end - gap.start];
+      const weight = GAP_WEIGHTS.find(([least]) => lengthMs >= least)?.[1] ?? 'short';
       const zone = svg('rect', { class: `gap ${weight}`, x: from, y: TRACK_Y, width: to - from, height: TRACK_HEIGHT });
-      const broken = this.#scale.breaks.some((each) => each.start === gap.start_ms);
-      return broken ? [zone, ...breakGlyph(from, to, gap.end_ms - gap.start_ms)] : [zone];
+      return gap.broken ? [zone, ...breakGlyph(from, to, lengthMs)] : [zone];
     });
   }
 
@@ -274,17 +282,19 @@ export class Timeline {
   #showPreview(event) {
     const { phase, timeline } = this.#store.getState();
     if (phase !== 'ready') return;
+    this.#pointed = event;
     const box = this.#bar.getBoundingClientRect();
     const marker = this.#markerUnder(event);
     const tMs = marker ? marker.t_ms : this.#timeUnder(event);
     const x = marker ? this.#scale.fractionOf(marker.t_ms) * box.width : Math.max(0, Math.min(event.clientX - box.left, box.width));
-    const gap = marker ? null : (timeline?.gaps.find((each) => each.start_ms < tMs && tMs < each.end_ms) ?? null);
+    const silenceMs = marker ? 0 : silenceAt(timeline?.gaps ?? NO_GAPS, tMs);
     clear(this.#preview);
     this.#preview.append(el('span', { class: 'preview-time', text: clock(tMs) }));
     if (marker && marker.kind !== 'turn') this.#line(MARK_WORDS[marker.kind], marker.label, `kind-${marker.kind}`);
-    else if (gap) this.#line(`${span(gap.end_ms - gap.start_ms)} of silence`, '', 'kind-gap');
-    const turn = turnAt(turnsOf(timeline), tMs);
-    if (turn) this.#line(`Turn ${turn.number}`, turn.label, 'kind-turn');
+    else if (silenceMs > 0) this.#line(`${span(silenceMs)} of silence`, '', 'kind-gap');
+    const turn = turnAt(timeline, tMs);
+    if (turn) this.#line(`Turn ${turn.number}`, turn.label ?? '', 'kind-turn');
+    if (turn?.label === null) this.#store.dispatch({ type: 'load-turns', from: turn.number - 1, to: turn.number });
     this.#preview.hidden = false;
     const half = this.#preview.offsetWidth / 2;
     this.#preview.style.setProperty('--x', `${Math.max(half, Math.min(x, box.width - half))}px`);
@@ -303,6 +313,7 @@ export class Timeline {
 
   #hidePreview() {
     if (this.#dragMs !== null) return;
+    this.#pointed = null;
     this.#preview.hidden = true;
     this.#bar.classList.remove('hovered');
   }
@@ -324,6 +335,16 @@ export class Timeline {
     else return;
     event.preventDefault();
   }
+}
+
+/**
+ * @param {Pairs} gaps
+ * @param {number} tMs
+ * @returns {number} the length of the gap that holds it, 0 where none does
+ */
+function silenceAt(gaps, tMs) {
+  const index = gaps.lastByFirst(tMs);
+  return index >= 0 && gaps.first(index) < tMs && tMs < gaps.second(index) ? gaps.second(index) - gaps.first(index) : 0;
 }
 
 /**

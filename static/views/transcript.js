@@ -16,6 +16,7 @@ import { clock, count, span } from '../format.js';
 import { createContext, endRunning, forget, renderMessage } from '../renderers/index.js';
 import { adoptCall } from '../renderers/tool-result.js';
 import { markersOf } from '../live-timeline.js';
+import { turnBefore } from '../turns.js';
 import { spentBetween, spentWords } from '../usage.js';
 import { Follower } from './follow.js';
 import { Lane } from './lane.js';
@@ -723,7 +724,7 @@ export class Transcript {
    */
   #turnNear({ cursor, timeline }, events) {
     const wished = Math.max(0, cursor - events);
-    const turn = timeline?.markers.findLast((each) => each.kind === 'turn' && each.seq <= wished);
+    const turn = turnBefore(timeline, wished + 1);
     return turn && turn.seq >= cursor - 2 * events ? turn.seq : wished;
   }
 }

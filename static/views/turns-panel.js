@@ -3,13 +3,13 @@
  * document that one can see.
  *
  * @import { PlayerStore, ReplayState } from '../player-store.js'
- * @import { Timeline } from '../protocol.js'
+ * @import { Timeline } from '../live-timeline.js'
  * @import { Turn } from '../turns.js'
  */
 
 import { clear, el, setAttribute } from '../dom.js';
 import { clock, oneLine } from '../format.js';
-import { turnBefore, turnsOf } from '../turns.js';
+import { countTurns, turnBefore, turnOf } from '../turns.js';
 
 /** Each turn is as high as this, as `style.css` has it: room for two lines. */
 const ROW_PX = 56;
@@ -25,8 +25,7 @@ export class TurnsPanel {
   #title;
   /** @type {Timeline | null} */
   #drawn = null;
-  /** @type {readonly Turn[]} */
-  #turns = [];
+  #labelled = 0;
   /** Those in the document, by their place. @type {Map<number, HTMLElement>} */
   #rows = new Map();
   #current = -1;
@@ -45,9 +44,10 @@ export class TurnsPanel {
   }
 
   /** @param {ReplayState} state */
-  update({ timeline, cursor, mode, status }) {
+  update({ timeline, cursor, mode, status, labelled }) {
     if (timeline !== this.#drawn) this.#take(timeline);
-    const current = (turnBefore(this.#turns, cursor)?.number ?? 0) - 1;
+    if (labelled !== this.#labelled) this.#label(labelled);
+    const current = (turnBefore(timeline, cursor)?.number ?? 0) - 1;
     if (current === this.#current) return;
     this.#button(this.#current)?.removeAttribute('aria-current');
     this.#current = current;
@@ -59,17 +59,17 @@ export class TurnsPanel {
 
   /** @param {Timeline | null} timeline */
   #take(timeline) {
-    const before = this.#turns;
+    const before = this.#drawn;
+    const [was, count] = [countTurns(before), countTurns(timeline)];
     this.#drawn = timeline;
-    this.#turns = turnsOf(timeline);
-    this.#title.textContent = this.#turns.length > 0 ? `Turns · ${this.#turns.length.toLocaleString('en')}` : 'Turns';
-    this.#list.style.setProperty('--rows', String(this.#turns.length));
-    const grew = before.length > 0 && before.at(-1)?.seq === this.#turns[before.length - 1]?.seq;
+    this.#title.textContent = count > 0 ? `Turns · ${count.toLocaleString('en')}` : 'Turns';
+    this.#list.style.setProperty('--rows', String(count));
+    const grew = was > 0 && turnOf(before, was - 1)?.seq === turnOf(timeline, was - 1)?.seq;
     if (!grew) {
       this.#current = -1;
       this.#rows.clear();
       clear(this.#list);
-      if (timeline && this.#turns.length === 0) this.#list.append(el('li', { class: 'panel-empty', text: 'No turns in this session.' }));
+      if (timeline && count === 0) this.#list.append(el('li', { class: 'panel-empty', text: 'No turns in this session.' }));
     }
     this.#drawRows();
   }
@@ -84,7 +84,7 @@ export class TurnsPanel {
     const { scrollTop, clientHeight } = this.#scroller;
     if (clientHeight === 0) return; // nobody sees it
     const first = Math.max(0, Math.floor(scrollTop / ROW_PX) - AHEAD_ROWS);
-    const end = Math.min(this.#turns.length, Math.ceil((scrollTop + clientHeight) / ROW_PX) + AHEAD_ROWS);
+    const end = Math.min(countTurns(this.#drawn), Math.ceil((scrollTop + clientHeight) / ROW_PX) + AHEAD_ROWS);
     for (const [index, row] of this.#rows) {
       if ((index >= first && index < end) || row.contains(document.activeElement)) continue;
       row.remove();
@@ -97,17 +97,38 @@ export class TurnsPanel {
       if (row === next) next = row.nextSibling;
       else if (!row.isConnected || row !== document.activeElement?.closest('li')) this.#list.insertBefore(row, next);
     }
+    this.#askForLabels(first, end);
+  }
+
+  /**
+   * @param {number} first
+   * @param {number} end
+   */
+  #askForLabels(first, end) {
+    for (let index = first; index < end; index++) {
+      if (turnOf(this.#drawn, index)?.label === null) return this.#store.dispatch({ type: 'load-turns', from: index, to: end });
+    }
+  }
+
+  /** Puts in what has become known. @param {number} labelled */
+  #label(labelled) {
+    this.#labelled = labelled;
+    for (const [index, row] of this.#rows) {
+      const words = row.querySelector('.turn-label');
+      const label = turnOf(this.#drawn, index)?.label ?? null;
+      if (words && label !== null && words.textContent === '') words.textContent = wordsOf(label);
+    }
   }
 
   /** @param {number} index */
   #draw(index) {
-    const turn = /** @type {Turn} */ (this.#turns[index]);
+    const turn = /** @type {Turn} */ (turnOf(this.#drawn, index));
     const button = el('button', { class: 'turn', attrs: { type: 'button' }, data: { seq: String(turn.seq) } },
       el('span', { class: 'turn-number', text: String(turn.number) }),
-      el('span', { class: 'turn-label', text: oneLine(turn.label, 140) || 'Without words' }),
+      el('span', { class: 'turn-label', text: turn.label === null ? '' : wordsOf(turn.label) }),
       el('span', { class: 'turn-time', text: clock(turn.t_ms) }));
     if (index === this.#current) setAttribute(button, 'aria-current', 'step');
-    const row = el('li', { attrs: { 'aria-setsize': this.#turns.length, 'aria-posinset': turn.number } }, button);
+    const row = el('li', { attrs: { 'aria-setsize': countTurns(this.#drawn), 'aria-posinset': turn.number } }, button);
     row.style.setProperty('--row', String(index));
     this.#rows.set(index, row);
     return row;
@@ -136,4 +157,9 @@ export class TurnsPanel {
     this.#store.dispatch({ type: 'go-to', seq: Number(button.dataset.seq) });
     picked();
   }
+}
+
+/** @param {string} label */
+function wordsOf(label) {
+  return oneLine(label, 140) || 'Without words';
 }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { grown, markersOf } from '../../static/live-timeline.js';
+import { grown, markersOf, timelineOf } from '../../static/live-timeline.js';
+import { Pairs } from '../../static/pairs.js';
 import { event } from './wire.mjs';
 
-const TIMELINE = { epoch: 'e', count: 2, duration_ms: 1_000, markers: [], gaps: [], density: { bucket_ms: 0, counts: [] } };
+const ANSWER = { epoch: 'e', count: 2, duration_ms: 1_000, markers: [], gaps: [], density: { bucket_ms: 0, counts: [] } };
+const TIMELINE = timelineOf(ANSWER);
 
 /** @param {number} seq @param {any[]} content @param {object} [message] @param {object} [more] */
 function said(seq, content, message = {}, more = {}) {
@@ -40,9 +42,17 @@ test('a timeline that holds it all stays the same one', () => {
 
 test('events beyond its end make it longer, with the silence before them', () => {
   const after = grown(TIMELINE, [said(1, []), said(2, [text('Hi')], USER, { t_ms: 3_999 }), said(3, [], {}, { t_ms: 7_000 })]);
-  assert.deepEqual(after, { ...TIMELINE, count: 4, duration_ms: 7_000, markers: [{ seq: 2, t_ms: 3_999, kind: 'turn', label: 'Hi' }], gaps: [{ start_ms: 3_999, end_ms: 7_000 }] });
+  const { gaps, turns, labels, ...rest } = after;
+  assert.deepEqual(rest, { epoch: 'e', count: 4, duration_ms: 7_000, markers: [{ seq: 2, t_ms: 3_999, kind: 'turn', label: 'Hi' }], leftOut: [], density: ANSWER.density });
+  assert.deepEqual([[...gaps], [...turns], [...labels]], [[[3_999, 7_000]], [[2, 3_999]], [[2, 'Hi']]]);
+  assert.deepEqual([TIMELINE.gaps.length, TIMELINE.turns.length], [0, 0]);
 });
 
 test('nothing is said of a silence when an event in between is missing', () => {
-  assert.deepEqual(grown(TIMELINE, [said(9, [], {}, { t_ms: 90_000 })]).gaps, []);
+  assert.equal(grown(TIMELINE, [said(9, [], {}, { t_ms: 90_000 })]).gaps.length, 0);
+});
+
+test('what a table knows beyond the end of the timeline comes with the events', () => {
+  const { gaps, turns } = timelineOf(ANSWER, { gaps: Pairs.of([[0, 900], [1_000, 5_000]]), turns: Pairs.of([[1, 900], [2, 5_000]]) });
+  assert.deepEqual([[...gaps], [...turns]], [[[0, 900]], [[1, 900]]]);
 });

@@ -296,12 +296,22 @@ test('of very many tools some are marked, and a step finds the others', async ()
   const markers = times.map((seq) => /** @type {[number, string]} */ ([seq, seq % 1000 === 0 ? 'turn' : 'tool']));
   const timeline = packed(times, { markers }).pack.timeline();
 
-  assert.equal(timeline.thinned, true);
+  assert.deepEqual(timeline.left_out, ['tool']);
   assert.equal(timeline.markers.filter((each) => each.kind === 'tool').length, 2_000);
   assert.equal(timeline.markers.filter((each) => each.kind === 'turn').length, 5);
   const { control } = await listening(times, 'mode=realtime&paused=true&start_seq=7', { markers });
   assert.equal((await control({ step: { by: 1, unit: 'tool' } })).seq, 8);
-  assert.equal(packed([0, 1], { markers: [[0, 'tool']] }).pack.timeline().thinned, false);
+  assert.deepEqual(packed([0, 1], { markers: [[0, 'tool']] }).pack.timeline().left_out, []);
+});
+
+test('all gaps and turns are to be had in tables too, and the labels of turns in pages', async () => {
+  const { pack } = packed([0, 5_000, 5_001, 9_000], { markers: [[0, 'turn'], [1, 'tool'], [2, 'turn']] });
+  const api = createOfflineApi(pack);
+
+  assert.deepEqual([...(await api.table('s', 'gaps'))], [[0, 5_000], [5_001, 9_000]]);
+  assert.deepEqual([...(await api.table('s', 'turns'))], [[0, 0], [2, 5_001]]);
+  const { turns, total } = await api.turns('s', { start: 1, limit: 9 });
+  assert.deepEqual([turns.map(({ number, seq, t_ms }) => [number, seq, t_ms]), total], [[[2, 2, 5_001]], 2]);
 });
 
 test('a later search ends the one before it', async () => {

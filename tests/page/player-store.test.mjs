@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 
 import { ApiError } from '../../static/api.js';
+import { Pairs } from '../../static/pairs.js';
 import { PlayerStore } from '../../static/player-store.js';
 import { SessionClient } from '../../static/session-client.js';
+import { turnBefore } from '../../static/turns.js';
 import { FakeClock } from './clock.mjs';
 import { FakeSocket, event, hello, state } from './wire.mjs';
 
@@ -17,6 +19,7 @@ const TIMELINE = {
     { seq: 20, t_ms: 20_000, kind: 'turn', label: 'Three' },
   ],
   gaps: [{ start_ms: 30_000, end_ms: 60_000 }],
+  density: { bucket_ms: 0, counts: [] },
 };
 
 /** @type {FakeClock} */ let clock;
@@ -259,7 +262,7 @@ describe('commands', () => {
   });
 
   test('where a timeline lists only some of the tools, the server knows which is the next', async () => {
-    api.timeline = async () => ({ ...TIMELINE, thinned: true, markers: [...TIMELINE.markers, { seq: 50, t_ms: 50_000, kind: 'tool', label: 'ls' }] });
+    api.timeline = async () => ({ ...TIMELINE, left_out: ['tool'], markers: [...TIMELINE.markers, { seq: 50, t_ms: 50_000, kind: 'tool', label: 'ls' }] });
     open(WISH);
     await settled();
     socket().says(hello(0));
@@ -269,6 +272,65 @@ describe('commands', () => {
     assert.deepEqual(last().step, { by: -1, unit: 'tool' });
     store.dispatch({ type: 'next', kind: 'error' });
     assert.deepEqual(last().seek, { seq: 15 });
+  });
+
+  describe('where there are too many turns, gaps and errors to list', () => {
+    /** @type {{ start: number, limit: number }[]} */ let pages;
+
+    beforeEach(async () => {
+      pages = [];
+      api.timeline = async (/** @type {string} */ _id, /** @type {AbortSignal} */ _signal, /** @type {object} */ query) => {
+        assert.deepEqual(query, { most: 2_000 });
+        return { ...TIMELINE, left_out: ['turn', 'error', 'gap'], markers: TIMELINE.markers.slice(0, 1), gaps: [] };
+      };
+      api.table = async (/** @type {string} */ _id, /** @type {string} */ name) => (
+        name === 'gaps' ? Pairs.of([[30_000, 60_000]]) : Pairs.of(Array.from({ length: 90 }, (_, index) => [index, index * 1_000]))
+      );
+      api.turns = async (/** @type {string} */ _id, /** @type {{ start: number, limit: number }} */ range) => {
+        pages.push(range);
+        return { epoch: 'e1', turns: [{ number: 41, seq: 40, t_ms: 40_000, label: 'Go **on**' }], total: 90 };
+      };
+      open(WISH);
+      await settled();
+      socket().says(hello(0));
+    });
+
+    test('each turn is known all the same, and every gap', () => {
+      const { timeline } = store.getState();
+      assert.deepEqual([timeline?.turns.length, timeline?.gaps.length], [90, 1]);
+      assert.deepEqual(turnBefore(timeline, 41), { number: 41, seq: 40, t_ms: 40_000, label: null });
+      store.dispatch({ type: 'next', kind: 'turn' });
+      assert.deepEqual(last().seek, { seq: 0 });
+    });
+
+    test('what a turn begins with is fetched once, when it is to be seen', async () => {
+      const { labelled } = store.getState();
+      for (let times = 0; times < 3; times++) store.dispatch({ type: 'load-turns', from: 40, to: 60 });
+      await settled();
+      assert.deepEqual(pages, [{ start: 0, limit: 100 }]);
+      assert.equal(turnBefore(store.getState().timeline, 41)?.label, 'Go on');
+      assert.equal(store.getState().labelled, labelled + 1);
+    });
+
+    test('one that could not be fetched is asked for again when there is a connection again', async () => {
+      const turns = api.turns;
+      api.turns = async () => Promise.reject(new ApiError(0, 'unreachable', ''));
+      store.dispatch({ type: 'load-turns', from: 40, to: 41 });
+      await settled();
+      api.turns = turns;
+      store.dispatch({ type: 'load-turns', from: 40, to: 41 });
+      await settled();
+      assert.equal(turnBefore(store.getState().timeline, 41)?.label, null);
+      socket().says(hello(0));
+      store.dispatch({ type: 'load-turns', from: 40, to: 41 });
+      await settled();
+      assert.equal(turnBefore(store.getState().timeline, 41)?.label, 'Go on');
+    });
+
+    test('only the server knows which error is the next', () => {
+      store.dispatch({ type: 'next', kind: 'error' });
+      assert.deepEqual(last().step, { by: 1, unit: 'error' });
+    });
   });
 
   test('previous is the beginning of this turn, or of the one before when it has just begun', () => {
@@ -377,7 +439,7 @@ describe('live', () => {
     const { count, durationMs, timeline } = store.getState();
     assert.deepEqual({ count, durationMs }, { count: 3, durationMs: 9_000 });
     assert.deepEqual(timeline?.markers, [{ seq: 2, t_ms: 9_000, kind: 'turn', label: 'Go on' }]);
-    assert.deepEqual(timeline?.gaps, [{ start_ms: 1_000, end_ms: 9_000 }]);
+    assert.deepEqual([...(timeline?.gaps ?? [])], [[1_000, 9_000]]);
     assert.equal(store.isLive(), true);
   });
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
+import { Pairs } from '../../static/pairs.js';
 import { LONG_GAP_MS, Pace, Playhead } from '../../static/playhead.js';
 
-const GAPS = [{ start_ms: 10_000, end_ms: 100_000 }, { start_ms: 102_000, end_ms: 106_000 }];
+const GAPS = Pairs.of([[10_000, 100_000], [102_000, 106_000]]);
 const DURATION = 110_000;
 
 /** @param {Partial<import('../../static/playhead.js').Fix>} fix @param {number | null} [idleMs] */
@@ -42,10 +43,10 @@ describe('Pace', () => {
   });
 
   test('a gap of an hour is not waited for, one of a millisecond less is', () => {
-    const gap = (/** @type {number} */ length) => new Pace([{ start_ms: 0, end_ms: length }], length, null).length;
+    const gap = (/** @type {number} */ length) => new Pace(Pairs.of([[0, length]]), length, null).length;
     assert.equal(gap(LONG_GAP_MS), 0);
     assert.equal(gap(LONG_GAP_MS - 1), LONG_GAP_MS - 1);
-    assert.equal(new Pace([{ start_ms: 5, end_ms: 5 + LONG_GAP_MS }], LONG_GAP_MS + 10, null).recordedAt(5), 5 + LONG_GAP_MS);
+    assert.equal(new Pace(Pairs.of([[5, 5 + LONG_GAP_MS]]), LONG_GAP_MS + 10, null).recordedAt(5), 5 + LONG_GAP_MS);
   });
 });
 

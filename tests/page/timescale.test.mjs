@@ -1,26 +1,28 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { Pairs } from '../../static/pairs.js';
 import { TimeScale } from '../../static/timescale.js';
 
-const LUNCH = { start_ms: 100_000, end_ms: 1_600_000 };
+/** @type {[number, number]} */
+const LUNCH = [100_000, 1_600_000];
 
 test('time is drawn to scale where most of it is not silence', () => {
-  const scale = new TimeScale(100_000, [{ start_ms: 0, end_ms: 50_000 }]);
+  const scale = new TimeScale(100_000, Pairs.of([[0, 50_000]]));
   assert.deepEqual(scale.breaks, []);
   assert.equal(scale.fractionOf(25_000), 0.25);
   assert.ok(Math.abs(scale.timeAt(0.5) - 50_000) < 1e-6);
 });
 
 test('a long silence that would take most of the bar becomes a break of a fixed width', () => {
-  const scale = new TimeScale(1_800_000, [LUNCH]);
+  const scale = new TimeScale(1_800_000, Pairs.of([LUNCH]));
   const [lunch] = scale.breaks;
   assert.ok(lunch && lunch.to - lunch.from < 0.05);
   assert.ok(scale.fractionOf(100_000) > 0.3);
 });
 
 test('there and back is the same time, monotone, from end to end', () => {
-  const gaps = [{ start_ms: 50_000, end_ms: 90_000 }, LUNCH, { start_ms: 1_700_000, end_ms: 1_760_000 }];
+  const gaps = Pairs.of([[50_000, 90_000], LUNCH, [1_700_000, 1_760_000]]);
   const scale = new TimeScale(1_800_000, gaps);
   let before = -1;
   for (let t = 0; t <= 1_800_000; t += 5_000) {
@@ -34,14 +36,24 @@ test('there and back is the same time, monotone, from end to end', () => {
 });
 
 test('a hundred breaks still leave room for what happened', () => {
-  const gaps = Array.from({ length: 100 }, (_, index) => ({ start_ms: index * 100_000 + 10_000, end_ms: (index + 1) * 100_000 }));
+  const gaps = Pairs.of(Array.from({ length: 100 }, (_, index) => [index * 100_000 + 10_000, (index + 1) * 100_000]));
   const scale = new TimeScale(10_000_000, gaps);
   const silent = scale.breaks.reduce((sum, each) => sum + each.to - each.from, 0);
   assert.ok(silent <= 0.4 + 1e-9);
 });
 
+test('only gaps that can be seen are given to be drawn, with where they lie', () => {
+  const scale = new TimeScale(100_000, Pairs.of([[0, 50], [1_000, 21_000], [40_000, 40_900], [50_000, 80_000]]));
+  assert.deepEqual(scale.widerThan(0.01).map(({ start, from, to, broken }) => [start, from, Number(to.toFixed(6)), broken]), [[1_000, 0.01, 0.21, false], [50_000, 0.5, 0.8, false]]);
+});
+
+test('a break is wide enough however short it is beside the whole', () => {
+  const scale = new TimeScale(100_000_000, Pairs.of([[10_000, 20_000], [100_000, 99_000_000], [99_500_000, 99_531_000]]));
+  assert.deepEqual(scale.widerThan(0.02).map(({ start, broken }) => [start, broken]), [[100_000, true], [99_500_000, true]]);
+});
+
 test('a session without length is all at the start', () => {
-  const scale = new TimeScale(0, []);
+  const scale = new TimeScale(0, Pairs.of([]));
   assert.equal(scale.fractionOf(0), 0);
   assert.equal(scale.timeAt(1), 0);
 });

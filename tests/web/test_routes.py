@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,55 @@ async def test_a_timeline_of_many_tools_lists_some_of_them(http: httpx.AsyncClie
     assert timeline["count"] == 2_802
 
 
+async def test_a_timeline_can_list_no_more_than_is_wished_for_and_says_what_it_leaves_out(
+    http: httpx.AsyncClient, root: Path
+) -> None:
+    """Turns are spread over all of them, gaps left out where there are more; tables have all."""
+    write_session(root, [message(f"m{n}", 4 * n, content_md=f"Ask **{n}**") for n in range(30)], scroll_id=NOBODY_ID)
+    address = f"/api/sessions/{NOBODY_ID}/timeline"
+
+    whole = (await http.get(address)).json()
+    enough = (await http.get(address, params={"most": 30})).json()
+    some = (await http.get(address, params={"most": 10})).json()
+
+    assert "left_out" not in whole
+    assert enough == {**whole, "left_out": []}
+    assert (some["left_out"], some["gaps"], some["thinned"]) == (["turn", "gap"], [], False)
+    assert [marker["seq"] for marker in some["markers"]] == list(range(2, 30, 3))
+    assert {key: some[key] for key in ("count", "duration_ms", "epoch", "density")} == {
+        key: whole[key] for key in ("count", "duration_ms", "epoch", "density")
+    }
+    assert await _table(http, f"{address}/gaps") == [(gap["start_ms"], gap["end_ms"]) for gap in whole["gaps"]]
+    assert await _table(http, f"{address}/turns") == [(turn["seq"], turn["t_ms"]) for turn in whole["markers"]]
+
+
+async def _table(http: httpx.AsyncClient, address: str) -> list[tuple[int, int]]:
+    answer = await http.get(address)
+    assert answer.headers["content-type"] == "application/octet-stream"
+    return list(struct.iter_unpack("<qq", answer.content))
+
+
+async def test_turns_come_in_pages(http: httpx.AsyncClient, root: Path) -> None:
+    """With their numbers and what they begin with."""
+    write_session(
+        root,
+        [message(f"m{n}", n, "assistant" if n % 3 else "user", content_md=f"Say {n}") for n in range(30)],
+        scroll_id=NOBODY_ID,
+    )
+    address = f"/api/sessions/{NOBODY_ID}/turns"
+
+    page = (await http.get(address, params={"start": 8, "limit": 5})).json()
+
+    assert page["turns"] == [
+        {"number": 9, "seq": 24, "t_ms": 24_000, "label": "Say 24"},
+        {"number": 10, "seq": 27, "t_ms": 27_000, "label": "Say 27"},
+    ]
+    assert page["total"] == 10
+    assert page["epoch"] == (await http.get(f"/api/sessions/{NOBODY_ID}/timeline")).json()["epoch"]
+    assert len((await http.get(address)).json()["turns"]) == 10
+    assert (await http.get(address, params={"start": 10})).json()["turns"] == []
+
+
 # ---------------------------------------------------------------------------------------------------------- events
 
 
@@ -298,6 +348,10 @@ async def test_a_part_that_is_not_there_is_not_found(http: httpx.AsyncClient, pa
         (f"/api/sessions/{SCROLL_ID}/events?preview=10", "preview"),
         (f"/api/sessions/{SCROLL_ID}/events?meta=maybe", "meta"),
         (f"/api/sessions/{SCROLL_ID}/timeline?meta=maybe", "meta"),
+        (f"/api/sessions/{SCROLL_ID}/timeline?most=0", "most"),
+        (f"/api/sessions/{SCROLL_ID}/timeline/gaps?meta=maybe", "meta"),
+        (f"/api/sessions/{SCROLL_ID}/turns?start=-1", "start"),
+        (f"/api/sessions/{SCROLL_ID}/turns?limit=none", "limit"),
         (f"/api/sessions/{SCROLL_ID}/events/x/parts/0", "seq"),
     ],
 )
@@ -318,6 +372,9 @@ async def test_a_bad_value_is_a_problem_that_names_it(http: httpx.AsyncClient, p
         ("GET", f"/api/sessions/{NOBODY_ID}", 404, "session_not_found"),
         ("GET", "/api/sessions/nobody", 404, "session_not_found"),
         ("GET", f"/api/sessions/{NOBODY_ID}/timeline", 404, "session_not_found"),
+        ("GET", f"/api/sessions/{NOBODY_ID}/timeline/gaps", 404, "session_not_found"),
+        ("GET", f"/api/sessions/{NOBODY_ID}/turns", 404, "session_not_found"),
+        ("GET", f"/api/sessions/{SCROLL_ID}/timeline/tools", 404, "not_found"),
         ("GET", f"/api/sessions/{NOBODY_ID}/events", 404, "session_not_found"),
         ("GET", f"/api/sessions/{NOBODY_ID}/events/0/parts/0", 404, "session_not_found"),
         ("GET", f"/api/sessions/{BROKEN_ID}/timeline", 500, "archive_error"),

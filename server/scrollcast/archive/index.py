@@ -24,6 +24,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
+from scrollcast.archive.markers import find_labels
 from scrollcast.archive.storage import read_cached
 from scrollcast.errors import ArchiveError
 from scrollcast.model import Session
@@ -294,6 +295,11 @@ class SessionIndex:
         """All markers as a JSON array. Waits for the index to be complete."""
         await self.finish()
         return b"[" + bytes(self._markers) + b"]"
+
+    async def turn_labels(self, start: int, stop: int) -> list[str]:
+        """What the markers of a range of turns say. Waits for the index to be complete."""
+        await self.finish()
+        return await asyncio.to_thread(lambda: list(find_labels(self._markers, "turn", self.turns[start:stop])))
 
     # --------------------------------------------------------------------------------------- for the builder thread
 

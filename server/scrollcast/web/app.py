@@ -67,6 +67,8 @@ def create_app(settings: Settings) -> Starlette:
             Route("/api/sessions", routes.sessions),
             Route("/api/sessions/{scroll_id}", routes.session),
             Route("/api/sessions/{scroll_id}/timeline", routes.timeline),
+            Route("/api/sessions/{scroll_id}/timeline/{table}", routes.timeline_table),
+            Route("/api/sessions/{scroll_id}/turns", routes.turns),
             Route("/api/sessions/{scroll_id}/events", routes.events),
             Route("/api/sessions/{scroll_id}/export", export),
             Route("/api/sessions/{scroll_id}/search", routes.search),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable
 from itertools import pairwise
@@ -14,9 +16,10 @@ from starlette.responses import Response
 
 from scrollcast.archive.archive import Archive
 from scrollcast.archive.index import SessionIndex
-from scrollcast.archive.markers import thin_tools
+from scrollcast.archive.markers import count_kind, thin
 from scrollcast.archive.search import Hit
 from scrollcast.errors import BadRequest
+from scrollcast.model import MarkerKind
 from scrollcast.stream.parameters import MIN_PREVIEW_BYTES, parse_bool, parse_int
 from scrollcast.stream.preview import cut_event, find_body, part_hrefs
 from scrollcast.stream.wire import Envelope, session_json
@@ -27,11 +30,14 @@ from scrollcast.web.listing import parse_count, parse_listing
 
 __all__ = [
     "asset", "events", "facets", "health", "page", "part", "readiness", "search", "session", "sessions", "timeline",
-    "unknown_api", "unrecognised",
+    "timeline_table", "turns", "unknown_api", "unrecognised",
 ]  # fmt: skip
 
 DEFAULT_EVENTS: Final = 100
 MAX_EVENTS: Final = 1000
+
+DEFAULT_TURNS: Final = 100
+MAX_TURNS: Final = 1000
 
 DEFAULT_HITS: Final = 100
 MAX_HITS: Final = 1000
@@ -119,23 +125,71 @@ async def session(request: Request) -> Response:
 
 async def timeline(request: Request) -> Response:
     """`GET /api/sessions/{scroll_id}/timeline`."""
+    most = _parse(request.query_params, "most", lambda text: parse_int(text, 1), None)
     index = await _open_index(request)
     markers = await index.markers()
-    is_thinned = len(index.tools) > MAX_TOOLS
-    if is_thinned:
-        markers = await asyncio.to_thread(thin_tools, markers, len(index.tools), MAX_TOOLS)
-    gaps = [{"start_ms": start, "end_ms": end} for start, end in zip(index.gaps[::2], index.gaps[1::2], strict=True)]
-    return _json(
-        {
-            "epoch": index.epoch,
-            "count": index.count,
-            "duration_ms": index.duration_ms,
-            "markers": orjson.Fragment(markers),
-            "thinned": is_thinned,
-            "gaps": gaps,
-            "density": _density(index),
-        }
-    )
+    totals = await asyncio.to_thread(_totals, index, markers, most)
+    markers = await asyncio.to_thread(thin, markers, totals, MAX_TOOLS if most is None else most)
+    listed = index.gaps if most is None or len(index.gaps) <= 2 * most else ()
+    gaps = [{"start_ms": start, "end_ms": end} for start, end in zip(listed[::2], listed[1::2], strict=True)]
+    answer = {
+        "epoch": index.epoch,
+        "count": index.count,
+        "duration_ms": index.duration_ms,
+        "markers": orjson.Fragment(markers),
+        "thinned": len(index.tools) > (MAX_TOOLS if most is None else most),
+        "gaps": gaps,
+        "density": _density(index),
+    }
+    if most is not None:
+        totals["gap"] = len(index.gaps) // 2
+        answer["left_out"] = [kind for kind, total in totals.items() if total > most]
+    return _json(answer)
+
+
+def _totals(index: SessionIndex, markers: bytes, most: int | None) -> dict[str, int]:
+    """How many markers there are of each kind that may be thinned."""
+    known = {"tool": len(index.tools)}
+    if most is None:
+        return known
+    known |= {"turn": len(index.turns), "error": len(index.errors)}
+    return {kind: known[kind] if kind in known else count_kind(markers, kind) for kind in MarkerKind}
+
+
+async def timeline_table(request: Request) -> Response:
+    """`GET /api/sessions/{scroll_id}/timeline/{table}`."""
+    table = request.path_params["table"]
+    if table not in ("gaps", "turns"):
+        return await unknown_api(request)
+    index = await _open_index(request)
+    await index.finish()
+    data = await asyncio.to_thread(_pairs, index, table)
+    return Response(data, media_type="application/octet-stream")
+
+
+def _pairs(index: SessionIndex, table: str) -> bytes:
+    """The ends of all gaps, or the number and time of each turn: 64 bits a number, the lowest byte first."""
+    numbers = array("q", index.gaps) if table == "gaps" else array("q")
+    if table == "turns":
+        for seq in index.turns:
+            numbers.extend((seq, index.times[seq]))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+async def turns(request: Request) -> Response:
+    """`GET /api/sessions/{scroll_id}/turns`."""
+    query = request.query_params
+    start = _parse(query, "start", lambda text: parse_int(text, 0), 0)
+    limit = min(MAX_TURNS, parse_count(query, "limit", DEFAULT_TURNS))
+    index = await _open_index(request)
+    labels = await index.turn_labels(start, start + limit)
+    found = [
+        {"number": number, "seq": seq, "t_ms": index.times[seq], "label": label}
+        for number, (seq, label) in enumerate(zip(index.turns[start:], labels, strict=False), start + 1)
+    ]
+    return _json({"epoch": index.epoch, "turns": found, "total": len(index.turns)})
 
 
 def _density(index: SessionIndex) -> dict[str, Any]:
