@@ -25,6 +25,13 @@ const LEFT_OUT = { arduino: 'cpp', objectivec: 'c', 'php-template': 'php', perl:
 
 const NAMES = [...Object.keys(common).filter((name) => !(name in LEFT_OUT)), ...LANGUAGES];
 
+const NAME_TYPES = [
+  `/** The languages that there are grammars of. */`,
+  `export const languages: readonly string[];`,
+  `/** Other names of languages, and the grammar of each. */`,
+  `export const aliases: Readonly<Record<string, string>>;\n`,
+].join('\n');
+
 /** What else each language is called, which its grammar only says once it has been made ready. */
 function aliases() {
   const grammars = /** @type {[string, string][]} */ ([...NAMES.map((name) => [name, name]), ...Object.entries(LEFT_OUT).filter(([, other]) => other)]);
@@ -35,7 +42,9 @@ function aliases() {
 /**
  * `entry` says what the page uses of the package, `types` the same for tsc, `use` why it is there.
  *
- * @type {{name: string, entry: string, types: string, use: string}[]}
+ * `names`, where there is one, becomes a module of its own, for whoever asks before the library has been loaded.
+ *
+ * @type {{name: string, entry: string, types: string, names?: string, use: string}[]}
  */
 const LIBRARIES = [
   {
@@ -51,15 +60,13 @@ const LIBRARIES = [
       ...NAMES.map((name, at) => `import grammar${at} from 'highlight.js/lib/languages/${name}';`),
       `export { createLowlight } from 'lowlight';`,
       `export const grammars = { ${NAMES.map((name, at) => `'${name}': grammar${at}`).join(', ')} };`,
-      `export const aliases = ${JSON.stringify(aliases())};`,
     ].join('\n'),
+    names: `export const languages = ${JSON.stringify(NAMES)};\nexport const aliases = ${JSON.stringify(aliases())};\n`,
     types: [
       `import type { createLowlight as create, LanguageFn } from 'lowlight';`,
       `export const createLowlight: typeof create;`,
       `/** By their names. Making one of these ready takes a millisecond or more. */`,
-      `export const grammars: Readonly<Record<string, LanguageFn>>;`,
-      `/** Other names of languages, and the grammar of each. */`,
-      `export const aliases: Readonly<Record<string, string>>;\n`,
+      `export const grammars: Readonly<Record<string, LanguageFn>>;\n`,
     ].join('\n'),
   },
   {
@@ -95,7 +102,7 @@ async function licence(folder) {
   return readFile(join(folder, name), 'utf8');
 }
 
-for (const { name, entry, types, use } of LIBRARIES) {
+for (const { name, entry, types, names, use } of LIBRARIES) {
   const folder = join(VENDOR, name);
   const result = await build({
     stdin: { contents: entry, resolveDir: ROOT, sourcefile: `${name}.entry.js` },
@@ -119,6 +126,10 @@ for (const { name, entry, types, use } of LIBRARIES) {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, `${name}.js`), `// ${banner}. Made by scripts/vendor.mjs; do not edit.\n${code}`);
   await writeFile(join(folder, `${name}.d.ts`), types);
+  if (names) {
+    await writeFile(join(folder, 'names.js'), `// ${banner}. Made by scripts/vendor.mjs; do not edit.\n${names}`);
+    await writeFile(join(folder, 'names.d.ts'), NAME_TYPES);
+  }
   await writeFile(
     join(folder, 'README.md'),
     [

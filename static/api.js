@@ -123,6 +123,16 @@ export const api = {
    */
   unrecognised: (signal) => getJson('/api/unrecognised', signal),
 
+  /** Whether there is a server. */
+  answers: async () => {
+    try {
+      await get(rooted('/healthz'));
+      return true;
+    } catch {
+      return false;
+    }
+  },
+
   /**
    * The whole of a part that came cut.
    *

@@ -1,21 +1,26 @@
 /**
- * The composition root: shows the page that the address names.
+ * The composition root: shows the page that the address names. Each page's modules are loaded when it is first shown, so
+ * that neither waits for the other's. Those of the other come meanwhile, with nothing waiting for them (`{preloads}`
+ * in index.html says which).
  *
+ * @import { Catalogue } from './views/catalogue.js'
  * @import { Player } from './views/player.js'
  */
 
 import { api } from './api.js';
 import { unrooted } from './base.js';
+import { browserPorts, storageOrNull } from './browser.js';
 import { clear, find } from './dom.js';
-import { browserPorts, openPlayer, storageOrNull } from './player-page.js';
 import { createSettings } from './settings.js';
-import { Catalogue } from './views/catalogue.js';
-import { applyTheme } from './views/chrome.js';
+import { UNREACHABLE, applyTheme, message } from './views/chrome.js';
 
 const settings = createSettings(storageOrNull());
 const app = find(document, '#app');
 
-/** @type {Catalogue | Player | null} */
+/** So often it is looked whether a server is there that the modules can be had from. */
+const RETRY_MS = 1_000;
+
+/** @type {{ list: Catalogue } | { player: Player } | null} */
 let page = null;
 let shownPath = '';
 
@@ -23,40 +28,50 @@ let shownPath = '';
 const left = { list: null, top: 0 };
 
 /** Shows what the address names, unless that is what is shown already. */
-function route() {
-  if (location.pathname === shownPath) {
-    if (page instanceof Catalogue) page.readAddress();
+async function route() {
+  const path = location.pathname;
+  if (path === shownPath) {
+    if (page && 'list' in page) page.list.readAddress();
     return;
   }
-  shownPath = location.pathname;
+  shownPath = path;
+  const session = /^\/sessions\/([^/]+)\/?$/.exec(unrooted(path) ?? '');
+  const show = session?.[1] ? await playerOf(decodeURIComponent(session[1])) : await listOf();
+  if (path !== shownPath) return; // somebody has gone on meanwhile
   leave();
-  const session = /^\/sessions\/([^/]+)\/?$/.exec(unrooted(location.pathname) ?? '');
-  if (session?.[1]) showPlayer(decodeURIComponent(session[1]));
-  else showList();
+  show();
 }
 
 function leave() {
-  if (page instanceof Catalogue) {
-    left.list = page;
+  if (page && 'list' in page) {
+    left.list = page.list;
     left.top = window.scrollY;
-    page.hide();
-  } else page?.dispose();
+    page.list.hide();
+  } else page?.player.dispose();
+  page = null;
   clear(app);
 }
 
-function showList() {
-  const list = left.list ?? new Catalogue(api, settings, browserPorts.clock);
-  page = list;
-  app.append(list.node);
-  list.show();
-  window.scrollTo(0, left.list ? left.top : 0);
+async function listOf() {
+  const { Catalogue } = await import('./views/catalogue.js');
+  return () => {
+    const list = left.list ?? new Catalogue(api, settings, browserPorts.clock);
+    page = { list };
+    app.append(list.node);
+    list.show();
+    window.scrollTo(0, left.list ? left.top : 0);
+  };
 }
 
 /** @param {string} scrollId */
-function showPlayer(scrollId) {
-  page = openPlayer(scrollId, { api, ports: browserPorts, settings });
-  app.append(page.node);
-  window.scrollTo(0, 0);
+async function playerOf(scrollId) {
+  const { openPlayer } = await import('./player-page.js');
+  return () => {
+    const player = openPlayer(scrollId, { api, ports: browserPorts, settings });
+    page = { player };
+    app.append(player.node);
+    window.scrollTo(0, 0);
+  };
 }
 
 /** Plain links of our own change the page without loading it. @param {MouseEvent} event */
@@ -69,12 +84,28 @@ function followLink(event) {
   if (!ours || link.target || (url.hash && url.pathname === location.pathname)) return;
   event.preventDefault();
   history.pushState(null, '', url);
-  route();
+  go();
+}
+
+function go() {
+  const first = page === null;
+  route().catch((error) => {
+    if (!first) void comeBack();
+    throw error;
+  });
+}
+
+/** The modules cannot be had: the server is gone, or has others by now, which a page that is loaded anew gets. */
+async function comeBack() {
+  leave();
+  app.append(message({ icon: 'warning', ...UNREACHABLE, kind: 'error' }));
+  while (!(await api.answers())) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  location.reload();
 }
 
 applyTheme(settings);
 document.addEventListener('click', followLink);
-window.addEventListener('popstate', route);
-window.addEventListener('pagehide', () => page?.dispose());
+window.addEventListener('popstate', go);
+window.addEventListener('pagehide', () => page && ('list' in page ? page.list : page.player).dispose());
 window.addEventListener('pageshow', (event) => event.persisted && location.reload());
-route();
+go();

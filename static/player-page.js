@@ -3,12 +3,11 @@
  *
  * @import { Api } from './api.js'
  * @import { Moment } from './deep-link.js'
- * @import { Ports, SocketLike, Wish } from './session-client.js'
+ * @import { Ports, Wish } from './session-client.js'
  * @import { Settings } from './settings.js'
  * @import { Place } from './views/player.js'
  */
 
-import { rooted } from './base.js';
 import { parseMoment } from './deep-link.js';
 import { END_MS, PlayerStore } from './player-store.js';
 import { SessionClient } from './session-client.js';
@@ -26,32 +25,6 @@ const HIDDEN_FRAME_MS = 100;
  * @property {boolean} [paused]  whether it waits to be played; when left out, who comes to an event comes to read it
  * @property {Place} [place]  where the player is; the page of a server when left out
  */
-
-/** A browser's clock, chance, and sockets to the server that the page came from. @type {Ports} */
-export const browserPorts = {
-  open: (path, protocol) => {
-    const url = new URL(rooted(path), location.href);
-    url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
-    return /** @type {SocketLike} */ (new WebSocket(url, protocol));
-  },
-  clock: {
-    now: () => performance.now(),
-    after: (ms, action) => {
-      const timer = setTimeout(action, ms);
-      return () => clearTimeout(timer);
-    },
-  },
-  random: Math.random,
-};
-
-/** Where choices are kept; `null` where the browser does not allow it. */
-export function storageOrNull() {
-  try {
-    return window.localStorage;
-  } catch {
-    return null; // a browser may refuse even to say
-  }
-}
 
 /**
  * A player of a session, connected, whose `node` is to be put in place.

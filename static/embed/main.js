@@ -6,8 +6,9 @@
 
 import { api } from '../api.js';
 import { unrooted } from '../base.js';
+import { browserPorts } from '../browser.js';
 import { find, setAttribute } from '../dom.js';
-import { browserPorts, openPlayer } from '../player-page.js';
+import { openPlayer } from '../player-page.js';
 import { createSettings } from '../settings.js';
 import { applyTheme } from '../views/chrome.js';
 import { frameWish } from './frame-wish.js';

@@ -39,6 +39,7 @@ export function createOfflineApi(pack) {
     },
     facets: async () => ({ agents: [], projects: [], models: [] }),
     unrecognised: async () => ({ files: [], total: 0 }),
+    answers: async () => true,
     text: async (href) => {
       const text = await pack.part(href);
       if (text === null) throw missing('This file does not hold the rest of it.');

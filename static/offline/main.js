@@ -4,8 +4,9 @@
  * @import { Read } from './pack.js'
  */
 
+import { browserPorts, storageOrNull } from '../browser.js';
 import { find } from '../dom.js';
-import { browserPorts, openPlayer, storageOrNull } from '../player-page.js';
+import { openPlayer } from '../player-page.js';
 import { createSettings } from '../settings.js';
 import { applyTheme } from '../views/chrome.js';
 import { createOfflineApi } from './api.js';

@@ -2,7 +2,7 @@
 
 import { el, icon } from '../dom.js';
 import { safeText } from '../format.js';
-import { aliases, createLowlight, grammars } from '../vendor/lowlight/lowlight.js';
+import { aliases, languages } from '../vendor/lowlight/names.js';
 import { source, withShowAll } from './fold.js';
 import { block, splitLines } from './lines.js';
 
@@ -10,6 +10,8 @@ import { block, splitLines } from './lines.js';
 
 /** More than this is shown without colours: highlighting takes about a millisecond for a thousand characters. */
 const HIGHLIGHT_CHARS = 30_000;
+/** Time in a frame for the colours of what was drawn without. */
+const SLICE_MS = 6;
 /** A line longer than this is not source that someone wrote, and slow to match. */
 const HIGHLIGHT_LINE_CHARS = 2000;
 
@@ -26,7 +28,16 @@ const LANGUAGES = new Map(
   }),
 );
 
-const lowlight = createLowlight();
+/** @typedef {{ highlight: (language: string, text: string) => import('hast').Root }} Highlighter */
+
+/** Once it is there; text does not wait for it. @type {Highlighter | null} */
+let highlighter = null;
+
+/** On its way from when the first text is drawn that it has something to say of. */
+let comes = false;
+
+/** What is to be drawn with colours when it is there. @type {(() => void)[]} */
+const plainYet = [];
 
 /** Files known by their whole name. */
 const NAMES = new Map(Object.entries({ dockerfile: 'dockerfile', makefile: 'makefile', gnumakefile: 'makefile' }));
@@ -39,7 +50,7 @@ const NAMES = new Map(Object.entries({ dockerfile: 'dockerfile', makefile: 'make
 export function languageNamed(name) {
   const key = (name ?? '').trim().toLowerCase().split(/[\s,{:]/, 1)[0] ?? '';
   const known = LANGUAGES.get(key) ?? (Object.hasOwn(aliases, key) ? aliases[key] : null) ?? key;
-  return known !== 'plaintext' && Object.hasOwn(grammars, known) ? known : null;
+  return known !== 'plaintext' && languages.includes(known) ? known : null;
 }
 
 /**
@@ -56,8 +67,46 @@ export function languageOfPath(path) {
 }
 
 /**
+ * Calls back when a text that was drawn plain can have its colours; never, where it has them already or gets none.
+ *
+ * @param {string | null} language
+ * @param {() => void} recolour
+ */
+export function whenColoured(language, recolour) {
+  if (language === null || highlighter) return;
+  plainYet.push(recolour);
+  if (!comes) void loadHighlighter();
+}
+
+async function loadHighlighter() {
+  comes = true;
+  try {
+    const { createLowlight, grammars } = await import('../vendor/lowlight/lowlight.js');
+    const lowlight = createLowlight();
+    highlighter = {
+      highlight: (language, text) => {
+        // A grammar when it is first needed: all of them at once would hold the page up.
+        const grammar = grammars[language];
+        if (grammar && !lowlight.registered(language)) lowlight.register({ [language]: grammar });
+        return lowlight.highlight(language, text);
+      },
+    };
+    colourSome();
+  } catch {
+    comes = false; // it is tried again with the next text
+  }
+}
+
+/** A little in each frame: all at once would hold the page up. */
+function colourSome() {
+  const until = performance.now() + SLICE_MS;
+  while (plainYet.length > 0 && performance.now() < until) plainYet.shift()?.();
+  if (plainYet.length > 0) requestAnimationFrame(colourSome);
+}
+
+/**
  * The lines of a source text, each as runs with the classes of its syntax (`hl-keyword`, …). Too long a text comes
- * back plain.
+ * back plain, and any does until the highlighter is there (`whenColoured`).
  *
  * @param {string} text
  * @param {string | null} language
@@ -65,26 +114,15 @@ export function languageOfPath(path) {
  */
 export function highlightLines(text, language) {
   const plain = () => text.split('\n').map((line) => [{ text: line }]);
-  if (language === null || text.length > HIGHLIGHT_CHARS || text.split('\n').some((line) => line.length > HIGHLIGHT_LINE_CHARS)) return plain();
+  if (language === null || !highlighter || text.length > HIGHLIGHT_CHARS || text.split('\n').some((line) => line.length > HIGHLIGHT_LINE_CHARS)) return plain();
   try {
-    makeReady(language);
     /** @type {Run[][]} */
     const lines = [[]];
-    collect(lowlight.highlight(language, text).children, '', lines);
+    collect(highlighter.highlight(language, text).children, '', lines);
     return lines;
   } catch {
     return plain();
   }
-}
-
-/**
- * A grammar when it is first needed: all of them at once would hold the page up when it opens.
- *
- * @param {string} language
- */
-function makeReady(language) {
-  const grammar = grammars[language];
-  if (grammar && !lowlight.registered(language)) lowlight.register({ [language]: grammar });
 }
 
 /**
@@ -122,6 +160,7 @@ export function codeLines(text, { language = null, label = 'Code', numbers = fal
   const lines = splitLines(text);
   return block({
     label, limit, wrap,
+    later: (recolour) => whenColoured(language, recolour),
     class: `block-code ${numbers ? 'has-numbers' : ''} ${name}`.trim(),
     count: lines.length,
     // What comes before a range matters to the highlighter (an open comment), what comes after does not.

@@ -3,7 +3,7 @@
 import { el, icon } from '../dom.js';
 import { count, safeText } from '../format.js';
 import { diffWordsWithSpace, structuredPatch } from '../vendor/diff/diff.js';
-import { codeLines, highlightLines, languageOfPath } from './code.js';
+import { codeLines, highlightLines, languageOfPath, whenColoured } from './code.js';
 import { withShowAll } from './fold.js';
 import { block, lineNode, splitLines } from './lines.js';
 import { terminalOutput } from './terminal.js';
@@ -314,6 +314,7 @@ export function diffBlock(lines, path) {
   return block({
     label: 'Changes', limit: CLIP_LINES, count: lines.length, class: ['block-diff', numbered && 'has-numbers', twoSided && 'is-two-sided'].filter(Boolean).join(' '),
     ...(twoSided && { draw: sideBySide }),
+    later: (recolour) => whenColoured(language, recolour),
     lines: (from, to) => {
       const looks = highlightedSides(lines.slice(0, to), language);
       return lines.slice(from, to).map((line, index) => ({

@@ -28,6 +28,7 @@ const SHOWN_SHARE = 0.6;
  * @property {number} [limit]  a block of more lines than this is clipped
  * @property {string} [class]
  * @property {boolean} [wrap]  long lines wrap, instead of scrolling sideways
+ * @property {(redo: () => void) => void} [later]  is given what is to be called when the same lines have other looks
  * @property {(lines: Line[]) => HTMLElement[]} [draw]  puts them together in another way than one below the other
  */
 
@@ -35,7 +36,7 @@ const SHOWN_SHARE = 0.6;
  * @param {BlockOptions} options
  * @returns {HTMLElement}
  */
-export function block({ label, count: total, lines, limit = 40, class: name = '', wrap = false, draw = (some) => some.map(lineNode) }) {
+export function block({ label, count: total, lines, limit = 40, class: name = '', wrap = false, later, draw = (some) => some.map(lineNode) }) {
   const code = el('code', { class: 'lines' });
   const scroll = el('div', { class: 'block-scroll', attrs: { tabindex: 0, role: 'group', 'aria-label': label } }, el('pre', {}, code));
   const node = el('div', { class: `block ${wrap ? 'block-wrap' : ''} ${name}`.trim() }, scroll);
@@ -54,6 +55,7 @@ export function block({ label, count: total, lines, limit = 40, class: name = ''
     to = end;
     add(coming);
   };
+  later?.(() => recolour([...code.children, ...coming], draw(lines(0, to))));
   if (total <= limit) {
     extend(total);
     return node;
@@ -84,6 +86,19 @@ export function block({ label, count: total, lines, limit = 40, class: name = ''
   clip();
   node.append(button);
   return node;
+}
+
+/**
+ * Gives lines the looks that others have. What they say is the same, so that nothing moves.
+ *
+ * @param {readonly Element[]} shown
+ * @param {readonly Element[]} coloured
+ */
+function recolour(shown, coloured) {
+  coloured.forEach((line, index) => {
+    const old = shown[index];
+    if (old && old.textContent === line.textContent) old.replaceChildren(...line.childNodes);
+  });
 }
 
 /**

@@ -3,7 +3,7 @@
 import { el } from '../dom.js';
 import { count, oneLine } from '../format.js';
 import { ansiLines, settled } from './ansi.js';
-import { copyButton, highlightLines } from './code.js';
+import { copyButton, highlightLines, whenColoured } from './code.js';
 import { withShowAll } from './fold.js';
 import { block, splitLines } from './lines.js';
 import { field, numberField, resultSource, resultText, textField } from './tool-input.js';
@@ -72,6 +72,7 @@ function promptNode(command) {
   const lines = splitLines(command.trimEnd());
   const node = block({
     label: 'Command', limit: 16, wrap: true, class: 'terminal-command', count: lines.length,
+    later: (recolour) => whenColoured('bash', recolour),
     lines: (from, to) => highlightLines(lines.slice(0, to).join('\n'), 'bash').slice(from, to).map((runs, index) => ({ runs, class: from + index === 0 ? 'is-prompt' : '' })),
   });
   return el('div', { class: 'terminal-prompt' }, node, copyButton(() => command));

@@ -10,6 +10,8 @@ import { clear, el, icon, setAttribute, svg } from '../dom.js';
 /** Long enough to read one line. */
 const TOAST_MS = 3_500;
 
+export const UNREACHABLE = { title: 'The server cannot be reached', text: 'It may be starting, or have been stopped. This page keeps trying.' };
+
 /** @type {Record<Theme, { next: Theme, icon: IconName, words: string }>} */
 const THEMES = {
   auto: { next: 'light', icon: 'contrast', words: 'Theme: as the system' },

@@ -91,15 +91,20 @@ export class Follower {
   }
 
   /**
-   * Changes what is above without moving what is in view.
+   * Changes what is above and below without moving what is in view. The layout is asked for once, after all of it: it
+   * costs the most.
    *
+   * @param {HTMLElement} column  whose children some are put before, or taken out
    * @param {() => void} change
    */
-  keepInPlace(change) {
-    const { scrollHeight, scrollTop } = this.#scroller;
+  keepInPlace(column, change) {
+    const { scrollTop } = this.#scroller;
+    const top = this.#scroller.getBoundingClientRect().top;
+    const before = [...column.children].map((child) => ({ child, box: child.getBoundingClientRect() })).filter(({ box }) => box.bottom > top);
     change();
-    const moved = this.#scroller.scrollHeight - scrollHeight;
-    if (moved === 0) return;
+    const stayed = before.find(({ child }) => child.isConnected);
+    const moved = stayed ? stayed.child.getBoundingClientRect().top - stayed.box.top + this.#scroller.scrollTop - scrollTop : 0;
+    if (moved === 0 && this.#scroller.scrollTop === scrollTop) return;
     this.#place(scrollTop + moved);
     if (this.#target !== null) this.#target += moved;
   }

@@ -6,6 +6,9 @@
  * @import { Clock, Connection } from '../session-client.js'
  * @import { Settings } from '../settings.js'
  * @import { Action } from '../shortcuts.js'
+ * @import { ExportDialog } from './export-dialog.js'
+ * @import { PlanNow } from './plan-now.js'
+ * @import { Transcript } from './transcript.js'
  */
 
 import { rooted } from '../base.js';
@@ -16,14 +19,10 @@ import { Poller } from '../poller.js';
 import { PACES, SPEEDS } from '../settings.js';
 import { listen } from '../shortcuts.js';
 import { turnBefore } from '../turns.js';
-import { Announcer, SYNTHETIC_WORDS, Toasts, brand, liveBadge, message, picture, pictureButton, themeButton } from './chrome.js';
+import { Announcer, SYNTHETIC_WORDS, Toasts, UNREACHABLE, brand, liveBadge, message, picture, pictureButton, themeButton } from './chrome.js';
 import { Controls } from './controls.js';
-import { ExportDialog } from './export-dialog.js';
 import { FindStrip } from './find-strip.js';
-import { helpDialog } from './help.js';
-import { PlanNow } from './plan-now.js';
 import { Timeline } from './timeline.js';
-import { Transcript } from './transcript.js';
 import { TurnsPanel } from './turns-panel.js';
 
 const NEAR_MS = 5_000;
@@ -55,11 +54,13 @@ export class Player {
   #place;
   #store;
   #settings;
-  #transcript;
+  /** The conversation, once the modules that draw it are there. @type {Transcript | null} */
+  #transcript = null;
   #timeline;
   #controls;
   #turns;
-  #plan;
+  /** @type {PlanNow | null} */
+  #plan = null;
   #turnsButton;
   #thinking;
   #meta;
@@ -70,11 +71,16 @@ export class Player {
   #banner = el('div', { class: 'banner', hidden: true, attrs: { role: 'status' } });
   #notices = el('div', { class: 'notices' });
   #cover = el('div', { class: 'cover', hidden: true });
+  /** Where the conversation comes to stand. */
+  #stage = el('div', { class: 'stage' });
+  /** Whether it cannot: the server went, or has other modules by now. A page that is loaded anew gets them. */
+  #lacks = false;
   #toasts = new Toasts();
   #announcer = new Announcer();
   /** Made when it is first asked for. @type {HTMLDialogElement | null} */
   #help = null;
-  #export;
+  /** Likewise, where there is a server to ask. @type {ExportDialog | null} */
+  #export = null;
   /** @type {(() => void)[]} */
   #endings = [];
   #frame = 0;
@@ -96,7 +102,6 @@ export class Player {
     this.#place = place;
     this.#store = store;
     this.#settings = settings;
-    this.#transcript = new Transcript(store, settings, api, (seq, tMs) => void this.#copyEventLink(seq, tMs));
     this.#timeline = new Timeline(store);
     this.#turnsButton = el('button', {
       class: 'button quiet turns-button', attrs: { type: 'button', 'aria-controls': 'turns', 'aria-expanded': 'false' },
@@ -107,18 +112,17 @@ export class Player {
     this.#thinking = el('button', {
       class: 'panel-switch', attrs: { type: 'button', 'aria-pressed': settings.thinking, 'aria-keyshortcuts': 'h' }, on: { click: () => this.#toggleThinking() },
     }, icon('brain'), 'Show all thinking');
-    this.#plan = new PlanNow(store);
     this.#meta = el('button', {
       class: 'panel-switch', title: 'Changes of mode, permissions, and the like', attrs: { type: 'button', 'aria-pressed': false, 'aria-keyshortcuts': 'm' }, on: { click: () => this.#toggleMeta() },
     }, icon('system'), 'Show system events');
-    this.#turns.node.append(this.#plan.node, this.#thinking, this.#meta);
+    this.#turns.node.append(this.#thinking, this.#meta);
     this.#find = new FindStrip(store);
     this.#poller = new Poller(async () => {
       store.dispatch({ type: 'refresh' });
       return REFRESH_MS;
     }, clock);
-    this.#export = place === 'page' ? new ExportDialog(scrollId, store) : null;
     this.node = this.#build();
+    void this.#beginConversation(api);
     this.#showTurns(matchMedia(WIDE).matches && (settings.turns ?? true));
     this.#endings.push(
       store.subscribe(() => this.#request()),
@@ -150,14 +154,36 @@ export class Player {
       el('div', { class: 'titles' }, this.#heading, this.#facts),
       el('div', { class: 'top-actions' },
         pictureButton(icon('link'), 'Copy a link to this moment', 'y', () => void this.#copyLink()),
-        this.#export && pictureButton(picture(DOWNLOAD), 'Take this session away', '', () => this.#export?.open()),
+        this.#place === 'page' && pictureButton(picture(DOWNLOAD), 'Take this session away', '', () => void this.#showExport()),
         themeButton(this.#settings),
         pictureButton(picture(FULLSCREEN), 'Full screen', 'f', () => void this.#fullscreen()),
-        pictureButton(picture(QUESTION), 'Help: keys and marks', '?', () => this.#showHelp())));
+        pictureButton(picture(QUESTION), 'Help: keys and marks', '?', () => void this.#showHelp())));
     return el('div', { class: `player in-${this.#place}` }, top,
       el('div', { class: 'body' }, this.#turns.node,
-        el('main', { class: 'main', on: { pointerdown: () => matchMedia(WIDE).matches || this.#showTurns(false) } }, this.#find.node, this.#banner, this.#notices, this.#transcript.node, this.#cover)),
-      this.#controls.node, this.#toasts.node, this.#announcer.node, this.#export?.node);
+        el('main', { class: 'main', on: { pointerdown: () => matchMedia(WIDE).matches || this.#showTurns(false) } }, this.#find.node, this.#banner, this.#notices, this.#stage, this.#cover)),
+      this.#controls.node, this.#toasts.node, this.#announcer.node);
+  }
+
+  /**
+   * The frame around the conversation is drawn first: that can be done without the modules that render messages.
+   *
+   * @param {Api} api
+   */
+  async #beginConversation(api) {
+    const modules = await Promise.all([import('./transcript.js'), import('./plan-now.js')]).catch(() => null);
+    if (this.#frame < 0) return;
+    if (!modules) {
+      this.#lacks = true;
+      this.#drawn = null;
+      return this.#request();
+    }
+    const [{ Transcript }, { PlanNow }] = modules;
+    this.#transcript = new Transcript(this.#store, this.#settings, api, (seq, tMs) => void this.#copyEventLink(seq, tMs));
+    this.#plan = new PlanNow(this.#store);
+    this.#stage.replaceWith(this.#transcript.node);
+    this.#thinking.before(this.#plan.node);
+    this.#drawn = null;
+    this.#request();
   }
 
   /** Back to the list, where there is one. */
@@ -192,15 +218,16 @@ export class Player {
   /** @param {ReplayState} state */
   #drawChange(state) {
     this.#drawn = state;
+    if (this.#lacks && state.connection.status === 'open') location.reload();
     this.#drawHead(state);
     this.#drawNotices(state);
     this.#find.update(state);
     this.#drawCover(state);
-    this.#transcript.update(state);
+    this.#transcript?.update(state);
     this.#timeline.update(state);
     this.#controls.update(state);
     this.#turns.update(state);
-    this.#plan.update(state);
+    this.#plan?.update(state);
     setAttribute(this.#meta, 'aria-pressed', state.meta);
     this.#announce(state);
   }
@@ -264,10 +291,11 @@ export class Player {
    * @param {ReplayState} state
    */
   #drawCover({ phase, failure, connection, status, live, count }) {
+    const coming = phase === 'ready' && this.#transcript === null;
     const unreachable = phase === 'opening' && connection.status === 'waiting';
     const empty = phase === 'ready' && count === 0 && (status === 'ended' || status === 'live') && !live;
     const begins = phase === 'ready' && count === 0 && status === 'live' && live;
-    const shows = empty ? 'empty' : begins ? 'begins' : phase === 'ready' ? '' : phase === 'failed' ? `failed ${failure?.message}` : unreachable ? 'unreachable' : 'opening';
+    const shows = empty ? 'empty' : begins ? 'begins' : coming ? 'opening' : phase === 'ready' ? '' : phase === 'failed' ? `failed ${failure?.message}` : unreachable ? 'unreachable' : 'opening';
     if (shows === this.#shown.cover) return;
     this.#shown.cover = shows;
     this.#cover.hidden = shows === '';
@@ -277,7 +305,7 @@ export class Player {
     if (empty) this.#cover.append(message({ icon: 'file', title: 'This session has no messages', text: 'It was archived, but nothing was said in it.' }, back));
     else if (begins) this.#cover.append(message({ icon: 'clock', title: 'Nothing has been said yet', text: 'This session is being written. What is said in it appears here.' }));
     else if (phase === 'failed') this.#cover.append(failed(failure?.code ?? '', failure?.message ?? '', back, this.#retryButton('Try again')));
-    else if (unreachable) this.#cover.append(message({ icon: 'warning', title: 'The server cannot be reached', text: 'It may be starting, or have been stopped. This page keeps trying.', kind: 'error' }, back, this.#retryButton('Try now')));
+    else if (unreachable) this.#cover.append(message({ icon: 'warning', ...UNREACHABLE, kind: 'error' }, back, this.#retryButton('Try now')));
     else if (shows) this.#cover.append(skeleton());
   }
 
@@ -337,14 +365,40 @@ export class Player {
       case 'meta': return this.#toggleMeta();
       case 'copy-link': return void this.#copyLink();
       case 'fullscreen': return void this.#fullscreen();
-      case 'help': return this.#showHelp();
+      case 'help': return void this.#showHelp();
     }
   }
 
-  #showHelp() {
-    this.#help ??= helpDialog();
+  async #showHelp() {
+    const helped = await this.#loaded(import('./help.js'));
+    if (!helped) return;
+    this.#help ??= helped.helpDialog();
     if (!this.#help.isConnected) this.node.append(this.#help);
-    this.#help.showModal();
+    if (!this.#help.open) this.#help.showModal();
+  }
+
+  async #showExport() {
+    const exported = await this.#loaded(import('./export-dialog.js'));
+    if (!exported) return;
+    if (!this.#export) {
+      this.#export = new exported.ExportDialog(this.#scrollId, this.#store);
+      this.node.append(this.#export.node);
+    }
+    this.#export.open();
+  }
+
+  /**
+   * @template T
+   * @param {Promise<T>} module
+   * @returns {Promise<T | null>} `null` where it cannot be had, which is told
+   */
+  async #loaded(module) {
+    try {
+      return await module;
+    } catch {
+      this.#toasts.show('This cannot be loaded: the server is gone, or has another version by now. Reload the page.', LONG_TOAST_MS);
+      return null;
+    }
   }
 
   #toggleMeta() {
@@ -355,7 +409,8 @@ export class Player {
 
   #toggleThinking() {
     const open = !this.#settings.thinking;
-    this.#transcript.showThinking(open);
+    if (this.#transcript) this.#transcript.showThinking(open);
+    else this.#settings.thinking = open;
     setAttribute(this.#thinking, 'aria-pressed', open);
     this.#toasts.show(open ? 'All thinking is shown' : 'All thinking is folded');
   }

@@ -177,7 +177,7 @@ export class Transcript {
   /** Folds all thoughts, or unfolds them, now and from now on. @param {boolean} open */
   showThinking(open) {
     this.#settings.thinking = open;
-    this.#follower.keepInPlace(() => {
+    this.#follower.keepInPlace(this.#messages, () => {
       for (const node of this.#messages.querySelectorAll('details.part-thinking')) /** @type {HTMLDetailsElement} */ (node).open = open;
     });
   }
@@ -349,7 +349,7 @@ export class Transcript {
   #fill({ cursor, mode, status }) {
     if (this.#low <= this.#fillFrom || this.#high < cursor || (mode === 'fast' && status === 'playing')) return;
     const from = Math.max(this.#fillFrom, this.#low - EXTEND_EVENTS);
-    if (this.#store.log.holds(from, this.#low)) this.#follower.keepInPlace(() => this.#prepend(from));
+    if (this.#store.log.holds(from, this.#low)) this.#follower.keepInPlace(this.#messages, () => this.#prepend(from));
     else this.#fillFrom = this.#low; // too much at once: they come when they are scrolled to
     this.#request();
   }
@@ -361,23 +361,40 @@ export class Transcript {
    */
   #append(state, to, until) {
     const before = this.#high;
+    const { following } = this.#follower;
+    // What is written right now is shown at once.
+    const glide = state.status !== 'live' && state.mode === 'realtime' && state.speed <= GLIDE_UP_TO_SPEED && !reducedMotion();
+    const add = () => this.#addUpTo(to, until, state, glide);
+    if (following && this.#full(0)) {
+      this.#follower.keepInPlace(this.#messages, () => {
+        add();
+        this.#trimTop();
+      });
+    } else add();
+    if (this.#high === before) return;
+    this.#mark(this.#lastNode(), glide ? 'smooth' : 'instant');
+    if (this.#high < to) this.#request();
+  }
+
+  /**
+   * @param {number} to
+   * @param {number} until
+   * @param {ReplayState} state
+   * @param {boolean} gently
+   */
+  #addUpTo(to, until, { loadError }, gently) {
     while (this.#high < to && performance.now() < until) {
       const envelope = this.#store.log.get(this.#high);
       if (!envelope) {
-        if (!state.loadError) this.#store.dispatch({ type: 'load', from: this.#high, to });
+        if (!loadError) this.#store.dispatch({ type: 'load', from: this.#high, to });
         break;
       }
       const item = this.#draw(envelope, this.#context);
+      if (gently) for (const node of item.nodes) node.classList.add('arrives');
       this.#items.push(item);
       this.#messages.append(...item.nodes);
       this.#high += 1;
     }
-    if (this.#high === before) return;
-    // What is written right now is shown at once.
-    const glide = state.status !== 'live' && state.mode === 'realtime' && state.speed <= GLIDE_UP_TO_SPEED && !reducedMotion();
-    if (this.#follower.following) this.#trimTop();
-    this.#mark(this.#lastNode(), glide ? 'smooth' : 'instant');
-    if (this.#high < to) this.#request();
   }
 
   /**
@@ -386,7 +403,7 @@ export class Transcript {
    */
   #appendMore(state, until) {
     this.#append(state, Math.min(state.cursor, this.#high + EXTEND_EVENTS), until);
-    this.#trimTop();
+    if (this.#full(0)) this.#follower.keepInPlace(this.#messages, () => this.#trimTop());
   }
 
   /** Brings back events before those that are drawn. */
@@ -399,8 +416,10 @@ export class Transcript {
       return;
     }
     this.#extending = true;
-    this.#follower.keepInPlace(() => this.#prepend(from));
-    this.#trimBottom();
+    this.#follower.keepInPlace(this.#messages, () => {
+      this.#prepend(from);
+      this.#trimBottom();
+    });
     this.#extending = false;
     this.#request();
   }
@@ -474,10 +493,10 @@ export class Transcript {
     for (const node of item.nodes) node.remove();
   }
 
+  /** Without a look at where that leaves the reader: whoever calls it sees to that. */
   #trimTop() {
     if (!this.#full(0)) return;
-    const some = Math.min(TRIM_NODES, this.#items.length >> 1);
-    this.#follower.keepInPlace(() => this.#forget(this.#items.splice(0, some)));
+    this.#forget(this.#items.splice(0, Math.min(TRIM_NODES, this.#items.length >> 1)));
     this.#low = this.#items[0]?.seq ?? this.#high;
     this.#fillFrom = this.#low;
   }

@@ -25,10 +25,16 @@ test('task lists show what is done', () => {
   assert.deepEqual(boxes, ['done', 'to do']);
 });
 
-test('a fence is highlighted in its language', () => {
-  const node = markdown('```python\ndef f(): pass\n```');
-  assert.equal(node.querySelector('.hl-keyword')?.textContent, 'def');
+test('a fence is highlighted in its language: in place, when the highlighter has come, and from then on at once', async () => {
+  const fence = '```python\ndef f(): pass\n```';
+  const node = markdown(fence);
+  const line = node.querySelector('.line');
+  assert.equal(line?.childElementCount, 0);
+  while (!node.querySelector('.hl-keyword')) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(node.querySelector('.line'), line);
+  assert.deepEqual([line?.textContent, line?.querySelector('.hl-keyword')?.textContent], ['def f(): pass', 'def']);
   assert.equal(node.querySelector('.code-language')?.textContent, 'python');
+  assert.equal(markdown(fence).querySelector('.hl-keyword')?.textContent, 'def');
 });
 
 for (const language of ['__proto__', 'constructor', 'toString', 'hasOwnProperty', '<img src=x>', 'x'.repeat(5000)]) {

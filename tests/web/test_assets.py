@@ -10,7 +10,7 @@ import pytest
 from archives import SCROLL_ID, write_session
 from scrollcast.client import connect
 from scrollcast.settings import static_folder
-from scrollcast.web.assets import Assets
+from scrollcast.web.assets import STARTS, Assets
 from serving import ASSETS, Serving, serving, talk
 
 MAIN = (static_folder() / "main.js").read_text()
@@ -73,10 +73,14 @@ def test_the_page_says_where_everything_is(folder: Path) -> None:
     assert 'data-base="/"' in assets.page("").decode()
 
 
-def test_every_static_import_of_the_page_is_preloaded() -> None:
+@pytest.mark.parametrize(
+    ("name", "shows"), [("index.html", "list"), ("index.html", "player"), ("embed.html", "player")]
+)
+def test_every_static_import_of_the_page_is_preloaded(name: str, shows: str) -> None:
     """Found once more in another way: from every module that is loaded, for what it asks for."""
     assets = Assets(static_folder())
-    preloaded = set(re.findall(rf"{assets.digest}/([^\"]+\.js)", assets.page("").decode()))
+    preloaded = set(re.findall(rf"{assets.digest}/([^\"]+\.js)", assets.page("", name, shows=shows).decode()))
+    assert {module for starts in STARTS[shows] for module in starts} <= preloaded
     for name in preloaded:
         asset = assets.get(name)
         assert asset is not None, name
@@ -88,13 +92,44 @@ def test_every_static_import_of_the_page_is_preloaded() -> None:
     assert len(preloaded) > 40
 
 
-def test_the_page_weighs_no_more_than_it_may() -> None:
-    """Everything that a browser could load of it, packed."""
+@pytest.mark.parametrize(
+    ("shows", "urgent", "later"),
+    [
+        ("player", {"player", "player-store", "controls"}, {"transcript", "marked", "diff", "plan-now", "catalogue"}),
+        ("list", {"catalogue", "filters"}, {"player", "transcript", "marked"}),
+    ],
+)
+def test_what_the_first_paint_does_not_need_comes_after_what_it_does(
+    shows: str, urgent: set[str], later: set[str]
+) -> None:
+    """And what may never be needed, not at all: the highlighter, the dialogs."""
+    page = Assets(static_folder()).page("", shows=shows).decode()
+    preloads = re.findall(r'modulepreload" href="[^"]*/([\w-]+)\.js"( fetchpriority="low")?>', page)
+    assert urgent <= {name for name, wish in preloads if not wish}
+    assert later <= {name for name, wish in preloads if wish}
+    assert {"lowlight", "export-dialog", "help"} & {name for name, _ in preloads} == set()
+    assert [wish for _, wish in preloads] == sorted(wish for _, wish in preloads)
+
+
+def test_what_stands_in_exported_files_only_is_no_part_of_the_page() -> None:
+    """No browser asks a server for it."""
+    assert Assets(static_folder()).get("offline/main.js") is None
+    assert (static_folder() / "offline" / "main.js").is_file()
+
+
+FIRST_BYTES = 100_000
+"""What may be loaded before the first paint of a player, packed: the styles, and what its modules import."""
+
+
+def test_a_player_loads_little_before_it_is_painted() -> None:
+    """The conversation comes next; the rest when somebody wants it, or there is code to colour."""
     assets = Assets(static_folder())
-    names = [path.relative_to(static_folder()).as_posix() for path in static_folder().rglob("*") if path.is_file()]
-    found = [asset for name in names if (asset := assets.get(name)) is not None and "LICENSE" not in name]
-    weight = len(gzip.compress(assets.page(""))) + sum(len(asset.packed or asset.data) for asset in found)
-    assert 100_000 < weight < BUDGET_BYTES
+    page = assets.page("", shows="player")
+    names = set(re.findall(rf'{assets.digest}/([^"]+\.(?:js|css))"(?: type="module")?>', page.decode()))
+    found = [asset for name in names if (asset := assets.get(name)) is not None]
+    assert len(found) == len(names)
+    weight = len(gzip.compress(page)) + sum(len(asset.packed or asset.data) for asset in found)
+    assert 50_000 < weight < FIRST_BYTES
 
 
 # ------------------------------------------------------------------------------------------------------ over HTTP

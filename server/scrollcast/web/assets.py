@@ -11,7 +11,7 @@ import html
 import mimetypes
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +27,20 @@ DIGEST_CHARACTERS: Final = 16
 
 _IMPORT: Final = re.compile(r"""^(?:import|export)\b[^'"`;]*?\bfrom\s+['"](\.[^'"]+)['"]""", re.MULTILINE)
 """A static import of one of our modules. Those in comments of types do not begin a line."""
+
+_SCRIPT: Final = re.compile(r'<script\b[^>]*\bsrc="\{assets\}([^"]+)"')
+
+_CONVERSATION: Final = ("views/transcript.js", "views/plan-now.js")
+
+STARTS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "list": (("views/catalogue.js",), ("player-page.js", *_CONVERSATION)),
+    "player": (("player-page.js",), (*_CONVERSATION, "views/catalogue.js")),
+}
+"""What a page imports as soon as it knows what it shows, and what it will want next: what the first paint does without,
+and the other page, which is shown without a load, and even when the server is gone."""
+
+OFFLINE: Final = "offline"
+"""The folder of what stands in exported files only: a server never gives it to a browser."""
 
 _TEXT_TYPES: Final = ("text/", "application/json", "image/svg+xml")
 
@@ -55,30 +69,52 @@ class Assets:
         self.digest = _digest(files)
         self._assets = {name: Asset.of(name, data) for name, data in files.items() if not name.endswith(".html")}
         self._pages = {name: data.decode() for name, data in files.items() if name.endswith(".html")}
-        self._preloads = tuple(_imported("main.js", files))
+        self._begins = {name: _beginning(page, files) for name, page in self._pages.items()}
+        starts = {module for now, later in STARTS.values() for module in (*now, *later)} & files.keys()
+        self._graphs = {module: (module, *_imported(module, files)) for module in starts}
 
     def get(self, name: str) -> Asset | None:
         """The file of that name, as it is below the digest."""
         return self._assets.get(name)
 
-    def page(self, root_path: str, name: str = "index.html") -> bytes:
+    def page(self, root_path: str, name: str = "index.html", *, shows: str = "list") -> bytes:
         """An HTML document, told where everything is to be had behind a path prefix (`""` for none).
 
         It is named in its text: `{base}` is where the server's root is, `{assets}` where the files are, both with a
-        slash at the end; `{preloads}` stands for links to every module that the page begins with, which the browser
-        would otherwise find one import at a time.
+        slash at the end; `{preloads}` stands for links to every module that the page begins with when it shows one of
+        `STARTS`, which the browser would otherwise find one import at a time.
         """
         base = html.escape(f"{root_path}/")
         assets = f"{base}assets/{self.digest}/"
-        preloads = "\n  ".join(f'<link rel="modulepreload" href="{assets}{module}">' for module in self._preloads)
         page = self._pages[name]
+        preloads = "\n  ".join(
+            f'<link rel="modulepreload" href="{assets}{module}"{wish}>' for module, wish in self._preloads(name, shows)
+        )
         for place, text in (("{base}", base), ("{assets}", assets), ("{preloads}", preloads)):
             page = page.replace(place, text)
         return page.encode()
 
+    def _preloads(self, name: str, shows: str) -> Iterator[tuple[str, str]]:
+        """Each module once, the urgent ones first, and what its link says beside."""
+        now, later = STARTS[shows]
+        urgent = dict.fromkeys((*self._begins[name], *self._graph(now)))
+        yield from ((module, "") for module in urgent)
+        yield from ((module, ' fetchpriority="low"') for module in self._graph(later) if module not in urgent)
+
+    def _graph(self, starts: Iterable[str]) -> dict[str, None]:
+        return dict.fromkeys(module for start in starts for module in self._graphs.get(start, ()))
+
+
+def _beginning(page: str, files: Mapping[str, bytes]) -> list[str]:
+    """What the scripts of a document import."""
+    return [module for script in _SCRIPT.findall(page) for module in _imported(script, files)]
+
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith((".d.ts", ".md")))
+    for path in folder.rglob("*"):
+        is_ours = path.relative_to(folder).parts[0] != OFFLINE and not path.name.endswith((".d.ts", ".md"))
+        if path.is_file() and is_ours:
+            yield path
 
 
 def _digest(files: Mapping[str, bytes]) -> str:

@@ -39,7 +39,7 @@ _TAKEN_ALONG: Final = ("t", "seq", "speed", "idle", "pace", "theme", "autoplay")
 
 async def frame(request: Request) -> Response:
     """`GET /embed/{scroll_id}`: the player without the page around it."""
-    page = _assets(request).page(request.scope["root_path"], "embed.html")
+    page = _assets(request).page(request.scope["root_path"], "embed.html", shows="player")
     return Response(page, media_type="text/html", headers={"cache-control": "no-cache"})
 
 

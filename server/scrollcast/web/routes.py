@@ -266,8 +266,9 @@ async def readiness(request: Request) -> Response:
 
 async def page(request: Request) -> Response:
     """`GET /` and `GET /sessions/{scroll_id}`: the viewer."""
-    page = _assets(request).page(request.scope["root_path"])
-    if "scroll_id" in request.path_params:
+    is_player = "scroll_id" in request.path_params
+    page = _assets(request).page(request.scope["root_path"], shows="player" if is_player else "list")
+    if is_player:
         page = page.replace(b"</head>", discovery_link(request) + b"</head>", 1)
     return Response(page, media_type="text/html", headers={"cache-control": "no-cache"})
 

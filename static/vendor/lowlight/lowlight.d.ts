@@ -2,5 +2,3 @@ import type { createLowlight as create, LanguageFn } from 'lowlight';
 export const createLowlight: typeof create;
 /** By their names. Making one of these ready takes a millisecond or more. */
 export const grammars: Readonly<Record<string, LanguageFn>>;
-/** Other names of languages, and the grammar of each. */
-export const aliases: Readonly<Record<string, string>>;

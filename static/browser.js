@@ -1,0 +1,33 @@
+/**
+ * What a page uses of the browser around it.
+ *
+ * @import { Ports, SocketLike } from './session-client.js'
+ */
+
+import { rooted } from './base.js';
+
+/** A browser's clock, chance, and sockets to the server that the page came from. @type {Ports} */
+export const browserPorts = {
+  open: (path, protocol) => {
+    const url = new URL(rooted(path), location.href);
+    url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
+    return /** @type {SocketLike} */ (new WebSocket(url, protocol));
+  },
+  clock: {
+    now: () => performance.now(),
+    after: (ms, action) => {
+      const timer = setTimeout(action, ms);
+      return () => clearTimeout(timer);
+    },
+  },
+  random: Math.random,
+};
+
+/** Where choices are kept; `null` where the browser does not allow it. */
+export function storageOrNull() {
+  try {
+    return window.localStorage;
+  } catch {
+    return null; // a browser may refuse even to say
+  }
+}
