@@ -33,8 +33,8 @@ const LANGUAGES = new Map(
 /** Once it is there; text does not wait for it. @type {Highlighter | null} */
 let highlighter = null;
 
-/** On its way from when the first text is drawn that it has something to say of. */
-let comes = false;
+/** On its way, or there. @type {Promise<void> | null} */
+let coming = null;
 
 /** What is to be drawn with colours when it is there. @type {(() => void)[]} */
 const plainYet = [];
@@ -75,11 +75,15 @@ export function languageOfPath(path) {
 export function whenColoured(language, recolour) {
   if (language === null || highlighter) return;
   plainYet.push(recolour);
-  if (!comes) void loadHighlighter();
+  void highlighting();
+}
+
+/** Settles when the highlighter is there, or cannot be had. @returns {Promise<void>} */
+export function highlighting() {
+  return (coming ??= loadHighlighter());
 }
 
 async function loadHighlighter() {
-  comes = true;
   try {
     const { createLowlight, grammars } = await import('../vendor/lowlight/lowlight.js');
     const lowlight = createLowlight();
@@ -93,7 +97,7 @@ async function loadHighlighter() {
     };
     colourSome();
   } catch {
-    comes = false; // it is tried again with the next text
+    coming = null; // it is tried again with the next text
   }
 }
 

@@ -37,6 +37,9 @@ const LONG_TOAST_MS = 7_000;
 /** Below this width the list of turns lies over the conversation, and is closed to begin with. */
 const WIDE = '(min-width: 1100px)';
 
+/** A conversation waits so long for the colours of its code. */
+const COLOURS_MS = 500;
+
 const PANEL = 'M4 5h16M4 12h10M4 19h13';
 const DOWNLOAD = 'M12 4v11m0 0 4.5-4.5M12 15l-4.5-4.5M5 19.5h14';
 const FULLSCREEN = 'M4 9V5a1 1 0 0 1 1-1h4M15 4h4a1 1 0 0 1 1 1v4M20 15v4a1 1 0 0 1-1 1h-4M9 20H5a1 1 0 0 1-1-1v-4';
@@ -170,7 +173,9 @@ export class Player {
    * @param {Api} api
    */
   async #beginConversation(api) {
-    const modules = await Promise.all([import('./transcript.js'), import('./plan-now.js')]).catch(() => null);
+    const modules = await Promise.all([import('./transcript.js'), import('./plan-now.js'), import('../renderers/code.js')]).catch(() => null);
+    // Text that stands is best left alone: its colours come with it, where they can.
+    await Promise.race([modules?.[2].highlighting(), new Promise((resolve) => setTimeout(resolve, COLOURS_MS))]);
     if (this.#frame < 0) return;
     if (!modules) {
       this.#lacks = true;

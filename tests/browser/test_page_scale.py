@@ -68,7 +68,7 @@ def huge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     began = datetime(2026, 1, 1, tzinfo=UTC)
     with (folder / "messages.jsonl").open("wb") as file:
         for number in range(COUNT):
-            when = began + timedelta(milliseconds=700 * number)
+            when = began + timedelta(milliseconds=350 * number + 4_200 * (number // 12))  # a silence before each turn
             file.write(orjson.dumps(record(number, when), option=orjson.OPT_APPEND_NEWLINE))
     server = Server(tmp_path_factory.mktemp("home"), root)
     server.start()
@@ -125,6 +125,7 @@ async def test_a_huge_session_opens_plays_seeks_and_scrolls_without_a_long_task(
                 await page.keyboard.press(key)
                 await page.wait_for_timeout(300)
             await settle(viewer)
+            await expect(page.locator(".turn[aria-current] .turn-label")).to_contain_text("Part ")
 
         async def scroll() -> None:
             await page.mouse.move(700, 300)

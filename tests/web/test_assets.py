@@ -95,19 +95,23 @@ def test_every_static_import_of_the_page_is_preloaded(name: str, shows: str) -> 
 @pytest.mark.parametrize(
     ("shows", "urgent", "later"),
     [
-        ("player", {"player", "player-store", "controls"}, {"transcript", "marked", "diff", "plan-now", "catalogue"}),
+        (
+            "player",
+            {"player", "player-store", "controls"},
+            {"transcript", "marked", "plan-now", "lowlight", "catalogue"},
+        ),
         ("list", {"catalogue", "filters"}, {"player", "transcript", "marked"}),
     ],
 )
 def test_what_the_first_paint_does_not_need_comes_after_what_it_does(
     shows: str, urgent: set[str], later: set[str]
 ) -> None:
-    """And what may never be needed, not at all: the highlighter, the dialogs."""
+    """And what may never be needed, not at all: the dialogs."""
     page = Assets(static_folder()).page("", shows=shows).decode()
     preloads = re.findall(r'modulepreload" href="[^"]*/([\w-]+)\.js"( fetchpriority="low")?>', page)
     assert urgent <= {name for name, wish in preloads if not wish}
     assert later <= {name for name, wish in preloads if wish}
-    assert {"lowlight", "export-dialog", "help"} & {name for name, _ in preloads} == set()
+    assert {"export-dialog", "help"} & {name for name, _ in preloads} == set()
     assert [wish for _, wish in preloads] == sorted(wish for _, wish in preloads)
 
 
@@ -122,7 +126,7 @@ FIRST_BYTES = 100_000
 
 
 def test_a_player_loads_little_before_it_is_painted() -> None:
-    """The conversation comes next; the rest when somebody wants it, or there is code to colour."""
+    """The conversation comes next; the rest when somebody wants it."""
     assets = Assets(static_folder())
     page = assets.page("", shows="player")
     names = set(re.findall(rf'{assets.digest}/([^"]+\.(?:js|css))"(?: type="module")?>', page.decode()))

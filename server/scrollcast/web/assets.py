@@ -30,7 +30,7 @@ _IMPORT: Final = re.compile(r"""^(?:import|export)\b[^'"`;]*?\bfrom\s+['"](\.[^'
 
 _SCRIPT: Final = re.compile(r'<script\b[^>]*\bsrc="\{assets\}([^"]+)"')
 
-_CONVERSATION: Final = ("views/transcript.js", "views/plan-now.js")
+_CONVERSATION: Final = ("views/transcript.js", "views/plan-now.js", "vendor/lowlight/lowlight.js")
 
 STARTS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "list": (("views/catalogue.js",), ("player-page.js", *_CONVERSATION)),
