@@ -6,6 +6,9 @@
 
 import { rooted } from './base.js';
 
+/** When there is nothing more to do, for browsers that do not say. */
+const IDLE_MS = 1_000;
+
 /** A browser's clock, chance, and sockets to the server that the page came from. @type {Ports} */
 export const browserPorts = {
   open: (path, protocol) => {
@@ -30,4 +33,10 @@ export function storageOrNull() {
   } catch {
     return null; // a browser may refuse even to say
   }
+}
+
+/** Once there is nothing more urgent to do. @param {() => void} action */
+export function whenIdle(action) {
+  if ('requestIdleCallback' in window) window.requestIdleCallback(action);
+  else setTimeout(action, IDLE_MS);
 }

@@ -1,7 +1,6 @@
 /**
  * The composition root: shows the page that the address names. Each page's modules are loaded when it is first shown, so
- * that neither waits for the other's. Those of the other come meanwhile, with nothing waiting for them (`{preloads}`
- * in index.html says which).
+ * that neither waits for the other's; those of the other come once there is nothing else to do.
  *
  * @import { Catalogue } from './views/catalogue.js'
  * @import { Player } from './views/player.js'
@@ -9,13 +8,19 @@
 
 import { api } from './api.js';
 import { unrooted } from './base.js';
-import { browserPorts, storageOrNull } from './browser.js';
+import { browserPorts, storageOrNull, whenIdle } from './browser.js';
 import { clear, find } from './dom.js';
 import { createSettings } from './settings.js';
 import { UNREACHABLE, applyTheme, message } from './views/chrome.js';
 
 const settings = createSettings(storageOrNull());
 const app = find(document, '#app');
+
+const playerModule = () => import('./player-page.js');
+const listModule = () => import('./views/catalogue.js');
+
+/** Nothing is lost where it cannot be had now. @param {() => Promise<unknown>} load */
+const soon = (load) => whenIdle(() => void load().catch(() => {}));
 
 /** So often it is looked whether a server is there that the modules can be had from. */
 const RETRY_MS = 1_000;
@@ -53,24 +58,26 @@ function leave() {
 }
 
 async function listOf() {
-  const { Catalogue } = await import('./views/catalogue.js');
+  const { Catalogue } = await listModule();
   return () => {
     const list = left.list ?? new Catalogue(api, settings, browserPorts.clock);
     page = { list };
     app.append(list.node);
     list.show();
     window.scrollTo(0, left.list ? left.top : 0);
+    soon(playerModule);
   };
 }
 
 /** @param {string} scrollId */
 async function playerOf(scrollId) {
-  const { openPlayer } = await import('./player-page.js');
+  const { openPlayer } = await playerModule();
   return () => {
     const player = openPlayer(scrollId, { api, ports: browserPorts, settings });
     page = { player };
     app.append(player.node);
     window.scrollTo(0, 0);
+    soon(listModule);
   };
 }
 

@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package"), py
 HUGE: Final = UUID("0b5e55ed-0000-4000-8000-000000200000")
 COUNT: Final = 200_000
 
-LONGEST_TASK_MS: Final = 250.0
-"""The aim is 50; `benchmarks/page_scale.py` has the figures. Drawing all 16,667 turns took 4,650."""
+LONGEST_TASK_MS: Final = 100.0
+"""The aim is 50, and 26 is what it takes; beside much other work on the same cores, twice that and more."""
 
 MOST_HEAP_MB: Final = 150.0
 MOST_NODES: Final = 40_000
@@ -120,7 +120,6 @@ async def test_a_huge_session_opens_plays_seeks_and_scrolls_without_a_long_task(
             await page.wait_for_timeout(3000)
 
         async def seek() -> None:
-            await viewer.stop()
             for key in "7391508":
                 await page.keyboard.press(key)
                 await page.wait_for_timeout(300)
@@ -134,6 +133,8 @@ async def test_a_huge_session_opens_plays_seeks_and_scrolls_without_a_long_task(
                 await page.wait_for_timeout(50)
 
         for work in (play, seek, scroll):
+            if work is seek:
+                await viewer.stop()  # not among what is traced: finding a button by its role takes the page long
             longest = await longest_task(browser, page, work)
             assert longest < LONGEST_TASK_MS, f"{work.__name__}: a task of {longest:.0f} ms"
             heap, nodes = await held(page)

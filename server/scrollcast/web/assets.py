@@ -30,14 +30,11 @@ _IMPORT: Final = re.compile(r"""^(?:import|export)\b[^'"`;]*?\bfrom\s+['"](\.[^'
 
 _SCRIPT: Final = re.compile(r'<script\b[^>]*\bsrc="\{assets\}([^"]+)"')
 
-_CONVERSATION: Final = ("views/transcript.js", "views/plan-now.js", "vendor/lowlight/lowlight.js")
-
 STARTS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
-    "list": (("views/catalogue.js",), ("player-page.js", *_CONVERSATION)),
-    "player": (("player-page.js",), (*_CONVERSATION, "views/catalogue.js")),
+    "list": (("views/catalogue.js",), ()),
+    "player": (("player-page.js",), ("views/transcript.js", "views/plan-now.js", "vendor/lowlight/lowlight.js")),
 }
-"""What a page imports as soon as it knows what it shows, and what it will want next: what the first paint does without,
-and the other page, which is shown without a load, and even when the server is gone."""
+"""What a page imports as soon as it knows what it shows, and what that imports while the first is drawn."""
 
 OFFLINE: Final = "offline"
 """The folder of what stands in exported files only: a server never gives it to a browser."""
