@@ -1,6 +1,6 @@
 /**
  * The composition root: shows the page that the address names. Each page's modules are loaded when it is first shown, so
- * that neither waits for the other's; those of the other come once there is nothing else to do.
+ * that neither waits for the other's; those of the other are fetched once there is nothing else to do.
  *
  * @import { Catalogue } from './views/catalogue.js'
  * @import { Player } from './views/player.js'
@@ -17,10 +17,6 @@ const settings = createSettings(storageOrNull());
 const app = find(document, '#app');
 
 const playerModule = () => import('./player-page.js');
-const listModule = () => import('./views/catalogue.js');
-
-/** Nothing is lost where it cannot be had now. @param {() => Promise<unknown>} load */
-const soon = (load) => whenIdle(() => void load().catch(() => {}));
 
 /** So often it is looked whether a server is there that the modules can be had from. */
 const RETRY_MS = 1_000;
@@ -58,14 +54,14 @@ function leave() {
 }
 
 async function listOf() {
-  const { Catalogue } = await listModule();
+  const { Catalogue } = await import('./views/catalogue.js');
   return () => {
     const list = left.list ?? new Catalogue(api, settings, browserPorts.clock);
     page = { list };
     app.append(list.node);
     list.show();
     window.scrollTo(0, left.list ? left.top : 0);
-    soon(playerModule);
+    whenIdle(() => void playerModule().catch(() => {})); // nothing is lost where it cannot be had yet
   };
 }
 
@@ -77,7 +73,6 @@ async function playerOf(scrollId) {
     page = { player };
     app.append(player.node);
     window.scrollTo(0, 0);
-    soon(listModule);
   };
 }
 
@@ -97,8 +92,8 @@ function followLink(event) {
 function go() {
   const first = page === null;
   route().catch((error) => {
-    if (!first) void comeBack();
-    throw error;
+    if (first) throw error;
+    void comeBack();
   });
 }
 

@@ -98,7 +98,7 @@ def test_every_static_import_of_the_page_is_preloaded(name: str, shows: str) -> 
         (
             "player",
             {"player", "player-store", "controls"},
-            {"transcript", "marked", "plan-now", "lowlight"},
+            {"transcript", "marked", "plan-now", "lowlight", "catalogue"},
         ),
         ("list", {"catalogue", "filters"}, set()),
     ],
@@ -106,13 +106,12 @@ def test_every_static_import_of_the_page_is_preloaded(name: str, shows: str) -> 
 def test_what_the_first_paint_does_not_need_comes_after_what_it_does(
     shows: str, urgent: set[str], later: set[str]
 ) -> None:
-    """And what may never be needed, not at all: the dialogs, the other page."""
+    """And what may never be needed, not at all: the dialogs."""
     page = Assets(static_folder()).page("", shows=shows).decode()
     preloads = re.findall(r'modulepreload" href="[^"]*/([\w-]+)\.js"( fetchpriority="low")?>', page)
     assert urgent <= {name for name, wish in preloads if not wish}
     assert later <= {name for name, wish in preloads if wish}
-    others = {"export-dialog", "help", "catalogue" if shows == "player" else "player"}
-    assert others & {name for name, _ in preloads} == set()
+    assert {"export-dialog", "help"} & {name for name, _ in preloads} == set()
     assert [wish for _, wish in preloads] == sorted(wish for _, wish in preloads)
 
 

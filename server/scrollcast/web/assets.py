@@ -32,9 +32,13 @@ _SCRIPT: Final = re.compile(r'<script\b[^>]*\bsrc="\{assets\}([^"]+)"')
 
 STARTS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "list": (("views/catalogue.js",), ()),
-    "player": (("player-page.js",), ("views/transcript.js", "views/plan-now.js", "vendor/lowlight/lowlight.js")),
+    "player": (
+        ("player-page.js",),
+        ("views/transcript.js", "views/plan-now.js", "vendor/lowlight/lowlight.js", "views/catalogue.js"),
+    ),
 }
-"""What a page imports as soon as it knows what it shows, and what that imports while the first is drawn."""
+"""What a page imports as soon as it knows what it shows, and what it wants next: of a player, the modules that it
+imports while it is drawn, and the list, to which the way back leads even when the server is gone."""
 
 OFFLINE: Final = "offline"
 """The folder of what stands in exported files only: a server never gives it to a browser."""
