@@ -38,7 +38,7 @@ def references(value: Any) -> set[str]:
 
 def test_none_is_left_over() -> None:
     """Every schema is a message, an answer of a route, or part of one."""
-    roots = {"ServerMessage", "ClientMessage", "SessionPage", "HitPage", "EventPage", "Timeline", "Facets"}
+    roots = {"ServerMessage", "ClientMessage", "SessionPage", "HitPage", "EventPage", "Timeline", "TurnPage", "Facets"}
     assert set(SCHEMAS) == references(dict(SCHEMAS)) | roots | {"Unrecognised", "Health", "OEmbed", "Problem"}
 
 

@@ -63,6 +63,18 @@ _EVENTS: Final = {
     "preview": _query("Cut any longer part, in bytes.", _count(1024)),
     **_META,
 }
+_TIMELINE: Final = {
+    "most": _query("List at most so many markers of each kind, and no gaps where there are more.", _count(1)),
+    **_META,
+}
+_TABLE: Final = {
+    "name": "table", "in": "path", "required": True, "schema": {"enum": ["gaps", "turns"]}, "description": "Of what.",
+}  # fmt: skip
+_TURNS: Final = {
+    "start": _query("From the turn after so many.", _count(0, default=0)),
+    "limit": _query("At most so many; more is cut to 1000.", _count(1, default=100)),
+    **_META,
+}
 _EXPORT: Final = {
     "format": _query("What to make.", {"enum": ["html", "markdown", "jsonl", "cast"], "default": "html"}),
     "from_ms": _query("Only what was recorded then or later.", _MILLISECONDS),
@@ -108,7 +120,17 @@ _PATHS: Final[Mapping[str, Any]] = {
     "/api/sessions": _operation("A page of the list of sessions.", _json("SessionPage"), _LISTING, problems=(400,)),
     _SESSION: _operation("What is known of a session.", _json("Session"), path=(_SCROLL_ID,), problems=(404,)),
     f"{_SESSION}/timeline": _operation(
-        "Markers, gaps and density.", _json("Timeline"), _META, (_SCROLL_ID,), problems=(400, 404, 500)
+        "Markers, gaps and density.", _json("Timeline"), _TIMELINE, (_SCROLL_ID,), problems=(400, 404, 500)
+    ),
+    f"{_SESSION}/timeline/{{table}}": _operation(
+        "All gaps (`start_ms`, `end_ms`) or turns (`seq`, `t_ms`): 64 bits a number, signed, the lowest byte first.",
+        _binary("application/octet-stream"),
+        _META,
+        (_SCROLL_ID, _TABLE),
+        problems=(400, 404, 500),
+    ),
+    f"{_SESSION}/turns": _operation(
+        "Turns and what they begin with.", _json("TurnPage"), _TURNS, (_SCROLL_ID,), problems=(400, 404, 500)
     ),
     f"{_SESSION}/events": _operation(
         "A page of events.", _json("EventPage"), _EVENTS, (_SCROLL_ID,), problems=(400, 404, 500)

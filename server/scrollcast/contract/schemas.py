@@ -338,6 +338,8 @@ _FROM_CLIENT: Final[Mapping[str, Schema]] = {
 
 _VALUES: Final = _list(_object("", {"value": _TEXT, "count": _COUNT}))
 
+_MARKER_KINDS: Final = ["turn", "tool", "error", "compaction", "subagent", "plan"]
+
 _ANSWERS: Final[Mapping[str, Schema]] = {
     "Hit": _object(
         "A place that a search found.",
@@ -382,12 +384,17 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
             "gaps": _list(_object("", {"start_ms": ref("RecordedTime"), "end_ms": ref("RecordedTime")})),
             "density": _object("", {"bucket_ms": {"type": "number", "minimum": 0}, "counts": _list(_COUNT)}),
         },
+        {"left_out": _list({"enum": [*_MARKER_KINDS, "gap"]})},
+    ),
+    "TurnPage": _object(
+        "Some of a session's turns, and how many there are.",
+        {"epoch": _TEXT, "turns": _list(_object("", {"number": _COUNT, **_PLACE, "label": _TEXT})), "total": _COUNT},
     ),
     "Marker": _object(
         "A named point on the timeline.",
         {
             **_PLACE,
-            "kind": {"enum": ["turn", "tool", "error", "compaction", "subagent", "plan"]},
+            "kind": {"enum": _MARKER_KINDS},
             "label": _TEXT,
         },
     ),
