@@ -64,7 +64,8 @@ def find_labels(markers: MarkerBytes, kind: str, seqs: Iterable[int]) -> Iterato
     Looks for each as in a dictionary, by opening it in the middle, so that it does not matter how many there are.
     """
     for seq in seqs:
-        yield _label(bytes(markers[(at := _place(markers, seq)) : at + REACH_BYTES]), kind.encode(), seq)
+        at = _place(markers, seq)
+        yield _label(bytes(markers[at : at + REACH_BYTES]), kind.encode(), seq)
 
 
 def _place(markers: MarkerBytes, seq: int) -> int:

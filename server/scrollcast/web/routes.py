@@ -129,7 +129,8 @@ async def timeline(request: Request) -> Response:
     index = await _open_index(request)
     markers = await index.markers()
     totals = await asyncio.to_thread(_totals, index, markers, most)
-    markers = await asyncio.to_thread(thin, markers, totals, MAX_TOOLS if most is None else most)
+    limit = MAX_TOOLS if most is None else most
+    markers = await asyncio.to_thread(thin, markers, totals, limit)
     listed = index.gaps if most is None or len(index.gaps) <= 2 * most else ()
     gaps = [{"start_ms": start, "end_ms": end} for start, end in zip(listed[::2], listed[1::2], strict=True)]
     answer = {
@@ -137,7 +138,7 @@ async def timeline(request: Request) -> Response:
         "count": index.count,
         "duration_ms": index.duration_ms,
         "markers": orjson.Fragment(markers),
-        "thinned": len(index.tools) > (MAX_TOOLS if most is None else most),
+        "thinned": totals["tool"] > limit,
         "gaps": gaps,
         "density": _density(index),
     }
@@ -169,8 +170,11 @@ async def timeline_table(request: Request) -> Response:
 
 def _pairs(index: SessionIndex, table: str) -> bytes:
     """The ends of all gaps, or the number and time of each turn: 64 bits a number, the lowest byte first."""
-    numbers = array("q", index.gaps) if table == "gaps" else array("q")
-    if table == "turns":
+    numbers = array("q")
+    if table == "gaps":
+        copy = index.gaps[:]  # or, where it is mapped and stays as it is, a view
+        numbers.frombytes(bytes(memoryview(copy)))  # type: ignore[arg-type]  # an array, or that view
+    else:
         for seq in index.turns:
             numbers.extend((seq, index.times[seq]))
     if sys.byteorder == "big":
