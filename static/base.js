@@ -5,6 +5,14 @@
 /** The path of the server's root, with a slash at its end. */
 export const BASE = globalThis.document?.documentElement?.dataset?.['base'] ?? '/';
 
+/** What leads to a session, before its id: on a server a path, in an exported file a query of the file's own address. */
+const SESSIONS = globalThis.document?.documentElement?.dataset?.['sessions'] ?? '/sessions/';
+
+/** @param {string} scrollId @returns {string} the address of a session's page, as `dom.js` takes it */
+export function sessionHref(scrollId) {
+  return SESSIONS + encodeURIComponent(scrollId);
+}
+
 /**
  * @param {string} path  from the server's root, such as `/api/sessions`
  * @returns {string} the same from the browser's

@@ -15,6 +15,7 @@
  */
 
 import { ApiError } from './api.js';
+import { childrenOf } from './children.js';
 import { EventLog } from './event-log.js';
 import { grown, timelineOf } from './live-timeline.js';
 import { Pairs } from './pairs.js';
@@ -40,9 +41,6 @@ const NO_GAPS = Pairs.of([]);
 
 /** Places found in a session, at most: what lies closer on the bar than that cannot be told apart anyway. */
 const MAX_HITS = 500;
-
-/** Sessions that one session may have started, as far as they are joined to their calls. */
-const MAX_CHILDREN = 500;
 
 /**
  * @typedef {{ type: 'play' } | { type: 'pause' } | { type: 'toggle' } | { type: 'replay' }
@@ -731,11 +729,9 @@ export class PlayerStore {
 
   async #fetchChildren() {
     try {
-      const page = await this.#ports.api.sessions({ parent: this.#scrollId, limit: MAX_CHILDREN }, this.#leaving.signal);
-      const own = page.sessions.filter((each) => each.parent_scroll_id === this.#scrollId && each.parent_call_id);
+      const children = await childrenOf(this.#ports.api, this.#scrollId, this.#leaving.signal);
       const known = this.#state.children;
-      if (own.length === known.size && own.every((each) => known.has(String(each.parent_call_id)))) return;
-      this.#set({ children: new Map(own.map((each) => [String(each.parent_call_id), each])) });
+      if (children.size !== known.size || [...children.keys()].some((id) => !known.has(id))) this.#set({ children });
     } catch {
       // Then the calls lead nowhere.
     }

@@ -3,7 +3,7 @@
  *
  * @import { Api } from '../api.js'
  * @import { Envelope, Gap, Hit, Part, SnippetPiece } from '../protocol.js'
- * @import { Pack } from './pack.js'
+ * @import { Pack, Packs } from './pack.js'
  */
 
 import { ApiError } from '../api.js';
@@ -12,36 +12,52 @@ import { Pairs } from '../pairs.js';
 /** So much of a text is shown on either side of what was found in it. */
 const SNIPPET_CHARACTERS = 60;
 
-/** @param {Pack} pack @returns {Api} */
-export function createOfflineApi(pack) {
+/** @param {Packs} packs @returns {Api} */
+export function createOfflineApi(packs) {
   let searching = new AbortController();
+  const open = async (/** @type {string} */ scrollId) => {
+    const pack = await packs.pack(scrollId);
+    if (!pack) throw missing('This file holds no such session.');
+    return pack;
+  };
   return {
-    sessions: async () => ({ sessions: [], next_cursor: null, total: 0 }),
-    session: async (scrollId) => {
-      if (scrollId !== pack.session.scroll_id) throw missing('This file holds no other session.');
-      return pack.session;
+    sessions: async ({ parent, limit }) => {
+      const sessions = packs.sessions.filter((each) => parent === undefined || each.parent_scroll_id === parent);
+      return { sessions: sessions.slice(0, limit), next_cursor: null, total: sessions.length };
     },
-    timeline: async (_scrollId, _signal, { meta = false } = {}) => pack.timeline(meta),
-    table: async (_scrollId, name, _signal, { meta = false } = {}) => Pairs.of(name === 'gaps' ? endsOf(pack.view(meta).gaps) : turnsIn(pack, meta).map(({ seq, t_ms }) => [seq, t_ms])),
-    turns: async (_scrollId, { start, limit, meta = false }) => {
+    session: async (scrollId) => {
+      const found = packs.sessions.find((each) => each.scroll_id === scrollId);
+      if (!found) throw missing('This file holds no such session.');
+      return found;
+    },
+    timeline: async (scrollId, _signal, { meta = false } = {}) => (await open(scrollId)).timeline(meta),
+    table: async (scrollId, name, _signal, { meta = false } = {}) => {
+      const pack = await open(scrollId);
+      return Pairs.of(name === 'gaps' ? endsOf(pack.view(meta).gaps) : turnsIn(pack, meta).map(({ seq, t_ms }) => [seq, t_ms]));
+    },
+    turns: async (scrollId, { start, limit, meta = false }) => {
+      const pack = await open(scrollId);
       const turns = turnsIn(pack, meta);
       return { epoch: pack.epoch, turns: turns.slice(start, start + limit), total: turns.length };
     },
-    events: async (_scrollId, { start_seq, limit, meta = false }) => {
+    events: async (scrollId, { start_seq, limit, meta = false }) => {
+      const pack = await open(scrollId);
       const view = pack.view(meta);
       const stop = Math.min(start_seq + limit, view.times.length);
       return { events: await pack.events(view, start_seq, stop), next_seq: stop < view.times.length ? stop : null };
     },
-    hits: async (_scrollId, { q, limit }) => {
+    hits: async (scrollId, { q, limit }) => {
       searching.abort(); // whoever types looks for something else by now
       searching = new AbortController();
-      return { hits: await search(pack, q, limit, searching.signal) };
+      const { signal } = searching;
+      return { hits: await search(await open(scrollId), q, limit, signal) };
     },
     facets: async () => ({ agents: [], projects: [], models: [] }),
     unrecognised: async () => ({ files: [], total: 0 }),
     answers: async () => true,
     text: async (href) => {
-      const text = await pack.part(href);
+      const [, scrollId = ''] = /^\/api\/sessions\/([^/]+)\//.exec(href) ?? [];
+      const text = (await (await packs.pack(scrollId))?.part(href)) ?? null;
       if (text === null) throw missing('This file does not hold the rest of it.');
       return new Blob([text]);
     },

@@ -1,6 +1,9 @@
 /**
  * The composition root of an exported file: the page's player, with the file in place of the server.
  *
+ * The address says which of the file's sessions is played (`?session=…`): the one that was exported unless it names one
+ * that this one started.
+ *
  * @import { Read } from './pack.js'
  */
 
@@ -10,16 +13,18 @@ import { openPlayer } from '../player-page.js';
 import { createSettings } from '../settings.js';
 import { applyTheme } from '../views/chrome.js';
 import { createOfflineApi } from './api.js';
-import { Pack } from './pack.js';
+import { Packs } from './pack.js';
 import { OfflineSocket } from './socket.js';
 
 /** @param {Read} read  the text of a block of the file */
 export async function start(read) {
-  const pack = await Pack.open(read);
+  const packs = await Packs.open(read);
+  const named = new URLSearchParams(location.search).get('session') ?? '';
+  const pack = (await packs.pack(named)) ?? (await packs.first());
   const settings = createSettings(storageOrNull());
   applyTheme(settings);
   const player = openPlayer(pack.session.scroll_id, {
-    api: createOfflineApi(pack),
+    api: createOfflineApi(packs),
     ports: { ...browserPorts, open: (path) => new OfflineSocket(pack, path, browserPorts.clock) },
     settings,
     place: 'file',

@@ -1,6 +1,6 @@
 /**
- * What an exported file holds (`server/scrollcast/export/html.py`): numbers of every event, and the events themselves
- * in blocks that are unpacked when they are asked for.
+ * What an exported file holds (`server/scrollcast/export/html.py`): a session, and those that it started; of each the
+ * numbers of every event, and the events themselves in blocks that are unpacked when they are asked for.
  *
  * A session has two numberings, as on a server: of its messages alone, and with its meta events among them. A `View` is
  * one of them.
@@ -14,6 +14,9 @@ import { LISTED_GAP_MS } from '../playhead.js';
 /** Unpacked blocks that are kept: where playback is, where it goes next, and where the reader scrolled back to. */
 const KEPT_BLOCKS = 12;
 
+/** Sessions whose numbers are kept, beside the one that is played: of subagents one looks at a few at a time. */
+const KEPT_PACKS = 6;
+
 /** Tool calls among the markers of a timeline, as on a server. */
 const MAX_TOOLS = 2_000;
 
@@ -21,14 +24,14 @@ const MAX_TOOLS = 2_000;
  * @typedef {(name: string) => Promise<string>} Read  the text of a block
  *
  * @typedef {Object} Contents
- * @property {number} version
- * @property {SessionSummary} session
  * @property {number[]} times  recorded time of each event, as the distance from the one before
  * @property {number[]} reading  how many milliseconds it takes to read each
  * @property {number[]} meta  which of them are meta events
  * @property {number[]} starts  the first event of each block
  * @property {Marker[]} markers
  * @property {Record<string, string[]>} parts  the blocks of each part that stands apart, by its address
+ *
+ * @typedef {{ blocks: string, session: SessionSummary }} Entry  of a session; what the names of its blocks begin with
  *
  * @typedef {Object} View
  * @property {number[]} times
@@ -38,6 +41,52 @@ const MAX_TOOLS = 2_000;
  * @property {readonly Marker[]} markers
  * @property {readonly Gap[]} gaps
  */
+
+/** The sessions in a file. */
+export class Packs {
+  #entries;
+  #read;
+  /** By id, the one used last at the end. @type {Map<string, Promise<Pack>>} */
+  #packs = new Map();
+
+  /**
+   * @param {readonly Entry[]} entries  the session that was exported first
+   * @param {Read} read
+   */
+  constructor(entries, read) {
+    this.#entries = entries;
+    this.#read = read;
+  }
+
+  /** @param {Read} read @returns {Promise<Packs>} */
+  static async open(read) {
+    return new Packs(JSON.parse(await read('sessions')), read);
+  }
+
+  /** @returns {SessionSummary[]} the one that was exported first */
+  get sessions() {
+    return this.#entries.map(({ session }) => session);
+  }
+
+  /** @returns {Promise<Pack>} of the session that was exported */
+  first() {
+    return this.#open(/** @type {Entry} */ (this.#entries[0]));
+  }
+
+  /** @param {string} scrollId @returns {Promise<Pack> | null} */
+  pack(scrollId) {
+    const entry = this.#entries.find(({ session }) => session.scroll_id === scrollId);
+    return entry ? this.#open(entry) : null;
+  }
+
+  /** @param {Entry} entry */
+  #open(entry) {
+    const scrollId = entry.session.scroll_id;
+    const pack = this.#packs.get(scrollId) ?? Pack.open(entry.session, (name) => this.#read(entry.blocks + name));
+    keepNewest(this.#packs, scrollId, pack, KEPT_PACKS);
+    return pack;
+  }
+}
 
 export class Pack {
   #contents;
@@ -51,10 +100,12 @@ export class Pack {
   #views = new Map();
 
   /**
+   * @param {SessionSummary} session
    * @param {Contents} contents
    * @param {Read} read
    */
-  constructor(contents, read) {
+  constructor(session, contents, read) {
+    this.session = session;
     this.#contents = contents;
     this.#read = read;
     let at = 0;
@@ -62,13 +113,9 @@ export class Pack {
     this.#meta = new Set(contents.meta);
   }
 
-  /** @param {Read} read @returns {Promise<Pack>} */
-  static async open(read) {
-    return new Pack(JSON.parse(await read('contents')), read);
-  }
-
-  get session() {
-    return this.#contents.session;
+  /** @param {SessionSummary} session @param {Read} read @returns {Promise<Pack>} */
+  static async open(session, read) {
+    return new Pack(session, JSON.parse(await read('contents')), read);
   }
 
   /** Names what the numbers belong to. One file never holds another content. */
@@ -178,12 +225,25 @@ export class Pack {
   /** @param {number} number */
   #block(number) {
     const block = this.#blocks.get(number) ?? this.#read(`events-${number}`).then((text) => text.split('\n'));
-    this.#blocks.delete(number);
-    this.#blocks.set(number, block);
-    const [oldest] = this.#blocks.keys();
-    if (this.#blocks.size > KEPT_BLOCKS && oldest !== undefined) this.#blocks.delete(oldest);
+    keepNewest(this.#blocks, number, block, KEPT_BLOCKS);
     return block;
   }
+}
+
+/**
+ * Puts a value at the end of a map, and lets go of the one at its beginning where there are too many.
+ *
+ * @template K, V
+ * @param {Map<K, V>} map
+ * @param {K} key
+ * @param {V} value
+ * @param {number} most
+ */
+function keepNewest(map, key, value, most) {
+  map.delete(key);
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > most && oldest !== undefined) map.delete(oldest);
 }
 
 /**

@@ -49,6 +49,7 @@ import { hasOwnWords, renderUserText } from './user-text.js';
  *   shows that session in place
  * @property {(callId: string, place: Place, context: Context) => FarCall | null} [findCall]  a call that is not drawn, as
  *   far as it is at hand; whoever finds it later tells `adoptCall`
+ * @property {boolean} [inLane]  whether all of it is a subagent's: then whoever asks is the agent above it
  * @property {() => boolean} [thinkingOpen]  whether thoughts are shown unfolded
  * @property {string} [sessionTitle]
  */
@@ -158,6 +159,18 @@ export function endRunning(context, beforeSeq = Infinity) {
   }
 }
 
+/**
+ * Draws the heads of these calls' cards anew: the sessions that they started are known by now.
+ *
+ * @param {Iterable<string>} ids
+ * @param {Context} context
+ */
+export function refreshCalls(ids, context) {
+  for (const id of ids) {
+    for (let card = context.calls.get(id); card; card = card.previous) card.refresh();
+  }
+}
+
 // ----------------------------------------------------------------------------------------------------- messages
 
 /** @typedef {'person' | 'assistant' | 'system' | 'tool'} Speaker */
@@ -184,7 +197,7 @@ function messageNode(envelope, message, context) {
   if (shown.length === 0 && content.length > 0 && content.every((part) => part?.type === 'tool_result')) return null;
   if (shown.length === 0) shown.push(el('p', { class: 'part is-empty', text: 'Empty message' }));
 
-  const node = row(envelope, context, `msg-${speaker}`, [headNode(speaker, facts), el('div', { class: 'msg-body' }, ...shown)], message.created_at);
+  const node = row(envelope, context, `msg-${speaker}`, [headNode(speaker, facts, context.inLane), el('div', { class: 'msg-body' }, ...shown)], message.created_at);
   if (facts.lane !== null) node.classList.add('is-sidechain', `lane-${laneOf(facts.lane)}`);
   if (facts.abandoned) node.classList.add('is-abandoned');
   if (facts.inherited) node.classList.add('is-inherited');
@@ -239,10 +252,10 @@ function speakerOf({ role }, facts, content) {
   return onlyNotes ? 'system' : 'person';
 }
 
-/** @param {Speaker} speaker @param {Facts} facts */
-function headNode(speaker, facts) {
+/** @param {Speaker} speaker @param {Facts} facts @param {boolean} [inLane] */
+function headNode(speaker, facts, inLane = facts.lane !== null) {
   // In a sub-agent's lane, it is the agent above that asks.
-  const name = speaker === 'person' && facts.lane !== null ? 'Prompt' : speaker === 'system' && facts.role !== 'system' && facts.role !== 'user' ? safeText(oneLine(facts.role, 30)) : NAMES[speaker];
+  const name = speaker === 'person' && inLane ? 'Prompt' : speaker === 'system' && facts.role !== 'system' && facts.role !== 'user' ? safeText(oneLine(facts.role, 30)) : NAMES[speaker];
   return el(
     'header', { class: 'msg-head' },
     el('h2', { class: 'msg-name' }, icon(ICONS[speaker]), name),

@@ -3,6 +3,7 @@
  * put into it, or until it is clear that none will come.
  */
 
+import { sessionHref } from '../base.js';
 import { el, icon, keepChildren, localLink, replaceChildren } from '../dom.js';
 import { oneLine, safeText, span } from '../format.js';
 import { pieceByPiece, source } from './fold.js';
@@ -139,7 +140,7 @@ export class ToolCallHandle {
     const title = safeText(oneLine(child.title ?? '', 120));
     const { openLane } = this.#context;
     if (openLane) this.#child.append(this.#laneButton(child, openLane));
-    this.#child.append(localLink(`/sessions/${encodeURIComponent(child.scroll_id)}`, {
+    this.#child.append(localLink(sessionHref(child.scroll_id), {
       class: 'child-link', title: title ? `Open the subagent's session: ${title}` : "Open the subagent's session",
     }, icon('branch'), 'Open session'));
   }

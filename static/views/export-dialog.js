@@ -21,6 +21,7 @@ const KINDS = [
   { value: 'thinking', words: 'Thinking' },
   { value: 'tools', words: 'Tool calls and results' },
   { value: 'outputs', words: 'Results, not the calls' },
+  { value: 'subagents', words: 'Subagents, not their calls' },
   { value: 'images', words: 'Pictures' },
   { value: 'system', words: 'System messages' },
   { value: 'meta', words: 'Events beside the messages' },

@@ -1,19 +1,25 @@
 /**
  * A subagent's session inside the card of the call that started it: a page at a time, and no more than one can look at.
+ * What is still being written comes by itself. The subagents that this one started open in it in the same way.
  *
  * @import { Api } from '../api.js'
  * @import { SessionSummary } from '../protocol.js'
  */
 
 import { ApiError } from '../api.js';
+import { sessionHref } from '../base.js';
+import { childrenOf } from '../children.js';
 import { el, localLink, replaceChildren } from '../dom.js';
 import { count } from '../format.js';
-import { createContext, endRunning, renderMessage } from '../renderers/index.js';
+import { createContext, endRunning, refreshCalls, renderMessage } from '../renderers/index.js';
 
 const PAGE_EVENTS = 40;
 
 /** What is beyond so many is watched in a page of its own. */
 const MAX_EVENTS = 200;
+
+/** So often is looked for more of a subagent that is at work. */
+const REFRESH_MS = 3_000;
 
 export class Lane {
   node;
@@ -23,18 +29,27 @@ export class Lane {
   #messages = el('div', { class: 'lane-messages' });
   #foot = el('div', { class: 'lane-foot', attrs: { role: 'status' } });
   #next = 0;
+  /** @type {ReadonlyMap<string, SessionSummary>} */
+  #children = new Map();
   #leaving = new AbortController();
 
   /**
    * @param {SessionSummary} child
-   * @param {Pick<Api, 'events' | 'text'>} api
+   * @param {Pick<Api, 'events' | 'session' | 'sessions' | 'text'>} api
+   * @param {() => boolean} thinkingOpen
    */
-  constructor(child, api) {
+  constructor(child, api, thinkingOpen) {
     this.#api = api;
     this.#child = child;
-    this.#context = createContext({ fetchText: api.text });
+    this.#context = createContext({
+      fetchText: api.text,
+      inLane: true,
+      thinkingOpen,
+      childOf: (callId) => this.#children.get(callId) ?? null,
+      openLane: (grandchild) => new Lane(grandchild, api, thinkingOpen),
+    });
     this.node = el('section', { class: 'lane', attrs: { 'aria-label': `Subagent: ${child.title ?? ''}`, tabindex: 0 } }, this.#messages, this.#foot);
-    void this.#load();
+    void this.#more();
   }
 
   close() {
@@ -42,29 +57,45 @@ export class Lane {
     this.node.remove();
   }
 
-  async #load() {
+  #more() {
     this.#foot.textContent = 'Loading…';
+    return this.#load();
+  }
+
+  async #load() {
+    const { signal } = this.#leaving;
+    const id = this.#child.scroll_id;
     try {
-      const page = await this.#api.events(this.#child.scroll_id, { start_seq: this.#next, limit: PAGE_EVENTS }, this.#leaving.signal);
+      const page = await this.#api.events(id, { start_seq: this.#next, limit: PAGE_EVENTS }, signal);
       const nodes = page.events.map((envelope) => renderMessage(envelope, this.#context).node).filter((node) => node !== null);
       this.#messages.append(...nodes);
       this.#next = page.next_seq ?? this.#next + page.events.length;
-      this.#drawFoot(page.next_seq !== null);
+      this.#children = await childrenOf(this.#api, id, signal);
+      refreshCalls(this.#children.keys(), this.#context);
+      const { live } = await this.#api.session(id, signal);
+      this.#drawFoot(page.next_seq !== null, live);
     } catch (error) {
-      if (this.#leaving.signal.aborted) return;
+      if (signal.aborted) return;
       replaceChildren(this.#foot, error instanceof ApiError ? error.message : 'It could not be loaded.', this.#button('Try again'));
     }
   }
 
-  /** @param {boolean} more */
-  #drawFoot(more) {
-    if (!more) endRunning(this.#context);
-    const whole = localLink(`/sessions/${encodeURIComponent(this.#child.scroll_id)}`, { class: 'lane-link', text: 'Open as a session' });
-    replaceChildren(this.#foot, more && this.#next < MAX_EVENTS ? this.#button('Show more') : null, more ? `${count(this.#next, 'message')} shown` : count(this.#next, 'message'), whole);
+  /**
+   * @param {boolean} more  whether there are events that are not shown
+   * @param {boolean} live
+   */
+  #drawFoot(more, live) {
+    const full = this.#next >= MAX_EVENTS;
+    if (!more && live && !full) setTimeout(() => this.node.isConnected && void this.#load(), REFRESH_MS);
+    else if (!more) endRunning(this.#context);
+    const shown = count(this.#next, 'message');
+    const words = more ? `${shown} shown` : live ? `${shown} so far` : shown;
+    const whole = localLink(sessionHref(this.#child.scroll_id), { class: 'lane-link', text: 'Open as a session' });
+    replaceChildren(this.#foot, more && !full ? this.#button('Show more') : null, words, whole);
   }
 
   /** @param {string} words */
   #button(words) {
-    return el('button', { class: 'more-button', text: words, attrs: { type: 'button' }, on: { click: () => void this.#load() } });
+    return el('button', { class: 'more-button', text: words, attrs: { type: 'button' }, on: { click: () => void this.#more() } });
   }
 }

@@ -11,7 +11,7 @@
  * @import { Transcript } from './transcript.js'
  */
 
-import { rooted } from '../base.js';
+import { rooted, sessionHref } from '../base.js';
 import { formatMoment, parseMoment } from '../deep-link.js';
 import { clear, el, icon, localLink, replaceChildren, setAttribute } from '../dom.js';
 import { clock, dateTime, oneLine, relativeDate, span } from '../format.js';
@@ -195,7 +195,7 @@ export class Player {
   #way() {
     if (this.#place === 'file') return el('span', { class: 'back' }, brand());
     if (this.#place === 'frame') {
-      return localLink(`/sessions/${encodeURIComponent(this.#scrollId)}`, { class: 'back', title: 'Open in Scrollcast', attrs: { target: '_blank', rel: 'noopener', 'aria-label': 'Open in Scrollcast' } }, brand());
+      return localLink(sessionHref(this.#scrollId), { class: 'back', title: 'Open in Scrollcast', attrs: { target: '_blank', rel: 'noopener', 'aria-label': 'Open in Scrollcast' } }, brand());
     }
     return localLink('/', { class: 'back', title: 'All sessions', attrs: { 'aria-label': 'Scrollcast: all sessions' } }, icon('arrow-left'), brand());
   }
@@ -542,7 +542,7 @@ function skeleton() {
  */
 function parentLink(scrollId, title) {
   const words = oneLine(title ?? '', 60) || 'another session';
-  return localLink(`/sessions/${encodeURIComponent(scrollId)}`, { class: 'badge parent', title: 'The session that started this one' }, icon('branch'), el('span', { class: 'parent-words', text: `part of ${words}` }));
+  return localLink(sessionHref(scrollId), { class: 'badge parent', title: 'The session that started this one' }, icon('branch'), el('span', { class: 'parent-words', text: `part of ${words}` }));
 }
 
 /**

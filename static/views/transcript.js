@@ -13,7 +13,7 @@
 
 import { clear, el, fragment, icon } from '../dom.js';
 import { clock, count, span } from '../format.js';
-import { createContext, endRunning, forget, renderMessage } from '../renderers/index.js';
+import { createContext, endRunning, forget, refreshCalls, renderMessage } from '../renderers/index.js';
 import { adoptCall } from '../renderers/tool-result.js';
 import { markersOf } from '../live-timeline.js';
 import { turnBefore } from '../turns.js';
@@ -645,9 +645,7 @@ export class Transcript {
   /** @param {ReplayState['children']} children  their calls, where drawn, now lead to them */
   #joinChildren(children) {
     this.#children = children;
-    for (const id of children.keys()) {
-      for (let card = this.#context.calls.get(id); card; card = card.previous) card.refresh();
-    }
+    refreshCalls(children.keys(), this.#context);
   }
 
   /** What the turn before this one took, where this event begins one. @param {Envelope} envelope */
@@ -668,7 +666,7 @@ export class Transcript {
   #allSpent(total) {
     if (!this.#store.log.holds(0, total)) return null;
     const spent = spentBetween((seq) => this.#store.log.get(seq), 0, total);
-    return spent.tokens || spent.cost !== null ? el('p', { class: 'end-facts', text: `${spentWords(spent)} in all` }) : null;
+    return spent.tokens || spent.cost !== null ? el('p', { class: 'end-facts', text: `In all: ${spentWords(spent)}` }) : null;
   }
 
   /**
@@ -728,7 +726,7 @@ export class Transcript {
     return createContext({
       fetchText: this.#api.text,
       findCall: (id, place, context) => this.#findCall(id, place, context),
-      openLane: (child) => new Lane(child, this.#api),
+      openLane: (child) => new Lane(child, this.#api, () => this.#settings.thinking),
       thinkingOpen: () => this.#settings.thinking,
       onSeek: (_tMs, seq) => this.#store.dispatch({ type: 'go-to', seq }),
       childOf: (callId) => this.#store.getState().children.get(callId) ?? null,

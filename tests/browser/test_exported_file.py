@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from uuid import UUID
@@ -10,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from browser.sessions import BIG, BIG_COUNT, DEMO, GAPPED, HOSTILE, STEADY
+from browser.sessions import BIG, BIG_COUNT, CHILD, DEMO, GAPPED, HOSTILE, PARENT, STEADY
 from browser.viewing import Viewer, tab
 from serving import run_command
 
@@ -23,9 +24,9 @@ def exported(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Callabl
     home = tmp_path_factory.mktemp("exports")
 
     def export(scroll_id: UUID, *flags: str) -> str:
-        folder = archive / "demo" if scroll_id == DEMO else archive
+        folders = {DEMO: archive / "demo" / str(DEMO), PARENT: archive / "claude_code" / "-home-mira-tidepool"}
         path = home / f"{scroll_id}{len(list(home.iterdir()))}.html"
-        done = run_command(home, "export", folder / str(scroll_id), "-o", path, *flags)
+        done = run_command(home, "export", folders.get(scroll_id, archive / str(scroll_id)), "-o", path, *flags)
         assert done.returncode == 0, done.stderr
         return path.as_uri()
 
@@ -172,3 +173,40 @@ async def test_file_leads_nowhere_else(file: FileViewer, exported: Callable[...,
 
     hrefs = await file.page.evaluate("[...document.querySelectorAll('a')].map((each) => each.getAttribute('href'))")
     assert not [href for href in hrefs if not href.startswith(("http", "mailto:", "#"))]
+
+
+async def test_subagent_opens_in_its_call(file: FileViewer, exported: Callable[..., str]) -> None:
+    """With what its tools gave back, as on a server."""
+    page = file.page
+    await file.open(f"{exported(PARENT)}#speed=max")
+    await page.keyboard.press("End")
+    await page.get_by_role("button", name="Show here").click()
+    lane = page.get_by_role("region", name="Subagent: ")
+    await expect(lane).to_contain_text("Three places assign a day")
+    await expect(lane.locator(".tool.is-waiting")).to_have_count(0)
+    await expect(lane.locator(".lane-foot")).to_contain_text("8 messages")
+    await page.get_by_role("button", name="Hide").click()
+    await expect(lane).to_have_count(0)
+
+
+async def test_subagent_is_a_session_of_the_same_file(file: FileViewer, exported: Callable[..., str]) -> None:
+    """By an address of its own, with the way back."""
+    page = file.page
+    await file.open(f"{exported(PARENT)}#speed=max")
+    await page.keyboard.press("End")
+    await page.get_by_role("link", name="Open session").click()
+    await expect(page).to_have_url(re.compile(rf"\.html\?session={CHILD}$"))
+    await expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("^Explore"))
+    await page.keyboard.press("End")
+    await expect(page.locator(".messages")).to_contain_text("Three places assign a day")
+    await page.get_by_role("link", name="part of Fix the missing low water after midnight").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("^Fix the missing"))
+
+
+async def test_subagents_can_be_left_out(file: FileViewer, exported: Callable[..., str]) -> None:
+    """Their calls and what these got back stay."""
+    await file.open(f"{exported(PARENT, '--leave-out', 'subagents')}#speed=max")
+    await file.page.keyboard.press("End")
+    await expect(file.page.locator(".tool", has_text="Explore: Find every day boundary")).to_be_visible()
+    await expect(file.page.get_by_role("button", name="Show here")).to_have_count(0)
+    await expect(file.page.get_by_role("link", name="Open session")).to_have_count(0)

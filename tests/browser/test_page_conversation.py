@@ -49,7 +49,7 @@ async def test_each_turn_says_what_it_took(viewer: Viewer) -> None:
         [re.compile(r"^[\d.]+k tokens read, \d+ written · cost unknown$")] * 2
     )
     await expect(viewer.page.locator(".end-card")).to_contain_text(
-        re.compile(r"k tokens read, \d+ written · cost unknown in all")
+        re.compile(r"In all: .*k tokens read, \d+ written · cost unknown")
     )
     await viewer.watch(STEADY, "#speed=max")
     await expect(viewer.page.locator(".turn-sum").last).to_have_text("tokens and cost unknown")

@@ -12,7 +12,10 @@ SECRET_OUTPUT: Final = "output-4711"
 SECRET_PICTURE: Final = "cGljdHVyZS00NzEx"
 SECRET_SYSTEM: Final = "system-4711"
 SECRET_META: Final = "meta-4711"
-SECRETS: Final = (SECRET_THOUGHT, SECRET_INPUT, SECRET_OUTPUT, SECRET_PICTURE, SECRET_SYSTEM, SECRET_META)
+SECRET_SUBAGENT: Final = "subagent-4711"
+SECRETS: Final = (
+    SECRET_THOUGHT, SECRET_INPUT, SECRET_OUTPUT, SECRET_PICTURE, SECRET_SYSTEM, SECRET_META, SECRET_SUBAGENT,
+)  # fmt: skip
 
 
 def text(words: str) -> JsonObject:
@@ -49,6 +52,7 @@ def everything() -> list[Line]:
             "m3", 5, "tool",
             content_parts=[result(text(SECRET_OUTPUT), picture(), is_error=True, raw=SECRET_OUTPUT)],
         ),
+        message("s0", 6, "assistant", content_md=SECRET_SUBAGENT, metadata={"sidechain": True, "agent_id": "a1"}),
         message("m4", 9, "assistant", content_parts=[{"type": "plan", "entries": [{"content": "Rest"}]}]),
         message("m5", 60, "user", content_md="Thanks."),
     ]  # fmt: skip

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from archives import Line, message
+from archives import SCROLL_ID, Line, message
 from export.conftest import Exporter
-from export.stories import SECRETS, everything, meta, result, text
+from export.stories import SECRETS, call, everything, meta, result, text
+from export.test_excerpt import CHILD, GRANDCHILD, OTHER, write_family
 from scrollcast.export.excerpt import LEAVABLE
 from scrollcast.export.html import ENTRY
 from scrollcast.export.page_files import gather_modules, gather_styles
@@ -46,13 +47,18 @@ class Page(HTMLParser):
             self.texts[tag].append(data)
 
     @property
+    def sessions(self) -> list[Any]:
+        """What is told of each session, the one that was exported first."""
+        return [entry["session"] for entry in json.loads(self.blocks["sessions"])]
+
+    @property
     def contents(self) -> Any:
         """What is to be known of all events."""
-        return json.loads(self.blocks["contents"])
+        return json.loads(self.blocks["0-contents"])
 
-    def events(self) -> list[Any]:
-        """The events, in the order of their blocks."""
-        names = [name for name in self.blocks if name.startswith("events-")]
+    def events(self, number: int = 0) -> list[Any]:
+        """The events of one session, in the order of their blocks."""
+        names = [name for name in self.blocks if name.startswith(f"{number}-events-")]
         return [json.loads(line) for name in names for line in self.blocks[name].split("\n")]
 
 
@@ -61,12 +67,12 @@ async def test_file_holds_the_events_and_what_is_to_be_known_of_them(exporter: E
     page = Page(await exporter.write(everything(), meta()).document("html"))
     contents = page.contents
 
-    assert [event["seq"] for event in page.events()] == list(range(7))
-    assert contents["times"] == [0, 1000, 1000, 1250, 1750, 4000, 51_000]
+    assert [event["seq"] for event in page.events()] == list(range(8))
+    assert contents["times"] == [0, 1000, 1000, 1250, 1750, 1000, 3000, 51_000]
     assert contents["meta"] == [2]
-    assert contents["session"]["count"] == 6
+    assert page.sessions[0]["count"] == 7
     assert [(each["seq"], each["kind"]) for each in contents["markers"]] == [
-        (1, "turn"), (3, "tool"), (4, "error"), (5, "plan"), (6, "turn"),
+        (1, "turn"), (3, "tool"), (4, "error"), (6, "plan"), (7, "turn"),
     ]  # fmt: skip
 
 
@@ -104,7 +110,7 @@ async def test_nothing_of_a_session_is_markup(exporter: Exporter) -> None:
     hostile: list[Line] = [message("m0", 0, content_parts=[text(bad), result(text(bad))])]
     plain = Page(await exporter.write(hostile, title=bad, agent=bad).document("html"))
 
-    assert [tag for tag, _ in plain.elements if tag == "script"] == ["script"] * 4
+    assert [tag for tag, _ in plain.elements if tag == "script"] == ["script"] * 5
     assert plain.texts["title"] == [f"{bad} · Scrollcast"]
     assert plain.events()[0]["event"]["message"]["content"][0]["text"] == bad
 
@@ -124,15 +130,17 @@ async def test_long_parts_stand_apart_and_pictures_do_not(exporter: Exporter) ->
 
     assert output["output"][0]["truncated"]["bytes"] == 1_400_000
     assert image["data"] == picture
-    assert "".join(page.blocks[name] for name in whole[output["output"][0]["truncated"]["href"]]) == long
-    assert json.loads("".join(page.blocks[name] for name in whole[call["truncated"]["href"]])) == {"content": long}
+    assert "".join(page.blocks[f"0-{name}"] for name in whole[output["output"][0]["truncated"]["href"]]) == long
+    assert json.loads("".join(page.blocks[f"0-{name}"] for name in whole[call["truncated"]["href"]])) == {
+        "content": long
+    }
 
 
 async def test_events_stand_in_blocks_of_a_bounded_size(exporter: Exporter) -> None:
     """So that none of them is one large text."""
     many: list[Line] = [message(f"m{number}", number, content_md="x" * 2_000) for number in range(1_200)]
     page = Page(await exporter.write(many).document("html"))
-    sizes = [len(block) for name, block in page.blocks.items() if name.startswith("events-")]
+    sizes = [len(block) for name, block in page.blocks.items() if name.startswith("0-events-")]
 
     assert len(sizes) == len(page.contents["starts"]) > 4
     assert max(sizes) < 600_000
@@ -144,7 +152,49 @@ async def test_file_holds_nothing_that_was_left_out(exporter: Exporter) -> None:
     page = Page(await exporter.write(everything(), meta()).document("html", leave_out=frozenset(LEAVABLE)))
 
     assert not any(secret in block for block in page.blocks.values() for secret in SECRETS)
-    assert "Thanks." in page.blocks["events-0"]
+    assert "Thanks." in page.blocks["0-events-0"]
+
+
+async def test_file_holds_the_sessions_that_its_own_one_started(exporter: Exporter) -> None:
+    """Each in blocks of its own, with the way from the call that did; the file's own one leads nowhere."""
+    page = Page(await write_family(exporter).document("html"))
+
+    told = [(each["scroll_id"], each["parent_scroll_id"], each["parent_call_id"]) for each in page.sessions]
+    ids = [str(each) for each in (SCROLL_ID, CHILD, GRANDCHILD, OTHER)]
+    assert told == list(zip(ids, [None, ids[0], ids[1], ids[0]], [None, "c1", "d1", "c2"], strict=True))
+    said = [[each["event"]["message"]["id"] for each in page.events(number)] for number in range(4)]
+    assert said == [["m0", "m1", "m2", "m3"], ["a0", "a1", "a2"], ["b0", "b1"], ["o0", "o1"]]
+    assert [each["count"] for each in page.sessions] == [4, 3, 2, 2]
+
+
+async def test_sessions_of_calls_that_are_not_in_the_file_are_not_either(exporter: Exporter) -> None:
+    """Nothing leads to them, though they were at work at the time."""
+    page = Page(await write_family(exporter).document("html", from_ms=15_000))
+
+    assert len(page.sessions) == 1
+
+
+async def test_sessions_of_an_excerpt_have_ids_of_their_own(exporter: Exporter) -> None:
+    """And lead to each other by these."""
+    page = Page(await write_family(exporter).document("html", leave_out=frozenset({"meta"})))
+    ids = [each["scroll_id"] for each in page.sessions]
+
+    assert len(set(ids)) == 4
+    assert not {str(each) for each in (SCROLL_ID, CHILD, GRANDCHILD, OTHER)} & set(ids)
+    assert [each["parent_scroll_id"] for each in page.sessions] == [None, ids[0], ids[1], ids[0]]
+
+
+async def test_long_parts_of_subagents_are_in_the_file(exporter: Exporter) -> None:
+    """Under an address of the session that they are in."""
+    exporter.write([message("m0", 0, "assistant", content_parts=[call("c1")])])
+    exporter.write_child(CHILD, "c1", [message("a0", 0, content_parts=[text("ä" * 70_000)])])
+    page = Page(await exporter.document("html"))
+    (event,) = page.events(1)
+    href = event["event"]["message"]["content"][0]["truncated"]["href"]
+
+    assert href.startswith(f"/api/sessions/{CHILD}/")
+    (name,) = json.loads(page.blocks["1-contents"])["parts"][href]
+    assert page.blocks[f"1-{name}"] == "ä" * 70_000
 
 
 # ------------------------------------------------------------------------------------------------------- modules

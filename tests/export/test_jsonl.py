@@ -83,6 +83,7 @@ async def test_lines_are_native_records(exporter: Exporter) -> None:
         "e0",
         "m2",
         "m3",
+        "s0",
         "m4",
         "m5",
     ]

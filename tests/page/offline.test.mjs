@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { childrenOf } from '../../static/children.js';
 import { createOfflineApi } from '../../static/offline/api.js';
-import { Pack } from '../../static/offline/pack.js';
+import { Pack, Packs } from '../../static/offline/pack.js';
 import { OfflineSocket } from '../../static/offline/socket.js';
 import { PlayerStore } from '../../static/player-store.js';
 import { SessionClient } from '../../static/session-client.js';
@@ -32,20 +33,21 @@ function packed(times, { meta = [], markers = [], texts = {} } = {}) {
   const lines = times.map((_, seq) => (meta.includes(seq) ? metaLine(seq) : line(seq, texts[seq] ?? `text ${seq}`)));
   const starts = times.map((_, seq) => seq).filter((seq) => seq % 3 === 0);
   /** @type {string[]} */
-  const read = [];
+  const asked = [];
   const contents = {
-    version: 1, session: /** @type {any} */ ({ scroll_id: 's', title: 'A session', native_session_id: null, connector_uid: null }),
     times: times.map((time, seq) => time - (times[seq - 1] ?? 0)), reading: times.map(() => READING_MS), meta, starts,
     markers: markers.map(([seq, kind]) => /** @type {Marker} */ ({ seq, t_ms: times[seq], kind, label: `${kind} ${seq}` })),
     parts: { '/api/sessions/s/events/0/parts/0': ['part-1-0', 'part-1-1'] },
   };
-  const pack = new Pack(contents, async (name) => {
-    read.push(name);
+  const session = /** @type {any} */ ({ scroll_id: 's', title: 'A session', native_session_id: null, connector_uid: null, parent_scroll_id: null });
+  const read = async (/** @type {string} */ name) => {
+    asked.push(name);
+    if (name === 'contents') return JSON.stringify(contents);
     if (name.startsWith('part')) return name;
     const start = 3 * Number(name.replace('events-', ''));
     return lines.slice(start, start + 3).join('\n');
-  });
-  return { pack, read };
+  };
+  return { pack: new Pack(session, contents, read), asked, api: createOfflineApi(new Packs([{ blocks: '', session }], read)) };
 }
 
 /** Lets everything happen that waits for nothing but its turn. */
@@ -223,9 +225,9 @@ test('a closed socket says nothing more', async () => {
 test('the page plays a file as it plays a server: every event once and in order, whatever is pressed', async () => {
   const clock = new FakeClock();
   const times = Array.from({ length: 60 }, (_, seq) => seq * 400 + (seq > 30 ? 100_000 : 0));
-  const { pack } = packed(times, { markers: times.map((_, seq) => /** @type {[number, string]} */ ([seq, seq % 10 === 0 ? 'turn' : 'tool'])) });
+  const { pack, api } = packed(times, { markers: times.map((_, seq) => /** @type {[number, string]} */ ([seq, seq % 10 === 0 ? 'turn' : 'tool'])) });
   const store = new PlayerStore('s', { startMs: 0, mode: 'realtime', speed: 1, idle: 5, paused: false }, {
-    api: createOfflineApi(pack),
+    api,
     connect: (wish, delegate) => new SessionClient('s', wish, { open: (path) => new OfflineSocket(pack, path, clock), clock, random: Math.random }, delegate),
     now: clock.now,
     soon: (action) => void clock.after(16, action),
@@ -261,28 +263,26 @@ test('the page plays a file as it plays a server: every event once and in order,
 });
 
 test('what was cut is read when it is asked for; what is not there is an error', async () => {
-  const { pack } = packed([0]);
-  const api = createOfflineApi(pack);
+  const { api } = packed([0]);
 
   assert.equal(await (await api.text('/api/sessions/s/events/0/parts/0')).text(), 'part-1-0part-1-1');
   await assert.rejects(api.text('/api/sessions/s/events/9/parts/0'), /does not hold/);
-  await assert.rejects(api.session('other'), /no other session/);
+  await assert.rejects(api.session('other'), /no such session/);
 });
 
 test('a search finds every word in one event, without case and accents', async () => {
-  const { pack } = packed([0, 1, 2, 3, 4], { texts: { 1: 'The Café by the pier', 3: 'a cafe, no p i e r', 4: `${'x'.repeat(100)} PIER and CAFE` } });
-  const { hits } = await createOfflineApi(pack).hits('s', { q: 'cafe  PIER', limit: 10 });
+  const { api } = packed([0, 1, 2, 3, 4], { texts: { 1: 'The Café by the pier', 3: 'a cafe, no p i e r', 4: `${'x'.repeat(100)} PIER and CAFE` } });
+  const { hits } = await api.hits('s', { q: 'cafe  PIER', limit: 10 });
 
   assert.deepEqual(hits.map((hit) => hit.seq), [1, 4]);
   assert.equal(hits[0]?.snippet.find((piece) => piece.match)?.text.toLowerCase().slice(0, 3), 'caf');
   assert.equal(hits[1]?.snippet[0]?.text[0], '…');
-  assert.equal((await createOfflineApi(pack).hits('s', { q: 'text', limit: 1 })).hits.length, 1);
-  assert.deepEqual((await createOfflineApi(pack).hits('s', { q: ' ', limit: 1 })).hits, []);
+  assert.equal((await api.hits('s', { q: 'text', limit: 1 })).hits.length, 1);
+  assert.deepEqual((await api.hits('s', { q: ' ', limit: 1 })).hits, []);
 });
 
 test('a search decodes only what can hold it, and numbers messages as without meta events', async () => {
-  const { pack } = packed([0, 1, 2, 3, 4, 5, 6], { meta: [1], texts: { 2: 'say "what\'s up"', 6: 'Größe' } });
-  const api = createOfflineApi(pack);
+  const { api } = packed([0, 1, 2, 3, 4, 5, 6], { meta: [1], texts: { 2: 'say "what\'s up"', 6: 'Größe' } });
 
   assert.deepEqual((await api.hits('s', { q: 'what\'s', limit: 9 })).hits.map((hit) => hit.seq), [1]);
   assert.deepEqual((await api.hits('s', { q: '"what', limit: 9 })).hits.map((hit) => hit.seq), [1]);
@@ -305,8 +305,7 @@ test('of very many tools some are marked, and a step finds the others', async ()
 });
 
 test('all gaps and turns are to be had in tables too, and the labels of turns in pages', async () => {
-  const { pack } = packed([0, 5_000, 5_001, 9_000], { markers: [[0, 'turn'], [1, 'tool'], [2, 'turn']] });
-  const api = createOfflineApi(pack);
+  const { api } = packed([0, 5_000, 5_001, 9_000], { markers: [[0, 'turn'], [1, 'tool'], [2, 'turn']] });
 
   assert.deepEqual([...(await api.table('s', 'gaps'))], [[0, 5_000], [5_001, 9_000]]);
   assert.deepEqual([...(await api.table('s', 'turns'))], [[0, 0], [2, 5_001]]);
@@ -315,21 +314,51 @@ test('all gaps and turns are to be had in tables too, and the labels of turns in
 });
 
 test('a later search ends the one before it', async () => {
-  const { pack, read } = packed(Array.from({ length: 300 }, (_, seq) => seq));
-  const api = createOfflineApi(pack);
+  const { api, asked } = packed(Array.from({ length: 300 }, (_, seq) => seq));
   const first = api.hits('s', { q: 'absent', limit: 9 });
   const second = api.hits('s', { q: 'text 299', limit: 9 });
 
   await assert.rejects(first, { name: 'AbortError' });
   assert.deepEqual((await second).hits.map((hit) => hit.seq), [299]);
-  assert.ok(read.length <= 102, 'the first did not go on');
+  assert.ok(asked.length <= 102, 'the first did not go on');
 });
 
 test('only the blocks that are needed are unpacked, each once while it is in use', async () => {
-  const { pack, read } = packed(Array.from({ length: 30 }, (_, seq) => seq));
+  const { api, asked } = packed(Array.from({ length: 30 }, (_, seq) => seq));
 
-  const page = await createOfflineApi(pack).events('s', { start_seq: 10, limit: 5 });
+  const page = await api.events('s', { start_seq: 10, limit: 5 });
   assert.deepEqual(page.events.map((each) => each.seq), [10, 11, 12, 13, 14]);
   assert.equal(page.next_seq, 15);
-  assert.deepEqual(read, ['events-3', 'events-4']);
+  assert.deepEqual(asked, ['contents', 'events-3', 'events-4']);
+});
+
+test('a file holds the sessions that its own one started, each in blocks of its own', async () => {
+  const session = (/** @type {string} */ id, /** @type {string | null} */ parent) =>
+    /** @type {any} */ ({ scroll_id: id, title: id, native_session_id: null, connector_uid: null, parent_scroll_id: parent, parent_call_id: parent && `call of ${id}` });
+  const entries = [
+    { blocks: '0-', session: session('main', null) }, { blocks: '1-', session: session('one', 'main') },
+    { blocks: '2-', session: session('deep', 'one') }, { blocks: '3-', session: session('two', 'main') },
+  ];
+  /** @type {string[]} */
+  const asked = [];
+  const read = async (/** @type {string} */ name) => {
+    asked.push(name);
+    const [, number, block] = /^(\d)-(.*)$/.exec(name) ?? [];
+    if (block === 'contents') return JSON.stringify({ times: [0], reading: [0], meta: [], starts: [0], markers: [], parts: { '/api/sessions/two/events/0/parts/0': ['part-0-0'] } });
+    return block === 'events-0' ? line(0, `said in ${number}`) : `whole of ${number}`;
+  };
+  const packs = new Packs(entries, read);
+  const api = createOfflineApi(packs);
+  const said = async (/** @type {string} */ id) => JSON.stringify((await api.events(id, { start_seq: 0, limit: 9 })).events);
+
+  assert.equal((await packs.first()).session.scroll_id, 'main');
+  assert.equal(packs.pack('absent'), null);
+  assert.deepEqual([...(await childrenOf(api, 'main', new AbortController().signal)).entries()].map(([call, { scroll_id }]) => [call, scroll_id]), [['call of one', 'one'], ['call of two', 'two']]);
+  assert.deepEqual(asked, ['0-contents'], 'nothing is unpacked before it is opened');
+  assert.match(await said('deep'), /said in 2/);
+  assert.match(await said('two'), /said in 3/);
+  assert.equal(await (await api.text('/api/sessions/two/events/0/parts/0')).text(), 'whole of 3');
+  await assert.rejects(api.text('/api/sessions/one/events/0/parts/0'), /does not hold/);
+  assert.equal((await api.session('one')).parent_scroll_id, 'main');
+  assert.deepEqual(asked.filter((name) => name.startsWith('1')), ['1-contents']);
 });

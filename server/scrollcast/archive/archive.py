@@ -264,6 +264,17 @@ class Archive:
         """
         return await asyncio.to_thread(self._open_index, scroll_id, meta)
 
+    def read_whole(self, scroll_id: UUID | str, *, meta: bool = False) -> SessionIndex:
+        """The same for a thread without an event loop: waits until the session was read to its end. Blocks."""
+
+        async def read() -> SessionIndex:
+            index = await self.open_index(scroll_id, meta=meta)
+            index.check()
+            await index.finish()
+            return index
+
+        return asyncio.run(read())
+
     def _open_index(self, scroll_id: UUID | str, meta: bool) -> SessionIndex:
         entry = self._find(scroll_id)
         key = (entry.source.scroll_id, meta)

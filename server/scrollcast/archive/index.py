@@ -294,6 +294,10 @@ class SessionIndex:
     async def markers(self) -> bytes:
         """All markers as a JSON array. Waits for the index to be complete."""
         await self.finish()
+        return self.markers_so_far()
+
+    def markers_so_far(self) -> bytes:
+        """The markers of the events that are there, as a JSON array."""
         return b"[" + bytes(self._markers) + b"]"
 
     async def turn_labels(self, start: int, stop: int) -> list[str]:

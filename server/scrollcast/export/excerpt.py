@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 from uuid import UUID
@@ -18,7 +18,8 @@ import orjson
 from scrollcast.archive.archive import Archive
 from scrollcast.archive.encoding import TimedRecord
 from scrollcast.archive.index import SessionIndex
-from scrollcast.errors import BadRequest
+from scrollcast.archive.timestamps import parse_instant
+from scrollcast.errors import ArchiveError, BadRequest, SessionNotFound
 from scrollcast.model import MarkerKind, Part, Record, Session, derive_scroll_id
 
 __all__ = ["LEAVABLE", "Excerpt", "Selection", "open_excerpt", "parse_leave_out"]
@@ -27,6 +28,7 @@ LEAVABLE: Final[Mapping[str, str]] = {
     "thinking": "what the agent thought",
     "tools": "tool calls, and what came back",
     "outputs": "what came back from tools, but not the calls",
+    "subagents": "what subagents did and said, but not the calls that started them",
     "images": "pictures",
     "system": "what the program said, not a person or the agent",
     "meta": "events beside the messages",
@@ -38,6 +40,9 @@ READ_BYTES: Final = 1 << 20
 
 _PLAIN_METADATA: Final = frozenset(("model", "usage", "sidechain", "agent_id", "abandoned", "compaction", "inherited"))
 """What is told of a message where anything is left out. The rest may repeat what was left out."""
+
+_WITH_SUBAGENTS: Final = frozenset(("subagents", "tools", "outputs"))
+"""Where any of these is left out subagents are: what one says in the end is what its call got back."""
 
 _READER_MARKERS: Final = frozenset((MarkerKind.COMPACTION, MarkerKind.SUBAGENT))
 """The markers that cannot be made out of a message's parts."""
@@ -89,33 +94,40 @@ async def open_excerpt(archive: Archive, scroll_id: UUID | str, selection: Selec
         raise BadRequest("to_ms", "the range ends before it begins")
     index = await archive.open_index(scroll_id, meta="meta" not in selection.leave_out)
     index.check()
-    return Excerpt.of(index, await index.markers(), selection)
+    await index.finish()
+    return Excerpt.of(archive, index, selection)
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
     """The part of a session that goes into a document: what is told of the session, and its records.
 
-    Recorded time begins at the first event of the range, where one was asked for.
+    Recorded time begins at the first event of the range, where one was asked for. The sessions that it started are
+    excerpts too, each of the same stretch of time and without the same kinds.
     """
 
     session: Session
     selection: Selection
+    _archive: Archive
     _index: SessionIndex
+    _above: frozenset[UUID]  # the session and those that it was started by
     _markers: Mapping[int, Sequence[tuple[MarkerKind, str]]]
     _start: int
     _stop: int
 
     @classmethod
-    def of(cls, index: SessionIndex, markers: bytes, selection: Selection) -> Self:
-        """Of a session that was read whole, with its markers as JSON."""
+    def of(
+        cls, archive: Archive, index: SessionIndex, selection: Selection, above: frozenset[UUID] = frozenset()
+    ) -> Self:
+        """Of a session that was read whole."""
         start, stop = _range(index, selection)
         found: dict[int, list[tuple[MarkerKind, str]]] = {}
         if not selection.leave_out & {"tools", "outputs"}:
-            for marker in orjson.loads(markers):
-                if marker["kind"] in _READER_MARKERS:
-                    found.setdefault(marker["seq"], []).append((MarkerKind(marker["kind"]), marker["label"]))
-        excerpt = cls(index.session, selection, index, found, start, stop)
+            for marker in orjson.loads(index.markers_so_far()):
+                kind = marker["kind"]
+                if kind in _READER_MARKERS and not (kind == MarkerKind.SUBAGENT and "subagents" in selection.leave_out):
+                    found.setdefault(marker["seq"], []).append((MarkerKind(kind), marker["label"]))
+        excerpt = cls(index.session, selection, archive, index, above | {index.session.scroll_id}, found, start, stop)
         return replace(excerpt, session=excerpt._told())
 
     @property
@@ -126,21 +138,54 @@ class Excerpt:
     def records(self) -> Iterator[TimedRecord]:
         """The records, in order, as they were archived but for what is left out. Blocks; holds little at a time."""
         base = self.base_ms
-        for seq, event in self._events():
+        for seq, event in _events(self._index, self._start, self._stop):
             record = self._record(seq, event["event"])
             if record is not None:
                 inner = event["event"].get("message") or event["event"]["meta_event"]
                 yield TimedRecord(event["t_ms"] - base, inner["created_at"], record)
 
-    def _events(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        at = self._start
-        while at < self._stop:
-            end = min(self._index.fit(at, READ_BYTES), self._stop)
-            data, first = self._index.read_now(at, end), self._index.offsets[at]
-            for seq in range(at, end):
-                place = self._index.offsets[seq] - first
-                yield seq, _decode(data[place : place + self._index.size_of(seq, seq + 1) - 1])
-            at = end
+    def started(self) -> dict[str, UUID]:
+        """The sessions that its calls started, by the ids of these calls. Blocks."""
+        if self.selection.leave_out & _WITH_SUBAGENTS:
+            return {}
+        children = self._archive.catalogue.children(self._index.session.scroll_id)
+        return {
+            child.parent_call_id: child.scroll_id
+            for child in children
+            if child.parent_call_id is not None and child.scroll_id not in self._above
+        }
+
+    def children(self, scroll_ids: Iterable[UUID]) -> Iterator[Excerpt]:
+        """What may be told of sessions that it started, each open only while it is looked at.
+
+        Not among them is one that cannot be read, one of which nothing is left, and, where a range was asked for, one
+        of which nobody knows when it was. Blocks; not for the thread of an event loop.
+        """
+        for scroll_id in scroll_ids:
+            try:
+                index = self._archive.read_whole(scroll_id, meta="meta" not in self.selection.leave_out)
+            except (ArchiveError, SessionNotFound):
+                continue
+            selection = self._selection_in(index)
+            if selection is None:
+                continue
+            child = Excerpt.of(self._archive, index, selection, self._above)
+            if child._start < child._stop:
+                yield replace(child, session=replace(child.session, parent_scroll_id=self.session.scroll_id))
+
+    def _selection_in(self, index: SessionIndex) -> Selection | None:
+        """The same stretch of time in the recorded time of another session; `None` where that has no part in it."""
+        selection = replace(self.selection, title=None)
+        if selection.from_ms is None and selection.to_ms is None:
+            return selection
+        began, other_began = _began_at(self._index), _began_at(index)
+        if began is None or other_began is None:
+            return None
+        later_ms = (other_began - began) // 1000
+        from_ms, to_ms = (None if bound is None else bound - later_ms for bound in (selection.from_ms, selection.to_ms))
+        if to_ms is not None and to_ms < 0:
+            return None
+        return replace(selection, from_ms=None if from_ms is None else max(0, from_ms), to_ms=to_ms)
 
     def _record(self, seq: int, event: dict[str, Any]) -> Record | None:
         """The record that an event was made of, or what may be told of it; `None` where that is nothing."""
@@ -152,6 +197,8 @@ class Excerpt:
         metadata = dict(message["metadata"] or {})
         role = str(metadata.pop("archived_role", message["role"]))
         left_out = self.selection.leave_out
+        if left_out & _WITH_SUBAGENTS and metadata.get("sidechain"):
+            return None
         if "system" in left_out and role not in ("user", "assistant", "tool"):
             return None
         content = list(_without(message["content"], left_out)) if left_out - {"meta"} else message["content"]
@@ -187,6 +234,26 @@ def _range(index: SessionIndex, selection: Selection) -> tuple[int, int]:
     if selection.to_ms is not None:
         stop = bisect_right(times, selection.to_ms, start, stop)
     return start, stop
+
+
+def _events(index: SessionIndex, start: int, stop: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    at = start
+    while at < stop:
+        end = min(index.fit(at, READ_BYTES), stop)
+        data, first = index.read_now(at, end), index.offsets[at]
+        for seq in range(at, end):
+            place = index.offsets[seq] - first
+            yield seq, _decode(data[place : place + index.size_of(seq, seq + 1) - 1])
+        at = end
+
+
+def _began_at(index: SessionIndex) -> int | None:
+    """When recorded time began, in microseconds since 1970; `None` where the times are made up."""
+    if index.session.timing == "synthetic":
+        return None
+    messages = (event["event"].get("message") for _seq, event in _events(index, 0, index.count))
+    first = next(filter(None, messages), None)
+    return None if first is None else parse_instant(first["created_at"])
 
 
 def _decode(data: bytes) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from html import escape
@@ -23,7 +23,7 @@ from scrollcast.archive.encoding import EncodedEvent, EventEncoder
 from scrollcast.export.excerpt import Excerpt
 from scrollcast.export.page_files import gather_modules, gather_styles
 from scrollcast.export.text import one_line
-from scrollcast.model import Session
+from scrollcast.model import Record, Session
 from scrollcast.stream.preview import cut_event, find_body, part_hrefs, part_path
 from scrollcast.stream.wire import session_json
 
@@ -45,15 +45,15 @@ _GZIP: Final = 31
 
 
 def document(excerpt: Excerpt, static: Path) -> Iterator[bytes]:
-    """The file, a block at a time. Blocks; holds one block of events, and some numbers of each."""
+    """The file, a block at a time. Blocks; holds one block of events, and some numbers of each of one session."""
     boot = (static / BOOT).read_text(encoding="utf-8")
     styles = gather_styles(static)
     nonce = secrets.token_urlsafe(18)
     yield _head(excerpt.session, boot, styles, nonce).encode()
     yield from _block("modules", orjson.dumps(gather_modules(static, ENTRY)))
-    contents = _Contents(excerpt.session)
-    yield from _events(excerpt, contents)
-    yield from _block("contents", orjson.dumps(contents.told()))
+    told: list[dict[str, Any]] = []
+    yield from _session(excerpt, told)
+    yield from _block("sessions", orjson.dumps(told))
     yield f'<script nonce="{nonce}">{boot}</script>\n</body>\n</html>\n'.encode()
 
 
@@ -76,7 +76,7 @@ def _head(session: Session, boot: str, styles: str, nonce: str) -> str:
     )
     title = escape(one_line(session.title) or "A session without a title")
     return f"""<!doctype html>
-<html lang="en">
+<html lang="en" data-sessions="?session=">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="content-security-policy" content="{policy}">
@@ -109,11 +109,30 @@ def _block(name: str, data: bytes) -> Iterator[bytes]:
     yield b"</script>\n"
 
 
+def _session(excerpt: Excerpt, told: list[dict[str, Any]]) -> Iterator[bytes]:
+    """A session and those that it started; what is to be known of each before it is opened goes to `told`."""
+    started = excerpt.started()
+    contents = _Contents(excerpt.session, f"{len(told)}-", started.keys())
+    yield from _events(excerpt, contents)
+    yield from _block(f"{contents.prefix}contents", orjson.dumps(contents.told()))
+    session = contents.told_session()
+    if not told:
+        session |= {"parent_scroll_id": None, "parent_call_id": None}  # which is not here to go to
+    told.append({"blocks": contents.prefix, "session": session})
+    wanted = [scroll_id for call_id, scroll_id in started.items() if call_id in contents.calls]
+    del contents  # before others are made
+    for child in excerpt.children(wanted):
+        yield from _session(child, told)
+
+
 @dataclass
 class _Contents:
-    """What the page has to know of all events before it asks for any of them."""
+    """What the page has to know of all events of a session before it asks for any of them."""
 
     session: Session
+    prefix: str  # of the names of its blocks
+    started: Collection[str]  # the calls that started other sessions
+    calls: set[str] = field(default_factory=set)  # those of them that were met
     times: list[int] = field(default_factory=list)
     reading: list[int] = field(default_factory=list)
     meta: list[int] = field(default_factory=list)
@@ -121,29 +140,27 @@ class _Contents:
     markers: list[dict[str, Any]] = field(default_factory=list)
     parts: dict[str, list[str]] = field(default_factory=dict)
 
-    def note(self, event: EncodedEvent, *, is_meta: bool) -> None:
+    def note(self, event: EncodedEvent, record: Record) -> None:
         """Take one more event."""
         number = len(self.times)
         self.times.append(event.t_ms)
         self.reading.append(event.reading_ms)
-        if is_meta:
+        if record.is_meta:
             self.meta.append(number)
+        called = (part["call_id"] for part in record.content if part["type"] == "tool_call")
+        self.calls.update(call_id for call_id in called if call_id in self.started)
         for kind, label in event.markers:
             self.markers.append({"seq": number, "t_ms": event.t_ms, "kind": kind, "label": label})
 
+    def told_session(self) -> dict[str, Any]:
+        """What is told of the session, as JSON."""
+        duration_ms = self.times[-1] if self.times else 0
+        return {**session_json(self.session), "count": len(self.times) - len(self.meta), "duration_ms": duration_ms}
+
     def told(self) -> dict[str, Any]:
-        """As JSON: times as the distance from the event before, `starts` the first event of each block."""
-        session = {
-            **session_json(self.session),
-            "parent_scroll_id": None,  # which is not here to go to
-            "parent_call_id": None,
-            "count": len(self.times) - len(self.meta),
-            "duration_ms": self.times[-1] if self.times else 0,
-        }
+        """The rest as JSON: times as the distance from the event before, `starts` the first event of each block."""
         steps = [time - before for before, time in zip([0, *self.times], self.times, strict=False)]
         return {
-            "version": 1,
-            "session": session,
             "times": steps,
             "reading": self.reading,
             "meta": self.meta,
@@ -160,7 +177,7 @@ def _events(excerpt: Excerpt, contents: _Contents) -> Iterator[bytes]:
     for timed in excerpt.records():
         number = len(contents.times)
         event = encoder.encode(number, timed)
-        contents.note(event, is_meta=timed.record.is_meta)
+        contents.note(event, timed.record)
         own = event.data
         if len(own) > PREVIEW_BYTES:
             own, cut = _cut(own, excerpt.session, number)
@@ -176,7 +193,7 @@ def _events(excerpt: Excerpt, contents: _Contents) -> Iterator[bytes]:
 
 def _event_block(events: Sequence[bytes], contents: _Contents) -> Iterator[bytes]:
     """The last events that were noted, a line each."""
-    name = f"events-{len(contents.starts)}"
+    name = f"{contents.prefix}events-{len(contents.starts)}"
     contents.starts.append(len(contents.times) - len(events))
     yield from _block(name, b"\n".join(events))
 
@@ -204,4 +221,4 @@ def _parts(event: bytes, cut: dict[str, str], contents: _Contents) -> Iterator[b
         names = contents.parts.setdefault(href, [])
         for start in range(0, max(1, len(data)), BLOCK_BYTES):
             names.append(f"part-{len(contents.parts)}-{len(names)}")
-            yield from _block(names[-1], data[start : start + BLOCK_BYTES])
+            yield from _block(contents.prefix + names[-1], data[start : start + BLOCK_BYTES])
