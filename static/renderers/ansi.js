@@ -1,16 +1,23 @@
-/** Terminal output to lines of coloured runs. Cursor movements and the like are taken out, colours become classes. */
+/** Terminal output to lines of coloured runs: what is left on the screen in the end, its colours as classes. */
 
 import { ansiToJson } from '../vendor/anser/anser.js';
+import { drawn } from './screen.js';
 
 /** @typedef {import('./lines.js').Run} Run */
 
 // What a terminal obeys without showing: operating-system commands, device strings, cursor moves, character sets.
 const OSC = /(?:\u001b\]|\u009d)[^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c|$)/g;
 const DEVICE = /\u001b[PX^_][^\u001b]*(?:\u001b\\|$)/g;
+const CSI = /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]/g;
+const CSI_DRAWN = /^[\u001b\u009b]\[?([\d;]*[A-HJKdfm])$/;
+const MOVE = /\u001b\[[\d;]*[A-HJdf]/;
 const CSI_BUT_COLOUR = /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-ln-~]/g;
 const PRIVATE_COLOUR = /\u001b\[[<-?][0-?]*m/g;
 const SHORT = /\u001b(?:[ #%()*+\-./].|[0-Z\\^-~])/g;
 const HALF = /\u001b\[?[0-?]*$/;
+
+/** Output longer than this is not drawn as on a screen: its moves are left out. */
+const DRAWN_CHARACTERS = 200_000;
 
 /** The sixteen colours as most terminals show them, to find the nearest to any other. @type {readonly (readonly [number, number, number])[]} */
 const PALETTE = [
@@ -29,12 +36,20 @@ const NAMES = new Map(['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cy
 export function settled(text) {
   let plain = text;
   if (/[\u001b\u009b\u009d]/.test(plain)) {
-    plain = plain.replace(OSC, '').replace(DEVICE, '').replace(CSI_BUT_COLOUR, '').replace(PRIVATE_COLOUR, '').replace(SHORT, '').replace(HALF, '');
+    plain = plain.replace(OSC, '').replace(DEVICE, '').replace(CSI, keptSequence).replace(PRIVATE_COLOUR, '').replace(SHORT, '').replace(HALF, '');
+    if (plain.length <= DRAWN_CHARACTERS && MOVE.test(plain)) plain = drawn(plain);
+    plain = plain.replace(CSI_BUT_COLOUR, '');
   }
   plain = plain.replace(/\r+\n/g, '\n');
   if (plain.includes('\r')) plain = plain.split('\n').map(lastWritten).join('\n');
   if (plain.includes('\b')) plain = plain.split('\n').map(backspaced).join('\n');
   return plain;
+}
+
+/** @param {string} sequence */
+function keptSequence(sequence) {
+  const found = CSI_DRAWN.exec(sequence);
+  return found ? `\u001b[${found[1]}` : '';
 }
 
 /** @param {string} line */

@@ -226,7 +226,7 @@ function findChanges({ input, results }) {
     before: textField(edit, 'old_string', 'oldString', 'old_text', 'oldText', 'old_str', 'old_content'),
     after: textField(edit, 'new_string', 'newString', 'new_text', 'newText', 'new_str', 'new_content', 'new_source'),
   }));
-  if (!pairs.some((pair) => pair.before !== null || pair.after !== null)) return null;
+  if (!pairs.some((pair) => pair.before !== null || pair.after !== null)) return toldChanges(results, path);
   const isNew = pairs.length === 1 && !pairs[0]?.before;
   const snippet = pairs.length === 1 ? numberedLines(resultText(results)) : null;
   const lines = pairs.flatMap(({ before, after }, index) => [
@@ -234,6 +234,21 @@ function findChanges({ input, results }) {
     ...diffTexts(before ?? '', after ?? '', isNew ? 1 : snippet && firstLineIn(snippet, after ?? '')),
   ]);
   return [fileDiff(path, 'edit', lines)];
+}
+
+/** @param {Call['results']} results @param {string} path  where none is told @returns {FileDiff[] | null} */
+function toldChanges(results, path) {
+  const told = results.flatMap((result) => result.output).flatMap((part) => (part.type === 'unknown' && isDiffPart(part) ? [part.raw] : []));
+  if (told.length === 0) return null;
+  return told.map((raw) => {
+    const before = textField(raw, 'oldText');
+    return fileDiff(pathOf(raw) ?? path, before === null ? 'add' : 'edit', diffTexts(before ?? '', textField(raw, 'newText') ?? '', before === null ? 1 : null));
+  });
+}
+
+/** Whether a part of a result is a file's change, as the Agent Client Protocol tells it. @param {import('../protocol.js').Part} part */
+function isDiffPart(part) {
+  return part.type === 'unknown' && field(part.raw, 'type') === 'diff' && textField(part.raw, 'newText') !== null;
 }
 
 /** A patch that is the argument of a shell command. @param {unknown} input */
@@ -276,6 +291,7 @@ export const diff = {
     const [added, removed] = [changes.reduce((sum, file) => sum + file.added, 0), changes.reduce((sum, file) => sum + file.removed, 0)];
     return [...(added ? [{ text: `+${added}`, class: 'is-added' }] : []), ...(removed ? [{ text: `−${removed}`, class: 'is-removed' }] : [])];
   },
+  holds: isDiffPart,
   body: (call) => {
     const changes = changesOf(call) ?? [];
     const names = changes.length > 1 || changes.some((file) => file.action !== 'edit');

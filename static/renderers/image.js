@@ -24,19 +24,45 @@ export function renderImage(part, context) {
 }
 
 /**
- * Shows an image as large as the window, until a click, Escape or its button closes it.
+ * Shows an image as large as the window, until a click, Escape or its button closes it. Arrows lead to the other images
+ * that are in the document; the focus goes back to where it was.
  *
  * @param {HTMLImageElement} picture
  */
 export function openImage(picture) {
-  const copy = /** @type {HTMLImageElement} */ (picture.cloneNode());
-  for (const name of ['width', 'height']) copy.removeAttribute(name);
-  const close = el('button', { class: 'lightbox-close', attrs: { type: 'button', 'aria-label': 'Close' } }, icon('cross'));
-  const dialog = el('dialog', { class: 'lightbox', attrs: { 'aria-label': picture.alt || 'Image' } }, close, copy);
+  const pictures = /** @type {HTMLImageElement[]} */ ([...document.querySelectorAll('.image-button img')]);
+  let at = pictures.indexOf(picture);
+  const frame = el('div', { class: 'lightbox-frame' });
+  const place = el('p', { class: 'lightbox-place', attrs: { 'aria-live': 'polite' } });
+  const dialog = el('dialog', { class: 'lightbox' });
+  const show = (/** @type {HTMLImageElement} */ shown) => {
+    const copy = /** @type {HTMLImageElement} */ (shown.cloneNode());
+    for (const name of ['width', 'height']) copy.removeAttribute(name);
+    replaceChildren(frame, copy);
+    dialog.setAttribute('aria-label', shown.alt || 'Image');
+    place.textContent = pictures.length > 1 ? `${at + 1} of ${pictures.length}` : '';
+  };
+  const go = (/** @type {number} */ by) => {
+    const next = pictures[at + by];
+    if (!next) return;
+    at += by;
+    show(next);
+  };
+  const button = (/** @type {string} */ name, /** @type {import('../dom.js').IconName} */ sign, /** @type {string} */ words, /** @type {() => void} */ act) =>
+    el('button', { class: `lightbox-button ${name}`, attrs: { type: 'button', 'aria-label': words }, on: { click: (event) => {
+      event.stopPropagation();
+      act();
+    } } }, icon(sign));
+  const ways = pictures.length > 1 && [button('is-previous', 'arrow-left', 'Image before', () => go(-1)), button('is-next', 'arrow-left', 'Image after', () => go(1))];
+  dialog.append(frame, place, button('is-close', 'cross', 'Close', () => dialog.close()), ...(ways || []));
   dialog.addEventListener('click', () => dialog.close());
-  // The player's own shortcuts stay out of it.
-  dialog.addEventListener('keydown', (event) => event.stopPropagation());
+  dialog.addEventListener('keydown', (event) => {
+    event.stopPropagation(); // the player's own shortcuts stay out of it
+    if (event.key === 'ArrowLeft') go(-1);
+    if (event.key === 'ArrowRight') go(1);
+  });
   dialog.addEventListener('close', () => dialog.remove());
+  show(picture);
   document.body.append(dialog);
   dialog.showModal();
 }

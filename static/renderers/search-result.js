@@ -4,6 +4,7 @@ import { el } from '../dom.js';
 import { count, oneLine } from '../format.js';
 import { withShowAll } from './fold.js';
 import { block, splitLines } from './lines.js';
+import { terminalOutput } from './terminal.js';
 import { pathOf, resultSource, resultText, shortPath, textField } from './tool-input.js';
 
 const CLIP_LINES = 14;
@@ -35,6 +36,7 @@ export const search = {
     if (results.length === 0) return [];
     return withShowAll(resultSource(results, context), (text) => {
       if (text.trim() === '') return [el('p', { class: 'empty-output', text: 'nothing found' })];
+      if (text.includes('\u001b')) return [terminalOutput(text, { limit: CLIP_LINES, label: 'Found' })]; // it has its own colours
       const lines = splitLines(text);
       return [block({ label: 'Found', limit: CLIP_LINES, count: lines.length, class: 'block-hits', lines: (from, to) => lines.slice(from, to).map(hitLine) })];
     });

@@ -183,7 +183,7 @@ export class ToolCallHandle {
 
   /** @param {Call} call @param {import('./tool-input.js').Look} look @returns {Child[]} */
   #bodyNodes(call, look) {
-    const others = otherParts(call.results).map((part) => this.#context.renderPart(part, this.#context, this.place));
+    const others = otherParts(call.results).filter((part) => !look.holds?.(part)).map((part) => this.#context.renderPart(part, this.#context, this.place));
     return [...look.body(call), ...others, this.#part.truncated && this.#wholeCall()];
   }
 

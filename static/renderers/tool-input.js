@@ -26,6 +26,7 @@ import { joined, source } from './fold.js';
  * @property {(call: Call) => string} summary  beside the tool's name, in one line
  * @property {(call: Call) => {text: string, class?: string}[]} [badges]
  * @property {(call: Call) => import('../dom.js').Child[]} body
+ * @property {(part: Part) => boolean} [holds]  whether a part of the result that is no text is in the body already
  */
 
 /**

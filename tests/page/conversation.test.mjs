@@ -358,3 +358,30 @@ test('a result whose call is not drawn is shown in the card of that call, found 
   assert.deepEqual(linesOf(/** @type {Element} */ (node)), ['make', 'made']);
   assert.equal(later?.querySelector('.tool'), null);
 });
+
+test('colours in what a search found are colours', () => {
+  const context = make();
+  const { node } = renderMessage(event(0, [call('c', 'Grep', { pattern: 'x' })]), context);
+  renderMessage(event(1, [result('c', 'a.py:\u001b[32m1\u001b[0m: x')]), context);
+
+  assert.deepEqual(linesOf(/** @type {Element} */ (node)), ['a.py:1: x']);
+  assert.equal(node?.querySelector('.ansi-fg-2')?.textContent, '1');
+});
+
+test('a change that a result tells is shown as one, once', () => {
+  const context = make();
+  const told = { type: 'unknown', raw: { type: 'diff', path: '/a/told.py', oldText: 'one\ntwo', newText: 'one\nthree' } };
+  const made = { type: 'unknown', raw: { type: 'diff', path: '/a/new.py', oldText: null, newText: 'x' } };
+  const other = { type: 'unknown', raw: { type: 'terminal', terminalId: 't' } };
+  const silent = { ...call('c', 'edit', {}), kind: 'edit' };
+  const telling = { ...call('d', 'edit', { path: '/a/told.py', oldText: 'two', newText: 'three' }), kind: 'edit' };
+  const { node } = renderMessage(event(0, [silent, telling]), context);
+  renderMessage(event(1, [{ ...result('c'), output: [told, made, other] }, { ...result('d'), output: [told] }]), context);
+  const [first, second] = node?.querySelectorAll('.tool') ?? [];
+
+  assert.equal(first?.querySelectorAll('.diff').length, 2);
+  assert.match(first?.textContent ?? '', /2 files.*told\.py.*new\.py.*new file/);
+  assert.equal(first?.querySelectorAll('.part-unknown').length, 1, 'what is no change stays');
+  assert.equal(second?.querySelectorAll('.diff').length, 1);
+  assert.equal(second?.querySelectorAll('.part-unknown').length, 0);
+});
