@@ -59,12 +59,26 @@ function add(spent, { event }) {
 
 /**
  * @param {Spent} spent
+ * @returns {string} what fits beside a turn's time: `$0.021`, or where no cost is told `13k tok`
+ */
+export function spentShort({ tokens, cost }) {
+  if (cost !== null) return dollars(cost);
+  return tokens ? `${compactNumber(tokens.read + tokens.written)} tok` : 'unknown';
+}
+
+/** @param {number} cost */
+function dollars(cost) {
+  return `$${cost.toPrecision(2).includes('e') || cost >= 1 ? cost.toFixed(2) : String(Number(cost.toPrecision(2)))}`;
+}
+
+/**
+ * @param {Spent} spent
  * @returns {string} `12.3k tokens read, 840 written · $0.021`
  */
 export function spentWords({ tokens, cost, whole }) {
   const least = whole ? '' : 'at least ';
   const counted = tokens ? `${least}${compactNumber(tokens.read)} tokens read, ${compactNumber(tokens.written)} written` : '';
-  const paid = cost === null ? '' : `${least}$${cost.toPrecision(2).includes('e') || cost >= 1 ? cost.toFixed(2) : String(Number(cost.toPrecision(2)))}`;
+  const paid = cost === null ? '' : `${least}${dollars(cost)}`;
   if (!counted && !paid) return 'tokens and cost unknown';
   return [counted || 'tokens unknown', paid || 'cost unknown'].join(' · ');
 }

@@ -21,10 +21,15 @@ function answer({ results, context }) {
   });
 }
 
+/** The address or the words that were asked for. @param {unknown} input */
+export function askedOf(input) {
+  return textField(input, 'url', 'uri', 'query', 'prompt');
+}
+
 /** @type {import('./tool-input.js').Look} */
 export const fetch = {
   icon: 'globe',
-  summary: ({ input }) => oneLine(textField(input, 'url', 'uri', 'query', 'prompt') ?? '', 120),
+  summary: ({ input }) => oneLine(askedOf(input) ?? '', 120),
   body: (call) => {
     const url = textField(call.input, 'url', 'uri');
     const prompt = textField(call.input, 'prompt');

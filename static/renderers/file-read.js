@@ -17,7 +17,7 @@ const CLIP_LINES = 20;
  * @returns {{text: string, start: number | null, after: string}}
  */
 export function unnumbered(text) {
-  const all = splitLines(text.replace(/^<(?:file|content)>\n|\n<\/(?:file|content)>\s*$/g, ''));
+  const all = splitLines(text.replace(/^<(?:file|content)>\n|^Here's the result of running `cat -n` on .*:\n|\n<\/(?:file|content)>\s*$/g, ''));
   /** @type {string[]} */
   const lines = [];
   let start = /** @type {number | null} */ (null);

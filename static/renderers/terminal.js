@@ -16,7 +16,7 @@ const OUTPUT_LIMIT = 40;
 export function commandOf(input) {
   const command = field(input, 'command', 'cmd', 'script', 'commandLine', 'CommandLine');
   if (typeof command === 'string') return command;
-  if (!Array.isArray(command)) return textField(input, 'code', 'chars') ?? (typeof input === 'string' ? input : '');
+  if (!Array.isArray(command)) return textField(input, 'code', 'chars', 'keystrokes') ?? (typeof input === 'string' ? input : '');
   const words = command.map(String);
   const isShell = words.length >= 3 && /(^|[/\\])(ba|z|da|fi)?sh(\.exe)?$|powershell|pwsh|^cmd/i.test(words[0] ?? '') && /^[-/]/.test(words[1] ?? '');
   return isShell ? words.slice(2).join(' ') : words.map((word) => (/[^\w@%+=:,./-]/.test(word) ? `'${word.replaceAll("'", "'\\''")}'` : word)).join(' ');
@@ -41,6 +41,8 @@ export function outcome(text) {
   if (codex) return { output: text.slice(codex[0].length), exit: numberOr(codex[1] ?? codex[2]) };
   const claude = /^(?:Error: )?Exit code (\d+)(?:\n|$)/.exec(text);
   if (claude) return { output: text.slice(claude[0].length), exit: numberOr(claude[1]) };
+  const openHands = /(?:\n\[(?:The command completed with exit code (-?\d+)|Current working directory: .*|Python interpreter: .*|Command finished with exit code (-?\d+))\.?\])+\s*$/.exec(text);
+  if (openHands) return { output: text.slice(0, openHands.index), exit: numberOr(openHands[2] ?? openHands[1]) };
   return { output: text.replace(/^<(?:tool_use_error|error)>([\s\S]*)<\/(?:tool_use_error|error)>\s*$/, '$1'), exit: null };
 }
 

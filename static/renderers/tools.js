@@ -1,7 +1,7 @@
 /** Which tool is shown how: by its name, whoever's agent calls it, else by the kind that the protocol gives it. */
 
 import { changesOf, contentOf, diff, write } from './diff.js';
-import { fetch, subagent } from './fetch.js';
+import { askedOf, fetch, subagent } from './fetch.js';
 import { fileRead } from './file-read.js';
 import { generic, proposal } from './generic-tool.js';
 import { search } from './search-result.js';
@@ -14,7 +14,7 @@ import { pathOf } from './tool-input.js';
 
 /** Names without case, spaces, dashes and underscores. @type {readonly [Look, string][]} */
 const NAMES = [
-  [terminal, 'bash shell shellcommand execcommand exec localshell localshellcall containerexec runshellcommand runterminalcmd runterminalcommand runcommand executecommand terminal powershell bashoutput killshell writestdin'],
+  [terminal, 'bash bashcommand shell shellcommand execcommand exec localshell localshellcall containerexec runshellcommand runterminalcmd runterminalcommand runcommand executecommand terminal powershell bashoutput killshell writestdin'],
   [diff, 'edit multiedit notebookedit strreplace strreplaceeditor strreplacebasededittool searchreplace replace editfile applypatch applydiff patch'],
   [write, 'write writefile writetofile createfile create filewrite'],
   [fileRead, 'read readfile readmanyfiles view viewfile openfile notebookread cat'],
@@ -40,7 +40,7 @@ const FITS = new Map(
     [fileRead, ({ input }) => pathOf(input) !== null],
     [search, ({ input }) => typeof input === 'object' && input !== null],
     [todo, ({ input }) => entriesOf(input).length > 0],
-    [fetch, ({ input }) => typeof input === 'object' && input !== null],
+    [fetch, ({ input }) => askedOf(input) !== null],
     [subagent, ({ input }) => typeof input === 'object' && input !== null],
   ]),
 );

@@ -10,6 +10,7 @@
 import { clear, el, setAttribute } from '../dom.js';
 import { clock, oneLine } from '../format.js';
 import { countTurns, turnBefore, turnOf } from '../turns.js';
+import { spentBetween, spentShort, spentWords } from '../usage.js';
 
 /** Each turn is as high as this, as `style.css` has it: room for two lines. */
 const ROW_PX = 56;
@@ -29,6 +30,9 @@ export class TurnsPanel {
   /** Those in the document, by their place. @type {Map<number, HTMLElement>} */
   #rows = new Map();
   #current = -1;
+  /** What turns took of which every event was seen, by the turn's own. @type {Map<number, import('../usage.js').Spent>} */
+  #spent = new Map();
+  #arrivals = -1;
 
   /**
    * @param {PlayerStore} store
@@ -44,14 +48,18 @@ export class TurnsPanel {
   }
 
   /** @param {ReplayState} state */
-  update({ timeline, cursor, mode, status, labelled }) {
+  update({ timeline, cursor, mode, status, labelled, arrivals }) {
     if (timeline !== this.#drawn) this.#take(timeline);
     if (labelled !== this.#labelled) this.#label(labelled);
+    const rushing = mode === 'fast' && status === 'playing'; // then a look at the layout each time is too dear
+    if (arrivals !== this.#arrivals && !rushing) {
+      this.#arrivals = arrivals;
+      this.#drawSpent();
+    }
     const current = (turnBefore(timeline, cursor)?.number ?? 0) - 1;
     if (current === this.#current) return;
     this.#button(this.#current)?.removeAttribute('aria-current');
     this.#current = current;
-    const rushing = mode === 'fast' && status === 'playing'; // then a look at the layout each time is too dear
     if (!rushing) this.#keepInView();
     const button = this.#button(current);
     if (button) setAttribute(button, 'aria-current', 'step');
@@ -67,6 +75,7 @@ export class TurnsPanel {
     const grew = was > 0 && turnOf(before, was - 1)?.seq === turnOf(timeline, was - 1)?.seq;
     if (!grew) {
       this.#current = -1;
+      this.#spent.clear();
       this.#rows.clear();
       clear(this.#list);
       if (timeline && count === 0) this.#list.append(el('li', { class: 'panel-empty', text: 'No turns in this session.' }));
@@ -120,17 +129,42 @@ export class TurnsPanel {
     }
   }
 
+  /** Tells what the turns in the document took, once all that belongs to one has been seen. */
+  #drawSpent() {
+    for (const [index, row] of this.#rows) this.#tellSpent(index, row);
+  }
+
+  /**
+   * @param {number} index
+   * @param {HTMLElement} row
+   */
+  #tellSpent(index, row) {
+    const note = row.querySelector('.turn-spent');
+    const [turn, next] = [turnOf(this.#drawn, index), turnOf(this.#drawn, index + 1)];
+    const end = next?.seq ?? this.#drawn?.count ?? 0;
+    if (!(note instanceof HTMLElement) || !turn) return;
+    let spent = this.#spent.get(turn.seq);
+    if (!spent && this.#store.log.holds(turn.seq, end)) {
+      spent = spentBetween((seq) => this.#store.log.get(seq), turn.seq, end);
+      if (next) this.#spent.set(turn.seq, spent);
+    }
+    if (!spent || note.title === spentWords(spent)) return;
+    note.textContent = spentShort(spent);
+    note.title = spentWords(spent);
+  }
+
   /** @param {number} index */
   #draw(index) {
     const turn = /** @type {Turn} */ (turnOf(this.#drawn, index));
     const button = el('button', { class: 'turn', attrs: { type: 'button' }, data: { seq: String(turn.seq) } },
       el('span', { class: 'turn-number', text: String(turn.number) }),
       el('span', { class: 'turn-label', text: turn.label === null ? '' : wordsOf(turn.label) }),
-      el('span', { class: 'turn-time', text: clock(turn.t_ms) }));
+      el('span', { class: 'turn-facts' }, el('span', { class: 'turn-time', text: clock(turn.t_ms) }), el('span', { class: 'turn-spent' })));
     if (index === this.#current) setAttribute(button, 'aria-current', 'step');
     const row = el('li', { attrs: { 'aria-setsize': countTurns(this.#drawn), 'aria-posinset': turn.number } }, button);
     row.style.setProperty('--row', String(index));
     this.#rows.set(index, row);
+    this.#tellSpent(index, row);
     return row;
   }
 

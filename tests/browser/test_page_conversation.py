@@ -51,7 +51,11 @@ async def test_each_turn_says_what_it_took(viewer: Viewer) -> None:
     await expect(viewer.page.locator(".end-card")).to_contain_text(
         re.compile(r"In all: .*k tokens read, \d+ written · cost unknown")
     )
+    beside = viewer.page.locator(".turn-list .turn-spent")
+    await expect(beside).to_have_text([re.compile(r"^[\d.]+k tok$")] * 2)
+    await expect(beside.first).to_have_attribute("title", await viewer.page.locator(".turn-sum").first.inner_text())
     await viewer.watch(STEADY, "#speed=max")
+    await expect(viewer.page.locator(".turn-list .turn-spent").first).to_have_text("unknown")
     await expect(viewer.page.locator(".turn-sum").last).to_have_text("tokens and cost unknown")
 
 

@@ -385,3 +385,23 @@ test('a change that a result tells is shown as one, once', () => {
   assert.equal(second?.querySelectorAll('.diff').length, 1);
   assert.equal(second?.querySelectorAll('.part-unknown').length, 0);
 });
+
+for (const [name, asked, answer, lines, badges] of /** @type {[string, any, string, string[], string][]} */ ([
+  ['a terminal of OpenHands', call('c', 'terminal', { command: 'ls' }), 'a.py\n[The command completed with exit code 2.]\n[Current working directory: /x]\n[Python interpreter: /y]\n[Command finished with exit code 2]', ['ls', 'a.py'], 'exit 2'],
+  ['a terminal that is typed into', call('c', 'bash_command', { keystrokes: 'ls src\n', duration: 0.2 }), 'bridge.py', ['ls src', 'bridge.py'], ''],
+  ['an editor that says what it ran', call('c', 'str_replace_editor', { command: 'view', path: '/a.py' }), "Here's the result of running `cat -n` on /a.py:\n     7\tx = 1\n     8\ty = 2\n", ['x = 1', 'y = 2'], '2 lines'],
+])) {
+  test(`what tools wrap around their answers is told apart: ${name}`, () => {
+    const context = make();
+    const { node } = renderMessage(event(0, [{ ...asked, kind: name.includes('editor') ? 'read' : null }]), context);
+    renderMessage(event(1, [result('c', answer)]), context);
+
+    assert.deepEqual(linesOf(/** @type {Element} */ (node)), lines);
+    assert.equal(node?.querySelector('.tool-badges')?.textContent, badges);
+  });
+}
+
+test('a browser that is asked to click shows what it was asked', () => {
+  const { node } = renderMessage(event(0, [{ ...call('c', 'web_browser_click', { element_id: 132 }), kind: 'fetch' }]), make());
+  assert.match(node?.querySelector('.tool-body')?.textContent ?? '', /element_id.*132/);
+});

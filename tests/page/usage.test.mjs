@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { spentBetween, spentWords } from '../../static/usage.js';
+import { spentBetween, spentShort, spentWords } from '../../static/usage.js';
 
 /** @param {(object | null)[]} metadata  of each event, in order */
 function spent(...metadata) {
@@ -37,4 +37,10 @@ test('it says what is known, and that the rest is not', () => {
   assert.equal(spentWords(spentBetween(() => null, 0, 3)), 'tokens and cost unknown');
   const partly = spentBetween((seq) => (seq === 1 ? /** @type {any} */ ({ event: { type: 'message_completed', message: { metadata: { usage: { input: 5, output: 6 } } } } }) : null), 0, 2);
   assert.equal(spentWords(partly), 'at least 5 tokens read, 6 written · cost unknown');
+});
+
+test('beside a turn it is told in few words: the cost, else the tokens', () => {
+  assert.equal(spentShort(spent({ usage: { input: 12_345, output: 840 }, cost: 0.021 })), '$0.021');
+  assert.equal(spentShort(spent({ usage: { input: 12_345, output: 840 } })), '13k tok');
+  assert.equal(spentShort(spent({})), 'unknown');
 });
