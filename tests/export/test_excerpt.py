@@ -237,3 +237,4 @@ async def test_files_are_named_by_titles(exporter: Exporter) -> None:
     assert file_name(await exporter.excerpt(title="../Ein schönes: «Licht»\n"), "cast") == "ein-schones-licht.cast"
     assert file_name(await exporter.excerpt(title="灯台"), "jsonl") == "0b5e55ed-0000-4000-8000-000000000001.jsonl"
     assert [format_of_suffix(name) for name in ("a.MD", "b.html", "c", "d.txt")] == ["markdown", "html", None, None]
+    assert [format_of_suffix(name) for name in ("a.markdown", "b.htm", "c.ndjson")] == ["markdown", "html", "jsonl"]

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from archives import Line, message
 from export.conftest import Exporter
-from export.stories import everything, result, text
+from export.stories import call, everything, result, text
 from scrollcast.export.markdown import escape_inline, fenced, safe_markdown
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +52,7 @@ async def test_conversation_reads_as_one(exporter: Exporter) -> None:
     assert document.startswith("# A session\n\n- Begun: 2026")
     for piece in (
         "## 1. User · 0:01\n\nPlease look.", "> *Thinking*\n>\n> thought-4711", "**Bash**\n\n```sh\ninput-4711\n```",
-        "*Failed:*\n\n```\noutput-4711\n```", "- [ ] Rest", "## 2. User · 1:00\n\nThanks.", "*Picture (image/png",
+        "*Bash failed:*\n\n```\noutput-4711\n```", "- [ ] Rest", "## 2. User · 1:00\n\nThanks.", "*Picture (image/png",
     ):  # fmt: skip
         assert piece in document
 
@@ -76,6 +77,18 @@ HOSTILE = [
     "```\nnever closed <script>",
     "1. ```\n   a\n```\n<script>x</script>\n```",
 ]
+
+
+async def test_results_say_what_they_are_of(exporter: Exporter) -> None:
+    """Those of calls that were made together come in any order; one of a call that is not there says nothing."""
+    asked = [{**call(call_id), "name": name} for call_id, name in (("a", "Grep"), ("b", "Read"))]
+    answered = [result(text("here"), call_id=call_id) for call_id in ("b", "a", "x")]
+    exporter.write(
+        [message("m0", 0, "assistant", content_parts=asked), message("m1", 1, "tool", content_parts=answered)]
+    )
+    document = (await exporter.document("markdown")).decode()
+
+    assert re.findall(r"\*Result.*\*", document) == ["*Result of Read:*", "*Result of Grep:*", "*Result:*"]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

@@ -17,7 +17,16 @@ import orjson
 from scrollcast.archive.encoding import TimedRecord
 from scrollcast.archive.timestamps import parse_instant
 from scrollcast.export.excerpt import Excerpt
-from scrollcast.export.text import clock, is_by_a_person, one_line, picture_words, plan_line, shown_input, speaker
+from scrollcast.export.text import (
+    clock,
+    is_by_a_person,
+    one_line,
+    picture_words,
+    plan_line,
+    shown_input,
+    speaker,
+    told_once,
+)
 from scrollcast.model import Part, Session
 
 __all__ = ["COLUMNS", "ROWS", "document"]
@@ -91,7 +100,7 @@ def _line(value: Any) -> bytes:
 
 def _message(timed: TimedRecord, session: Session) -> str:
     record = timed.record
-    parts = [text for part in record.content if (text := _part(part))]
+    parts = [text for part in told_once(record.content) if (text := _part(part))]
     if not parts:
         return ""
     if all(part["type"] == "tool_result" for part in record.content):
@@ -125,9 +134,19 @@ def _part(part: Part) -> str:
 
 
 def _call(part: Part) -> str:
-    shown, _language = shown_input(part)
-    head = f"{_YELLOW}\N{BLACK RIGHT-POINTING TRIANGLE} {one_line(part['name'], 80)}{_PLAIN}"
-    return "\n".join(filter(None, (head, _indented(shown))))
+    shown, language = shown_input(part)
+    name, title = one_line(part["name"], 80), one_line(part.get("title") or "", 80)
+    head = f"{_YELLOW}\N{BLACK RIGHT-POINTING TRIANGLE} {name}{_PLAIN}"
+    if title and title not in (name, shown):
+        head += f" {_DIM}{title}{_PLAIN}"
+    return "\n".join(filter(None, (head, _indented(_with_signs(shown) if language == "diff" else shown))))
+
+
+def _with_signs(diff: str) -> str:
+    """A diff whose lines have the colours of their signs."""
+    colours = {"+": _GREEN, "-": _RED}
+    lines = (f"{colours.get(line[:1], '')}{_plain(line)}{_PLAIN}" for line in diff.split("\n"))
+    return "\n".join(lines)
 
 
 def _result(part: Part) -> str:

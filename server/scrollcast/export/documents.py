@@ -34,6 +34,9 @@ FORMATS: Final[Mapping[str, Format]] = {
 }
 
 
+_OTHER_SUFFIXES: Final[Mapping[str, str]] = {".htm": ".html", ".markdown": ".md", ".ndjson": ".jsonl"}
+
+
 def parse_format(text: str) -> str:
     """The name of a format.
 
@@ -48,6 +51,7 @@ def parse_format(text: str) -> str:
 def format_of_suffix(name: str) -> str | None:
     """The format that the ending of a file's name stands for."""
     suffix = Path(name).suffix.lower()
+    suffix = _OTHER_SUFFIXES.get(suffix, suffix)
     return next((each for each, format_ in FORMATS.items() if format_.suffix == suffix), None)
 
 

@@ -14,7 +14,16 @@ from typing import Final
 
 from scrollcast.archive.encoding import TimedRecord
 from scrollcast.export.excerpt import Excerpt
-from scrollcast.export.text import clock, is_by_a_person, one_line, picture_words, plan_line, shown_input, speaker
+from scrollcast.export.text import (
+    clock,
+    is_by_a_person,
+    one_line,
+    picture_words,
+    plan_line,
+    shown_input,
+    speaker,
+    told_once,
+)
 from scrollcast.model import Part, Session
 
 __all__ = ["document", "escape_inline", "fenced", "safe_markdown"]
@@ -43,11 +52,12 @@ def document(excerpt: Excerpt) -> Iterator[bytes]:
     session = excerpt.session
     yield _head(session).encode()
     turns = 0
+    called: dict[str, str] = {}  # what calls are named that were not answered yet
     for timed in excerpt.records():
         if timed.record.is_meta:
             continue
         turns += is_by_a_person(timed.record)
-        yield _message(timed, session, turns).encode(errors="replace")
+        yield _message(timed, session, turns, called).encode(errors="replace")
 
 
 def _head(session: Session) -> str:
@@ -64,9 +74,11 @@ def _head(session: Session) -> str:
     return f"# {title}\n\n" + "\n".join(lines) + "\n"
 
 
-def _message(timed: TimedRecord, session: Session, turns: int) -> str:
+def _message(timed: TimedRecord, session: Session, turns: int, called: dict[str, str]) -> str:
     record = timed.record
-    parts = [text for part in record.content if (text := _part(part))]
+    calls = (part for part in record.content if part["type"] == "tool_call" and part["call_id"])
+    called.update((part["call_id"], part["name"]) for part in calls)
+    parts = [text for part in told_once(record.content) if (text := _part(part, called))]
     if not parts:
         return ""
     answers_only = all(part["type"] == "tool_result" for part in record.content)
@@ -79,7 +91,7 @@ def _message(timed: TimedRecord, session: Session, turns: int) -> str:
     return "\n" + "\n\n".join(filter(None, (head, *parts))) + "\n"
 
 
-def _part(part: Part) -> str:
+def _part(part: Part, called: dict[str, str]) -> str:
     match part["type"]:
         case "text":
             return safe_markdown(part["text"]).strip("\n")
@@ -90,15 +102,20 @@ def _part(part: Part) -> str:
         case "tool_call":
             return _call(part)
         case "tool_result":
-            return _result(part)
+            return _result(part, called)
         case "plan":
-            return "\n".join(f"- [{sign}] {escape_inline(words)}" for sign, words in map(plan_line, part["entries"]))
+            return "\n".join(_step(*plan_line(entry)) for entry in part["entries"])
         case "image":
             return f"*{escape_inline(picture_words(part))}*"
         case "resource":
             return _resource(part)
         case _:
             return fenced(json.dumps(part.get("raw"), ensure_ascii=False, indent=2), "json")
+
+
+def _step(sign: str, words: str) -> str:
+    """A step of a plan. Lists of tasks know no sign for one that has begun."""
+    return f"- [ ] **{escape_inline(words)}** (begun)" if sign == "~" else f"- [{sign}] {escape_inline(words)}"
 
 
 def _call(part: Part) -> str:
@@ -108,14 +125,19 @@ def _call(part: Part) -> str:
     return head + (f"\n\n{fenced(shown, language)}" if shown else "")
 
 
-def _result(part: Part) -> str:
-    head = "*Failed:*" if part["is_error"] else "*Result:*"
+def _result(part: Part, called: dict[str, str]) -> str:
+    """What came back, and from what: it may stand far from its call."""
+    name = escape_inline(one_line(called.pop(part["call_id"], ""), 80))
+    if part["is_error"]:
+        head = f"*{name} failed:*" if name else "*Failed:*"
+    else:
+        head = f"*Result of {name}:*" if name else "*Result:*"
     bodies = [body for inner in part["output"] if (body := _output(inner))]
     return "\n\n".join((head, *bodies)) if bodies else f"{head} nothing shown"
 
 
 def _output(part: Part) -> str:
-    return fenced(part["text"], "") if part["type"] == "text" and part["text"].strip() else _part(part)
+    return fenced(part["text"], "") if part["type"] == "text" and part["text"].strip() else _part(part, {})
 
 
 def _resource(part: Part) -> str:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator, Sequence
+from difflib import unified_diff
+from itertools import zip_longest
+from pathlib import PurePath
+from typing import Any, Final
 
 from scrollcast.model import Part, Record, Session
 
-__all__ = ["clock", "is_by_a_person", "one_line", "picture_words", "plan_line", "shown_input", "speaker"]
+__all__ = [
+    "clock", "is_by_a_person", "one_line", "picture_words", "plan_line", "shown_input", "speaker", "told_once",
+]  # fmt: skip
+
+MOST_COMPARED_LINES: Final = 2_000
+"""Of a longer edit what was there stands before what is there now: to compare them would take too long."""
 
 
 def clock(t_ms: int) -> str:
@@ -42,15 +51,47 @@ def is_by_a_person(record: Record) -> bool:
 
 
 def shown_input(call: Part) -> tuple[str, str]:
-    """What a tool was given, and the language that it is written in: a command, else JSON."""
+    """What a tool was given, and the language that it is written in: a command, an edit, a file, else JSON.
+
+    Nothing where the call's title says all of it.
+    """
     given: Any = call.get("input")
-    if isinstance(given, dict) and isinstance(given.get("command"), str):
-        rest = {name: value for name, value in given.items() if name not in ("command", "description")}
-        if not rest:
-            return given["command"], "sh"
     if isinstance(given, str):
         return given, ""
+    if isinstance(given, dict):
+        for shown, fields in _looks(given):
+            if shown is not None and given.keys() <= fields:
+                return shown
+        if list(given.values()) == [call.get("title")]:
+            return "", ""
     return ("", "") if given in (None, {}) else (json.dumps(given, ensure_ascii=False, indent=2), "json")
+
+
+def _looks(given: dict[str, Any]) -> Iterator[tuple[tuple[str, str] | None, frozenset[str]]]:
+    """Ways to show an input, each with the fields that it shows or that nobody misses."""
+    command, content, path = given.get("command"), given.get("content"), given.get("file_path")
+    yield (command, "sh") if isinstance(command, str) else None, frozenset(("command", "description"))
+    old, new = given.get("old_string"), given.get("new_string")
+    edit = _edit(path, old, new) if isinstance(path, str) and isinstance(old, str) and isinstance(new, str) else None
+    yield edit, frozenset(("file_path", "old_string", "new_string"))
+    file = (content, PurePath(path).suffix[1:]) if isinstance(path, str) and isinstance(content, str) else None
+    yield file, frozenset(("file_path", "content"))
+
+
+def _edit(path: str, old: str, new: str) -> tuple[str, str]:
+    before, after = old.splitlines(), new.splitlines()
+    if len(before) + len(after) > MOST_COMPARED_LINES:
+        lines = [f"--- {path}", f"+++ {path}", *(f"-{line}" for line in before), *(f"+{line}" for line in after)]
+    else:
+        lines = [line for line in unified_diff(before, after, path, path, lineterm="") if not line.startswith("@@")]
+    return "\n".join(lines), "diff"
+
+
+def told_once(parts: Sequence[Part]) -> Iterator[Part]:
+    """The parts, but of a call that made the plan behind it not what it was given: that is the plan."""
+    for part, following in zip_longest(parts, parts[1:]):
+        makes_it = part["type"] == "tool_call" and following is not None and following["type"] == "plan"
+        yield {**part, "input": None} if makes_it else part
 
 
 def plan_line(entry: dict[str, Any]) -> tuple[str, str]:
