@@ -707,11 +707,10 @@ export class PlayerStore {
     try {
       const session = await this.#ports.api.session(this.#scrollId, this.#leaving.signal);
       const more = session.count !== this.#listed && (session.count ?? 0) > this.#state.count;
-      const began = session.live && !this.#state.live;
       this.#listed = session.count;
       this.#set({ session: { ...this.#state.session, ...session }, live: session.live });
       if (more && this.#state.status !== 'live') await this.#fetchTimeline();
-      if (more || began) await this.#fetchChildren();
+      if (more || session.live) await this.#fetchChildren(); // a subagent begins while nothing is said here
     } catch {
       // The socket tells when the server is gone.
     }

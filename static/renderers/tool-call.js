@@ -109,9 +109,9 @@ export class ToolCallHandle {
     this.#draw();
   }
 
-  /** Something outside of the call and its results is known now. */
+  /** The session that the call started may be known now. */
   refresh() {
-    this.#draw();
+    this.#drawChild();
   }
 
   #draw() {

@@ -29,6 +29,8 @@ export class Lane {
   #messages = el('div', { class: 'lane-messages' });
   #foot = el('div', { class: 'lane-foot', attrs: { role: 'status' } });
   #next = 0;
+  /** Of how many messages of a subagent at work the foot tells. */
+  #shown = -1;
   /** @type {ReadonlyMap<string, SessionSummary>} */
   #children = new Map();
   #leaving = new AbortController();
@@ -58,6 +60,7 @@ export class Lane {
   }
 
   #more() {
+    this.#shown = -1;
     this.#foot.textContent = 'Loading…';
     return this.#load();
   }
@@ -89,6 +92,8 @@ export class Lane {
     if (!more && live && !full) setTimeout(() => this.node.isConnected && void this.#load(), REFRESH_MS);
     else if (!more) endRunning(this.#context);
     const shown = count(this.#next, 'message');
+    if (live && this.#shown === this.#next) return; // nothing has come
+    this.#shown = live ? this.#next : -1;
     const words = more ? `${shown} shown` : live ? `${shown} so far` : shown;
     const whole = localLink(sessionHref(this.#child.scroll_id), { class: 'lane-link', text: 'Open as a session' });
     replaceChildren(this.#foot, more && !full ? this.#button('Show more') : null, words, whole);

@@ -18,7 +18,7 @@ from uuid import UUID
 import pytest
 
 import scrollcast
-from archives import SCROLL_ID, message, metadata, write_document, write_session
+from archives import SCROLL_ID, at, message, metadata, write_document, write_session
 from catalogues import contents, run
 from scrollcast.archive import catalogue as module
 from scrollcast.archive.cache import Fingerprint
@@ -886,6 +886,32 @@ def test_the_sessions_that_a_session_started(root: Path) -> None:
 
     assert [session.scroll_id for session in catalogue.children(ONE)] == [THREE, TWO]
     assert catalogue.children(str(TWO)) == catalogue.children("nobody") == []
+
+
+def test_the_call_of_a_session_is_known_once_its_parent_tells_it(root: Path) -> None:
+    """Though nothing more is written of the session itself: Claude Code names a subagent when it is done."""
+    parent = root / "-home-x" / "11111111-2222-4333-8444-555555555555.jsonl"
+    agent = parent.with_suffix("") / "subagents" / "agent-abc12345.jsonl"
+    agent.parent.mkdir(parents=True)
+
+    def row(kind: str, content: object, **more: object) -> str:
+        message = {"role": kind, "content": content}
+        return (
+            json.dumps({"type": kind, "sessionId": parent.stem, "timestamp": at(0), "message": message, **more}) + "\n"
+        )
+
+    call = {"type": "tool_use", "id": "toolu_1", "name": "Task", "input": {}}
+    parent.write_text(row("user", "Look.", uuid="a") + row("assistant", [call], uuid="b"))
+    agent.write_text(row("user", "Look.", uuid="c", isSidechain=True, agentId="abc12345"))
+    catalogue = catalogue_of(root)
+    (started,) = [session for session in catalogue.sessions() if session.parent_scroll_id]
+    assert started.parent_call_id is None
+
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "Done."}
+    with parent.open("a") as file:
+        file.write(row("user", [result], uuid="d", toolUseResult={"agentId": "abc12345"}))
+    catalogue.note_changes([parent])
+    assert catalogue.entry(started.scroll_id).session.parent_call_id == "toolu_1"
 
 
 # --------------------------------------------------------------------------------------------- while it is looking

@@ -39,7 +39,7 @@ from scrollcast.archive.catalogue_tables import (
 from scrollcast.archive.database import Database, FileLock, Rebuilt
 from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.listing import Listing, Page, select_page
-from scrollcast.archive.rows import GONE, SESSION_COLUMNS, from_bytes, session_of, to_bytes
+from scrollcast.archive.rows import GONE, SESSION_COLUMNS, from_bytes, live_span, session_of, to_bytes
 from scrollcast.archive.scanner import (
     Finding,
     Outcome,
@@ -539,6 +539,7 @@ class Catalogue:
         for scroll_id, file in (owners | beside).items():
             if self._has_changed_now(connection, scroll_id):
                 changed.add(file)
+        changed |= _unjoined(connection, owners)
         for file in [file for file in changed if (file in known) != (files.get(file) is not None)]:
             near = _kept_below(connection, from_bytes(file).parent)
             changed |= _other_companions(near, {file: None})
@@ -722,6 +723,15 @@ def _neighbours(connection: sqlite3.Connection, path: Path) -> dict[UUID, bytes]
     """The same of the sessions that have parts in the file's folder: it may be a new one of them."""
     rows = connection.execute(_LISTED.format("parts", "parts.path >= ? AND parts.path < ?"), _inside(path.parent))
     return {UUID(bytes=scroll_id): found_by for scroll_id, found_by in rows}
+
+
+def _unjoined(connection: sqlite3.Connection, parents: Iterable[UUID]) -> set[bytes]:
+    """The files of sessions that these started and that are live, where nobody knows by which call: the parent may tell
+    that only when they are done."""
+    query = """SELECT file FROM sessions INDEXED BY sessions_by_parent WHERE parent = ? AND NOT gone
+        AND mtime_ns BETWEEN ? AND ? AND json_extract(rest, '$.parent_call_id') IS NULL"""
+    rows = (row for parent in parents for row in connection.execute(query, (parent.bytes, *live_span())))
+    return {file for (file,) in rows}
 
 
 _LISTED: Final = "SELECT sessions.scroll_id, sessions.file FROM {} JOIN sessions USING (scroll_id) WHERE {}"
