@@ -75,12 +75,6 @@ const LIBRARIES = [
     entry: `export { diffWordsWithSpace, structuredPatch } from 'diff';`,
     types: `export { diffWordsWithSpace, structuredPatch } from 'diff';\n`,
   },
-  {
-    name: 'anser',
-    use: 'Terminal colours (ANSI SGR) to records; static/renderers/ansi.js makes the nodes.',
-    entry: `import anser from 'anser';\nexport const ansiToJson = anser.ansiToJson;`,
-    types: `import type Anser from 'anser';\nimport type { AnserJsonEntry, AnserOptions } from 'anser';\nexport type { AnserJsonEntry } from 'anser';\nexport const ansiToJson: (text: string, options?: AnserOptions) => AnserJsonEntry[];\n`,
-  },
 ];
 
 /** @param {string} folder @returns {Promise<{name: string, version: string, license: string}>} */

@@ -1,6 +1,5 @@
 /** Terminal output to lines of coloured runs: what is left on the screen in the end, its colours as classes. */
 
-import { ansiToJson } from '../vendor/anser/anser.js';
 import { drawn } from './screen.js';
 
 /** @typedef {import('./lines.js').Run} Run */
@@ -9,7 +8,7 @@ import { drawn } from './screen.js';
 const OSC = /(?:\u001b\]|\u009d)[^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c|$)/g;
 const DEVICE = /\u001b[PX^_][^\u001b]*(?:\u001b\\|$)/g;
 const CSI = /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]/g;
-const CSI_DRAWN = /^[\u001b\u009b]\[?([\d;]*[A-HJKdfm])$/;
+const CSI_DRAWN = /^[\u001b\u009b]\[?([\d;:]*[A-HJKdfm])$/;
 const MOVE = /\u001b\[[\d;]*[A-HJdf]/;
 const CSI_BUT_COLOUR = /(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-ln-~]/g;
 const PRIVATE_COLOUR = /\u001b\[[<-?][0-?]*m/g;
@@ -25,7 +24,14 @@ const PALETTE = [
   [85, 85, 85], [255, 85, 85], [0, 255, 0], [255, 255, 85], [85, 85, 255], [255, 85, 255], [85, 255, 255], [255, 255, 255],
 ];
 
-const NAMES = new Map(['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white'].map((name, index) => [name, index]));
+/** What codes of Select Graphic Rendition (ECMA-48, 8.3.117) switch on and off, beside colours; blinking is left out. */
+const ON = new Map([[1, 'bold'], [2, 'dim'], [3, 'italic'], [4, 'underline'], [7, 'reverse'], [8, 'hidden'], [9, 'strikethrough']]);
+const OFF = new Map([[21, ['bold']], [22, ['bold', 'dim']], [23, ['italic']], [24, ['underline']], [27, ['reverse']], [28, ['hidden']], [29, ['strikethrough']]]);
+
+/** @typedef {{ fg: number | null, bg: number | null, names: ReadonlySet<string> }} Look  colours are of the sixteen */
+
+/** @type {Look} */
+const PLAIN = { fg: null, bg: null, names: new Set() };
 
 /**
  * The text that a terminal would be left showing, colours still in it: rewritten lines (progress bars) keep what was
@@ -81,42 +87,53 @@ export function ansiLines(text) {
   if (!plain.includes('\u001b')) return plain.split('\n').map((line) => [{ text: line }]);
   /** @type {Run[][]} */
   const lines = [[]];
-  for (const entry of ansiToJson(plain, { use_classes: true, remove_empty: true })) {
-    const look = looks(entry);
-    // A half or unknown sequence leaves its escape in the text; it is shown as the symbol for it.
-    entry.content.split('\n').forEach((part, index) => {
-      if (index > 0) lines.push([]);
-      if (part !== '') lines[lines.length - 1]?.push(look ? { text: part, class: look } : { text: part });
+  let look = PLAIN;
+  // Codes and text take turns. A half or unknown sequence leaves its escape in the text; it is shown as the symbol for it.
+  plain.split(/\u001b\[([\d;:]*)m/).forEach((piece, index) => {
+    if (index % 2 === 1) look = changed(look, piece.split(/[;:]/).map(Number));
+    else piece.split('\n').forEach((part, line) => {
+      if (line > 0) lines.push([]);
+      const name = classOf(look);
+      if (part !== '') lines[lines.length - 1]?.push(name ? { text: part, class: name } : { text: part });
     });
-  }
+  });
   return lines;
 }
 
-/** @param {import('../vendor/anser/anser.js').AnserJsonEntry} entry */
-function looks(entry) {
-  const fg = colour(entry.fg, entry.fg_truecolor);
-  const bg = colour(entry.bg, entry.bg_truecolor);
-  const classes = [];
-  if (fg !== null) classes.push(`ansi-fg-${fg}`);
-  if (bg !== null) classes.push(`ansi-bg-${bg}`);
-  for (const name of entry.decorations) if (name !== 'reverse' && name !== 'blink') classes.push(`ansi-${name}`);
-  return classes.join(' ');
+/** @param {Look} look @param {number[]} codes @returns {Look} */
+function changed(look, codes) {
+  let { fg, bg } = look;
+  const names = new Set(look.names);
+  for (let at = 0; at < codes.length; at++) {
+    const code = codes[at] ?? 0;
+    const on = ON.get(code);
+    if (code === 0) {
+      [fg, bg] = [null, null];
+      names.clear();
+    } else if (on) names.add(on);
+    else if (code === 38 || code === 48) {
+      const colour = codes[at + 1] === 5 ? fromPalette(codes[at + 2] ?? 0) : codes[at + 1] === 2 ? nearest(codes.slice(at + 2, at + 5)) : null;
+      at += codes[at + 1] === 5 ? 2 : 4;
+      if (code === 38) fg = colour;
+      else bg = colour;
+    } else if ((code >= 30 && code <= 39) || (code >= 90 && code <= 97)) fg = code === 39 ? null : (code % 10) + (code >= 90 ? 8 : 0);
+    else if ((code >= 40 && code <= 49) || (code >= 100 && code <= 107)) bg = code === 49 ? null : (code % 10) + (code >= 100 ? 8 : 0);
+    else for (const off of OFF.get(code) ?? []) names.delete(off);
+  }
+  return { fg, bg, names };
 }
 
-/** One of sixteen. @param {string | null} name @param {string | null} rgb  "r, g, b" */
-function colour(name, rgb) {
-  if (!name) return null;
-  if (name === 'ansi-truecolor') return rgb ? nearest(rgb.split(',').map(Number)) : null;
-  const palette = /^ansi-palette-(\d+)$/.exec(name);
-  if (palette) return fromPalette(Number(palette[1]));
-  const bright = name.startsWith('ansi-bright-');
-  const index = NAMES.get(name.slice(bright ? 12 : 5));
-  return index === undefined ? null : index + (bright ? 8 : 0);
+/** @param {Look} look */
+function classOf({ fg, bg, names }) {
+  if (names.has('reverse')) [fg, bg] = [bg ?? 15, fg ?? 0];
+  const classes = [fg !== null && `ansi-fg-${fg}`, bg !== null && `ansi-bg-${bg}`, ...[...names].map((name) => name !== 'reverse' && `ansi-${name}`)];
+  return classes.filter((each) => each).join(' ');
 }
 
 /** One of the 256 of xterm. @param {number} n */
 function fromPalette(n) {
   if (n < 16) return n;
+  if (n > 255) return null;
   if (n >= 232) return nearest([(n - 232) * 10 + 8, (n - 232) * 10 + 8, (n - 232) * 10 + 8]);
   const step = (/** @type {number} */ v) => (v === 0 ? 0 : v * 40 + 55);
   return nearest([step(Math.floor((n - 16) / 36)), step(Math.floor((n - 16) / 6) % 6), step((n - 16) % 6)]);

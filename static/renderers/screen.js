@@ -1,7 +1,7 @@
 /** What output leaves on a terminal that moves the cursor about: progress in many lines, lines that were cleared. */
 
 /** A sequence that colours, moves or clears (ECMA-48, 8.3), a control character, text; or an escape that is none. */
-const PIECE = /\u001b\[([\d;]*)([A-HJKdfm])|[\r\n\b]|[^\u001b\r\n\b]+|\u001b/g;
+const PIECE = /\u001b\[([\d;:]*)([A-HJKdfm])|[\r\n\b]|[^\u001b\r\n\b]+|\u001b/g;
 
 /** The cursor is sent no farther beyond what is there: a few characters can send it anywhere. */
 const AHEAD = 200;

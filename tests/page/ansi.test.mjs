@@ -17,6 +17,13 @@ test('bright, 256 and true colours are the nearest of sixteen', () => {
   assert.equal(words('\u001b[48;5;16ma')[0]?.[0]?.[1], 'ansi-bg-0');
 });
 
+for (const [codes, look] of [
+  ['1;4', 'ansi-bold ansi-underline'], ['1;22;3', 'ansi-italic'], ['31;39', ''], ['44', 'ansi-bg-4'], ['44;49', ''], ['107', 'ansi-bg-15'], ['31;42;7', 'ansi-fg-2 ansi-bg-1'], ['7', 'ansi-fg-15 ansi-bg-0'], ['7;27', ''],
+  ['38;5;196;1', 'ansi-fg-1 ansi-bold'], ['38:2:250:0:0', 'ansi-fg-1'], ['38', ''], ['38;5', 'ansi-fg-0'], ['48;2;1', 'ansi-bg-0'], ['31;;1', 'ansi-bold'], ['5', ''], ['9;2', 'ansi-strikethrough ansi-dim'],
+]) {
+  test(`the codes ${codes} look like ${look || 'nothing'}`, () => assert.equal(words(`\u001b[${codes}mx`)[0]?.[0]?.[1], look));
+}
+
 for (const [text, expected] of [
   ['a\r\nb', 'a\nb'], ['10%\r100%', '100%'], ['abc\r', 'abc'], ['ab\bc', 'ac'], ['\u001b]0;title\u0007a', 'a'], ['\u001b]8;;javascript:alert(1)\u001b\\a\u001b]8;;\u001b\\', 'a'],
   ['\u001b[2K\u001b[1Ga', 'a'], ['\u001b[?25la', 'a'], ['\u001b(Ba', 'a'], ['a\u001b[', 'a'], ['\u001bPq#0\u001b\\a', 'a'], ['\u001b[>4;2ma', 'a'],

@@ -1,4 +1,0 @@
-import type Anser from 'anser';
-import type { AnserJsonEntry, AnserOptions } from 'anser';
-export type { AnserJsonEntry } from 'anser';
-export const ansiToJson: (text: string, options?: AnserOptions) => AnserJsonEntry[];
