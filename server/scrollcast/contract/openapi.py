@@ -80,7 +80,7 @@ _EXPORT: Final = {
     "from_ms": _query("Only what was recorded then or later.", _MILLISECONDS),
     "to_ms": _query("Only what was recorded up to then.", _MILLISECONDS),
     "title": _query("In place of the session's own title.", _TEXT),
-    "leave_out": _query("With commas between: thinking, tools, outputs, images, system, meta.", _TEXT),
+    "leave_out": _query("With commas between: thinking, tools, outputs, subagents, images, system, meta.", _TEXT),
 }
 _OEMBED: Final = {
     "url": _query("The address of a session's page.", _TEXT, required=True),
