@@ -303,6 +303,8 @@ _FROM_SERVER: Final[Mapping[str, Schema]] = {
 
 # ------------------------------------------------------------------------------------------------ what a client sends
 
+_REQUEST_ID: Final = _or_null(_text("Comes back in the answer."))
+
 _FROM_CLIENT: Final[Mapping[str, Schema]] = {
     "Seek": {
         "type": "object",
@@ -319,7 +321,7 @@ _FROM_CLIENT: Final[Mapping[str, Schema]] = {
         "What is wished for, applied as one change. A field that is null counts as not given, but for `idle`.",
         {},
         {
-            "request_id": _or_null(_text("Comes back in the answer.")),
+            "request_id": _REQUEST_ID,
             "play": _or_null(_FLAG),
             "seek": _or_null(ref("Seek")),
             "step": _or_null(ref("Step")),
@@ -329,7 +331,10 @@ _FROM_CLIENT: Final[Mapping[str, Schema]] = {
         },
     ),
     "AckMessage": _of_type(
-        "ack", "Everything up to `seq` in the current generation was processed.", {"seq": ref("Seq")}
+        "ack",
+        "Everything up to `seq` in the current generation was processed.",
+        {"seq": ref("Seq")},
+        {"request_id": _REQUEST_ID},
     ),
     "ClientMessage": _one_of("What a client sends.", list(CLIENT_MESSAGES.values())),
 }
