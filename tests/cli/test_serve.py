@@ -21,6 +21,7 @@ import pytest
 from starlette.applications import Starlette
 
 from archives import write_document, write_session
+from scrollcast.cli.running import MAX_CONNECTIONS, allow_many_connections
 from scrollcast.cli.serve import bind, make_config
 from scrollcast.errors import SettingsError
 from scrollcast.settings import PORTS_TRIED
@@ -466,3 +467,17 @@ def test_the_server_is_set_up_as_the_protocol_has_it() -> None:
     assert config.ws is TextFrameProtocol
     assert config.ws_max_size == 65_536
     assert config.ws_per_message_deflate is False
+
+
+def test_a_server_may_hold_as_many_connections_as_the_system_allows() -> None:
+    """Not only those that a process is given unless it asks."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    try:
+        allow_many_connections()
+        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert allowed == (MAX_CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, MAX_CONNECTIONS))

@@ -16,7 +16,7 @@ async def rung(pacer: Pacer, after: float, then: Callable[[Alarm], None] = lambd
     done: asyncio.Future[float] = asyncio.get_running_loop().create_future()
     due = now() + after
 
-    def ring() -> None:
+    def ring(_now: float) -> None:
         if not done.done():
             done.set_result(now() - due)
         then(alarm)
@@ -41,7 +41,7 @@ async def test_those_of_one_tick_share_a_timer() -> None:
     begin = (now() // TICK_SECONDS + 5) * TICK_SECONDS
     rings: list[float] = []
     for number in range(1, 101):
-        pacer.alarm(lambda: rings.append(loop.time())).set(begin + TICK_SECONDS * number / 101)
+        pacer.alarm(lambda _now: rings.append(loop.time())).set(begin + TICK_SECONDS * number / 101)
 
     waiting = [handle for handle in loop._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]
     await asyncio.sleep(10 * TICK_SECONDS)
@@ -54,7 +54,7 @@ async def test_an_alarm_that_is_set_anew_rings_once() -> None:
     """When it was set to last."""
     pacer = Pacer()
     rings: list[float] = []
-    alarm = pacer.alarm(lambda: rings.append(now()))
+    alarm = pacer.alarm(lambda _now: rings.append(now()))
     due = now() + 8 * TICK_SECONDS
     for moment in (due - 4 * TICK_SECONDS, due + 4 * TICK_SECONDS, due, due):
         alarm.set(moment)
@@ -69,7 +69,10 @@ async def test_one_that_was_cancelled_or_closed_does_not_ring() -> None:
     """Nor does it hold on to whom it would have called."""
     pacer = Pacer()
     rings: list[str] = []
-    cancelled, closed = pacer.alarm(lambda: rings.append("cancelled")), pacer.alarm(lambda: rings.append("closed"))
+    cancelled, closed = (
+        pacer.alarm(lambda _now: rings.append("cancelled")),
+        pacer.alarm(lambda _now: rings.append("closed")),
+    )
     for alarm in (cancelled, closed):
         alarm.set(now() + TICK_SECONDS)
     cancelled.cancel()
@@ -102,8 +105,8 @@ async def test_a_busy_loop_calls_who_is_due_by_hand() -> None:
     """Without a turn of the loop; and nobody before it is time."""
     pacer = Pacer()
     rings: list[str] = []
-    pacer.alarm(lambda: rings.append("due")).set(now())
-    pacer.alarm(lambda: rings.append("later")).set(now() + 60)
+    pacer.alarm(lambda _now: rings.append("due")).set(now())
+    pacer.alarm(lambda _now: rings.append("later")).set(now() + 60)
     until = now() + 2 * TICK_SECONDS
     while now() < until:
         pacer.poll()

@@ -150,6 +150,12 @@ async def test_sending_waits_while_the_client_does_not_read(protocol: TextFrameP
     assert transport_of(protocol).take()[0].data == b"late"
 
 
+async def test_a_handshake_is_forgotten_when_it_is_over(protocol: TextFrameProtocol) -> None:
+    """Thousands of connections would each hold on to its request and answer."""
+    assert not hasattr(protocol, "request")
+    assert not hasattr(protocol, "response")
+
+
 async def test_what_can_be_sent_at_once_is(protocol: TextFrameProtocol) -> None:
     """A frame a message; nothing where the client does not read, or is gone."""
     sent = protocol.send_texts_now(b"head ", [memoryview(b"one"), b"two"])

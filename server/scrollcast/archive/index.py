@@ -218,17 +218,16 @@ class SessionIndex:
         first, last = self.offsets[start], self.offsets[stop]
         data = memoryview(bytearray(last - first))
         await self._fill(data, first)
-        return self._block(start, stop, data)
-
-    def read_at_once(self, start: int, stop: int) -> EventBlock | None:
-        """The same; `None` where it is not in memory or the page cache."""
-        first, last = self.offsets[start], self.offsets[stop]
-        data = memoryview(bytearray(last - first))
-        return self._block(start, stop, data) if self._fill_at_once(data, first) else None
-
-    def _block(self, start: int, stop: int, data: memoryview) -> EventBlock:
-        first = self.offsets[start]
         return EventBlock(start, data, [offset - first for offset in self.offsets[start : stop + 1]])
+
+    def read_at_once(self, start: int, stop: int) -> list[memoryview] | None:
+        """Each of these events' bytes without its first brace; `None` where not all are in memory or the page cache."""
+        offsets = self.offsets
+        first = offsets[start]
+        data = memoryview(bytearray(offsets[stop] - first))
+        if not self._fill_at_once(data, first):
+            return None
+        return [data[offsets[seq] - first + 1 : offsets[seq + 1] - first - 1] for seq in range(start, stop)]
 
     async def read_run(self, start: int, stop: int, head: bytes, tail: bytes) -> bytearray:
         """The same between `head` and `tail`, a comma between each: a message with no copy made on the way."""
@@ -250,6 +249,8 @@ class SessionIndex:
         if start <= offset and offset + len(buffer) <= start + len(newest):
             buffer[:] = newest[offset - start : offset - start + len(buffer)]
             return True
+        if offset + len(buffer) <= self._tail_start:
+            return read_cached(self._events_fd, buffer, offset)
         return all(read_cached(fd, piece, place) for fd, piece, place in self._pieces(buffer, offset))
 
     def _pieces(self, buffer: memoryview, offset: int) -> list[tuple[int, memoryview, int]]:

@@ -65,6 +65,8 @@ ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
+_NOWAIT: Final[int | None] = getattr(os, "RWF_NOWAIT", None)
+
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
@@ -253,10 +255,10 @@ def read_cached(fd: int, buffer: memoryview, offset: int) -> bool:
     This is how the event loop reads: a hit costs a copy, and only a miss is worth a thread hop. Where the system
     cannot tell (`RWF_NOWAIT` is Linux's), it is always a miss.
     """
-    if not hasattr(os, "RWF_NOWAIT"):
+    if _NOWAIT is None:
         return False
     try:
-        return os.preadv(fd, [buffer], offset, os.RWF_NOWAIT) == len(buffer)
+        return os.preadv(fd, [buffer], offset, _NOWAIT) == len(buffer)
     except OSError as problem:
         if problem.errno in (errno.EAGAIN, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
             return False

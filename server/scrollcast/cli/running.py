@@ -22,13 +22,27 @@ from scrollcast.stream.wire import MAX_COMMAND_BYTES
 from scrollcast.web.app import create_app
 from scrollcast.web.text_frames import TextFrameProtocol
 
-__all__ = ["QUEUE", "SWITCH_SECONDS", "log_to_stderr", "make_config", "open_in_browser", "serve_alone"]
+if sys.platform != "win32":
+    import resource
+
+__all__ = [
+    "QUEUE",
+    "SWITCH_SECONDS",
+    "allow_many_connections",
+    "log_to_stderr",
+    "make_config",
+    "open_in_browser",
+    "serve_alone",
+]
 
 QUEUE = 2048
 """So many connections may wait to be accepted."""
 
 SHUTDOWN_SECONDS = 1
 """How long open streams have to take their close message after Ctrl+C."""
+
+MAX_CONNECTIONS = 65_536
+"""More than one process can serve in realtime."""
 
 SWITCH_SECONDS = 0.0001
 """How soon a thread that reads a session lets the loop run, each time that the loop comes back from the system. With
@@ -62,8 +76,20 @@ def make_config(app: Starlette | Callable[[], Starlette], *, factory: bool = Fal
     )
 
 
+def allow_many_connections() -> None:
+    """Let this process hold as many connections as the system lets it: most give it 1,024 unless it asks."""
+    if sys.platform == "win32":
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS if hard == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):  # some systems allow fewer than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def serve_alone(settings: Settings, listener: socket.socket, address: str) -> None:
     """Serve in this process until stopped."""
+    allow_many_connections()
     server = _Server(make_config(create_app(settings)), address, open_browser=settings.open_browser)
     sys.setswitchinterval(SWITCH_SECONDS)
     # uvicorn raises the signal again once it has stopped; these handlers make that an ordinary return.

@@ -16,7 +16,14 @@ from typing import Final
 from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
-from scrollcast.cli.running import QUEUE, SWITCH_SECONDS, log_to_stderr, make_config, open_in_browser
+from scrollcast.cli.running import (
+    QUEUE,
+    SWITCH_SECONDS,
+    allow_many_connections,
+    log_to_stderr,
+    make_config,
+    open_in_browser,
+)
 from scrollcast.settings import Settings
 from scrollcast.web.app import create_app
 
@@ -48,6 +55,7 @@ def _app(settings: Settings, log_level: int) -> Starlette:
     """The application of one worker, made in it."""
     log_to_stderr(log_level)
     threading.Thread(target=_stop_with_parent, daemon=True).start()
+    allow_many_connections()
     sys.setswitchinterval(SWITCH_SECONDS)
     app = create_app(settings)
     gc.collect()

@@ -90,6 +90,11 @@ class Player:
     With `follow` there is no end: where the timeline stops the replay is live, and what `grow` adds is due at once.
     """
 
+    __slots__ = (
+        "_allowed", "_anchored", "_due_offset", "_landed", "_left_live", "_playhead", "_recorded", "_step_stop",
+        "cursor", "follow", "gen", "mode", "speed", "status", "timeline",
+    )  # fmt: skip
+
     def __init__(
         self,
         timeline: Timeline,
@@ -128,15 +133,14 @@ class Player:
     @property
     def deadline(self) -> float | None:
         """The clock time at which `advance` has something to do; `None` when only a command (or growth) helps."""
+        is_next_there = self.cursor < self._stop
+        if self._step_stop is None and self.status is Status.PLAYING:
+            if is_next_there:
+                return self._playhead.due(self._due_offset) if self.mode.is_paced else -math.inf
+            return -math.inf if self._at_end else None
         if self.stepping or self.status is Status.LIVE:
-            return -math.inf if self.cursor < self._stop else None
-        if self.status is not Status.PLAYING:
-            return None
-        if self._at_end:
-            return -math.inf
-        if self.cursor >= self._stop:
-            return None
-        return self._playhead.due(self._due_offset) if self.mode.is_paced else -math.inf
+            return -math.inf if is_next_there else None
+        return None
 
     @property
     def stepping(self) -> bool:
@@ -186,8 +190,8 @@ class Player:
     def advance(self, now: float) -> list[Output]:
         """Deliver what is due. An early call changes nothing; a late one delivers one range."""
         outputs: list[Output] = []
-        if self.stepping:
-            self._deliver_to(min(self._stop, self._step_stop or 0), outputs)
+        if self._step_stop is not None:
+            self._deliver_to(min(self._stop, self._step_stop), outputs)
             if self.cursor == self._step_stop:
                 self._step_stop = None
         elif self.status is Status.LIVE:
@@ -351,9 +355,9 @@ class Player:
 
     def _deliver_due(self, now: float, outputs: list[Output]) -> None:
         """Everything that is due at `now`, in ranges cut only where a gap is to be reported."""
-        timeline, start, stop = self.timeline, self.cursor, self._stop
+        timeline, playhead, start, stop = self.timeline, self._playhead, self.cursor, self._stop
         # The same expression as in `deadline`: comparing positions instead falls short of it by rounding.
-        while self.cursor < stop and self._playhead.due(self._due_offset) <= now:
+        while self.cursor < stop and playhead.due(self._due_offset) <= now:
             index = self.cursor
             if timeline.is_cut(index) and index != self._landed:
                 if index > start:

@@ -73,7 +73,9 @@ class Timeline:
 
     def is_cut(self, index: int) -> bool:
         """Whether an event's gap is worth a report: long, and played shorter than it was."""
-        gap = self.gap_ms(index)
+        if not index:
+            return False
+        gap = self.times[index] - self.times[index - 1]
         return gap >= REPORTED_GAP_MS and self.length(index) < gap / 1000
 
     # ------------------------------------------------------------------------------------------------- positions

@@ -30,8 +30,8 @@ class Pacer:
         self._reached = _NEVER
         self._timer: asyncio.TimerHandle | None = None
 
-    def alarm(self, ring: Callable[[], None]) -> Alarm:
-        """Something to be called when it is time. `ring` must not raise."""
+    def alarm(self, ring: Callable[[float], None]) -> Alarm:
+        """Something to be called when it is time, with the moment when its tick began. `ring` must not raise."""
         return Alarm(self, ring)
 
     def poll(self) -> None:
@@ -55,13 +55,14 @@ class Pacer:
         return tick
 
     def _run(self) -> None:
-        self._reached = math.floor(asyncio.get_running_loop().time() / TICK_SECONDS)
+        now = asyncio.get_running_loop().time()
+        self._reached = math.floor(now / TICK_SECONDS)
         while self._ticks and self._ticks[0] <= self._reached:
             tick = heappop(self._ticks)
             for alarm in self._due.pop(tick):
                 if alarm.tick == tick:  # otherwise it was set anew, or cancelled
                     alarm.tick = _NEVER
-                    alarm.ring()
+                    alarm.ring(now)
         self._arm()
 
     def _arm(self) -> None:
@@ -77,7 +78,7 @@ class Alarm:
 
     __slots__ = ("_pacer", "ring", "tick")
 
-    def __init__(self, pacer: Pacer, ring: Callable[[], None]) -> None:
+    def __init__(self, pacer: Pacer, ring: Callable[[float], None]) -> None:
         self._pacer = pacer
         self.ring = ring
         self.tick = _NEVER
@@ -96,5 +97,5 @@ class Alarm:
         self.ring = _nothing
 
 
-def _nothing() -> None:
+def _nothing(_now: float) -> None:
     pass

@@ -6,9 +6,9 @@ import asyncio
 import math
 import sys
 from collections.abc import Awaitable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import replace
-from typing import Final, Protocol, TypeVar, assert_never
+from typing import Final, Literal, Protocol, TypeVar, assert_never
 from uuid import uuid4
 
 from scrollcast.archive.archive import Archive
@@ -96,6 +96,14 @@ class SessionStream:
     woken for whatever might have to wait.
     """
 
+    # A dictionary of so many names would be the largest part of a viewer's memory that a tick has to touch.
+    __slots__ = (
+        "_acknowledged", "_alarm", "_archive", "_awake", "_bad_commands", "_bound", "_close_at", "_connection",
+        "_envelope", "_epoch", "_failures", "_give_up_at", "_growing", "_heartbeat_at", "_index", "_live", "_live_from",
+        "_loop", "_owed_reply", "_pacer", "_parameters", "_player", "_receiving", "_reopen_at", "_replay_id",
+        "_replayed", "_rest", "_root_path", "_scroll_id", "_seen", "_sent", "_started", "_told_skipped", "_watch_at",
+    )  # fmt: skip
+
     def __init__(
         self,
         connection: Connection,
@@ -143,9 +151,8 @@ class SessionStream:
         self._heartbeat_at = self._started + wire.HEARTBEAT_SECONDS
         self._watch_at = self._started + WATCH_SECONDS
         self._listen()
-        following = self._archive.following(self._scroll_id, meta=self._parameters.meta)
         try:
-            async with following if self._parameters.follow else nullcontext():
+            async with self._following():
                 await self._open()
                 while not self._finished:
                     await self._turn()
@@ -156,6 +163,11 @@ class SessionStream:
             self._receiving.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await self._receiving
+
+    def _following(self) -> AbstractAsyncContextManager[None]:
+        if not self._parameters.follow:
+            return nullcontext()
+        return self._archive.following(self._scroll_id, meta=self._parameters.meta)
 
     def _listen(self) -> None:
         self._receiving = self._loop.create_task(self._receive())
@@ -330,21 +342,20 @@ class SessionStream:
 
     # ----------------------------------------------------------------------------------------------------- a tick
 
-    def _ring(self) -> None:
+    def _ring(self, now: float) -> None:
         """Do what is due while the coroutine sleeps; wake it for what is left."""
         if self._awake is None or self._awake.done():
             return
         try:
-            is_all = self._do_at_once()
+            is_all = self._do_at_once(now)
         except Exception as problem:
             self._awake.set_exception(problem)
             return
         if not is_all:
             self._wake()
 
-    def _do_at_once(self) -> bool:
+    def _do_at_once(self, now: float) -> bool:
         """Whether all that is due could be done, and the alarm is set for the next time."""
-        now = self._loop.time()
         if now >= self._close_at:
             return False
         outputs = self._player.advance(now)
@@ -375,14 +386,11 @@ class SessionStream:
         is_batch = self._parameters.batch and stop - start > 1
         if is_batch or stop > self._live_from or self._needs_preview(start, stop):
             return False
-        block = self._index.read_at_once(start, stop)
-        if block is None:
+        tails = self._index.read_at_once(start, stop)
+        if tails is None or not self._connection.send_now(self._replayed.head, tails):
             return False
-        self._envelope = self._replayed
-        sent = self._connection.send_now(self._envelope.head, [block.event(seq)[1:] for seq in range(start, stop)])
-        if sent:
-            self._sent += stop - start
-        return sent
+        self._sent += stop - start
+        return True
 
     # ------------------------------------------------------------------------------------------------ what is known
 
@@ -607,12 +615,15 @@ class SessionStream:
                     assert_never(output)
 
     def _begin_generation(self) -> None:
-        session, gen = self._index.session, self._player.gen
-        self._replayed = wire.Envelope.of(session, {"type": "replay", "replay_id": self._replay_id}, gen)
-        self._live = wire.Envelope.of(session, {"type": "live", "replay_id": self._replay_id}, gen)
-        self._envelope = self._replayed
+        self._replayed = self._live = self._envelope = self._make_envelope("replay")
+        if self._parameters.follow:
+            self._live = self._make_envelope("live")
         self._acknowledged = self._player.cursor
         self._close_at = math.inf
+
+    def _make_envelope(self, origin: Literal["replay", "live"]) -> wire.Envelope:
+        named = {"type": origin, "replay_id": self._replay_id}
+        return wire.Envelope.of(self._index.session, named, self._player.gen)
 
     async def _end(self) -> None:
         now = self._loop.time()

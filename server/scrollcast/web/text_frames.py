@@ -81,6 +81,8 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
     async def send(self, message: Any) -> None:
         """What the application says by ASGI."""
         await super().send(message)
+        if message["type"] == "websocket.accept":
+            del self.request, self.response  # the handshake is over: a tenth of a connection's memory
         if self.initial_response is not None and self.close_sent:
             self.handshake_complete = True  # it was answered, though not by an upgrade; uvicorn would log an error
 
@@ -140,10 +142,10 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         """The same at once; `False`, with nothing sent, where `send_texts` might wait, or would raise."""
         if not self.writable.is_set() or not self._is_open or self.conn.extensions:
             return False
-        first, *more = _writes(head, tails)
-        if more:
+        frames = _framed(head, tails)
+        if len(tails) > 1 and len(frames) > WRITE_BYTES:
             return False
-        self.transport.write(first)
+        self.transport.write(frames)
         return True
 
     def let_go(self, farewell: bytes, code: int, reason: str) -> None:
@@ -205,16 +207,22 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
 
 def _writes(head: bytes, tails: Sequence[bytes | memoryview]) -> Iterator[bytes]:
     """Whole frames, one a tail, as many to a write as `WRITE_BYTES` allow."""
-    frames: list[bytes | memoryview] = []
-    size = 0
-    for tail in tails:
+    start = size = 0
+    for place, tail in enumerate(tails):
         length = len(head) + len(tail)
-        if frames and size + length > WRITE_BYTES:
-            yield b"".join(frames)
-            frames, size = [], 0
-        frames += (frame_head(length), head, tail)
+        if place > start and size + length > WRITE_BYTES:
+            yield _framed(head, tails[start:place])
+            start, size = place, 0
         size += length
-    yield b"".join(frames)
+    yield _framed(head, tails[start:])
+
+
+def _framed(head: bytes, tails: Sequence[bytes | memoryview]) -> bytes:
+    """A whole frame for each tail, the same head in all."""
+    pieces: list[bytes | memoryview] = []
+    for tail in tails:
+        pieces += (frame_head(len(head) + len(tail)), head, tail)
+    return b"".join(pieces)
 
 
 def frame_head(length: int) -> bytes:

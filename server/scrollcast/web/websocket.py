@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.responses import PlainTextResponse
+from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from scrollcast.errors import SlowClient, StreamClosed
@@ -48,7 +49,7 @@ async def unknown_socket(websocket: WebSocket) -> None:
 async def _replay(websocket: WebSocket, connection: _PlainFrames) -> None:
     registry = websocket.app.state.registry
     with registry.admit():
-        parameters = ReplayParameters.parse(parse_qsl(websocket.url.query, keep_blank_values=True))
+        parameters = ReplayParameters.parse(parse_qsl(websocket.scope["query_string"].decode(), keep_blank_values=True))
         scroll_id = websocket.path_params["scroll_id"]
         archive, root_path = websocket.app.state.archive, websocket.scope["root_path"]
         stream = SessionStream(connection, archive, scroll_id, parameters, root_path=root_path, pacer=registry.pacer)
@@ -71,6 +72,13 @@ async def _fail(connection: _PlainFrames, error: Exception) -> None:
         await connection.close(failure.close_code, failure.code)
 
 
+def _received(message: Message) -> str | bytes:
+    if message["type"] != "websocket.receive":
+        raise StreamClosed
+    received: str | bytes = message["bytes"] if message.get("text") is None else message["text"]
+    return received
+
+
 def _connect(websocket: WebSocket) -> _PlainFrames:
     protocol: Any = websocket.scope.get("extensions", {}).get(TEXT_FRAMES)
     return _TextFrames(websocket, protocol) if protocol is not None else _PlainFrames(websocket)
@@ -79,15 +87,13 @@ def _connect(websocket: WebSocket) -> _PlainFrames:
 class _PlainFrames:
     """A connection over any ASGI server."""
 
+    __slots__ = ("_websocket",)
+
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
 
     async def receive(self) -> str | bytes:
-        message = await self._websocket.receive()
-        if message["type"] != "websocket.receive":
-            raise StreamClosed
-        received: str | bytes = message["bytes"] if message.get("text") is None else message["text"]
-        return received
+        return _received(await self._websocket.receive())
 
     async def send(self, message: bytes | bytearray) -> None:
         try:
@@ -126,9 +132,16 @@ class _PlainFrames:
 class _TextFrames(_PlainFrames):
     """The same over our own protocol class, which takes messages as bytes."""
 
+    __slots__ = ("_protocol",)
+
     def __init__(self, websocket: WebSocket, protocol: TextFrameProtocol) -> None:
         super().__init__(websocket)
         self._protocol = protocol
+
+    async def receive(self) -> str | bytes:
+        # Not through the application's layers, each of which would hold a coroutine while the client is silent.
+        message: Any = await self._protocol.receive()
+        return _received(message)
 
     async def send(self, message: bytes | bytearray) -> None:
         await self._protocol.send_text(message)
