@@ -8,7 +8,7 @@ export PYTHONPATH := $(CURDIR)/server
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types page browser bench bench-short fuzz fuzz-short package lock vendor contract demo screenshots clean
+.PHONY: help run test check lint types page browser bench bench-all bench-short fuzz fuzz-short package lock vendor contract demo screenshots clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -37,11 +37,14 @@ page: $(VENV)/dev.stamp node_modules/stamp  ## lint and types of the page
 browser: $(VENV)/dev.stamp node_modules/stamp  ## only the tests in a real browser
 	@CHROMIUM="$$(scripts/find-chromium.sh)" $(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
 
-bench: $(VENV)/dev.stamp  ## all benchmarks: some minutes
-	@$(BIN)/python -m benchmarks
+bench: $(VENV)/dev.stamp node_modules/stamp  ## the benchmarks of streaming, and build/benchmarks.json: ten minutes
+	@$(BIN)/python -m benchmarks --json build/benchmarks.json
 
-bench-short: $(VENV)/dev.stamp  ## the same with small sizes: shows that they run
-	@$(BIN)/python -m benchmarks --short
+bench-all: $(VENV)/dev.stamp node_modules/stamp  ## these and those of the page, the catalogue and search: half an hour
+	@$(BIN)/python -m benchmarks --all --json build/benchmarks.json
+
+bench-short: $(VENV)/dev.stamp  ## all of them with small sizes: shows that they run
+	@$(BIN)/python -m benchmarks --all --short
 
 fuzz: $(VENV)/dev.stamp  ## strange and hostile files through every reader: 12 minutes
 	@$(BIN)/python -m benchmarks.hostile_files

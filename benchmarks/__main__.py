@@ -1,4 +1,4 @@
-"""All benchmarks, in one table: `python -m benchmarks [--short] [--json FILE]`."""
+"""All benchmarks of streaming in one table: `python -m benchmarks [--all] [--short] [--json FILE]`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import sys
 from benchmarks import (
     beside_fast,
     catalogue_speed,
+    compression,
     fast_replay,
     first_event,
     first_paint,
+    growth,
     idle,
     live_latency,
     many_viewers,
@@ -18,23 +20,23 @@ from benchmarks import (
     realtime_lateness,
     reference_client,
     search_latency,
+    worker_processes,
 )
 from benchmarks.report import main
 
-ALL = (
+STREAMING = (
     fast_replay,
-    realtime_lateness,
     many_viewers,
     beside_fast,
     first_event,
     peers,
     reference_client,
-    live_latency,
-    page_scale,
-    first_paint,
-    catalogue_speed,
-    search_latency,
-    idle,
+    worker_processes,
+    compression,
+    growth,
 )
+OTHERS = (realtime_lateness, live_latency, page_scale, first_paint, catalogue_speed, search_latency, idle)
 
-sys.exit(main([benchmark.measure for benchmark in ALL], __doc__))
+sys.exit(
+    main([benchmark.measure for benchmark in STREAMING], __doc__, more=[benchmark.measure for benchmark in OTHERS])
+)

@@ -16,7 +16,7 @@ from benchmarks.report import Options, Row, main, percentile
 from benchmarks.server import Child, scrollcast
 from benchmarks.wire import Watch, Watched, compiled, run_fast, watching
 
-__all__ = ["measure"]
+__all__ = ["answers_to_seeks", "measure"]
 
 VIEWERS: Final = 1_000
 BATCH: Final = 65_536
@@ -44,7 +44,7 @@ async def measure(options: Options, folder: Path) -> list[Row]:
         with watching(tool, server.port, paths, folder) as watch:
             await asyncio.sleep(SETTLE_SECONDS)
             beside = [_fast(tool, server, large, folder, times) for times in (1, 4)]
-            answers = await _seeks(server, large)
+            answers = await answers_to_seeks(server, large, SEEKS)
         watch.check(watched)
     rows = []
     for times, before, (started, finished, speed) in zip((1, 4), alone, beside, strict=True):
@@ -83,13 +83,13 @@ def _check(seen: list[Watched], session: Corpus) -> None:
         raise Broken("fast replays of one session differ")
 
 
-async def _seeks(server: Child, session: Corpus) -> list[float]:
-    """Milliseconds from a seek to its `state`."""
+async def answers_to_seeks(server: Child, session: Corpus, times: int) -> list[float]:
+    """Milliseconds from a seek to somewhere in a session to its `state`."""
     random, answers = Random("seeks"), []
     where = target(session.scroll_id, paused="true", hold="true")
     async with connected(server.port, lambda: Drain("127.0.0.1", server.port, where)) as client:
         await client.heard("hello")
-        for _ in range(SEEKS):
+        for _ in range(times):
             seq = random.randrange(session.count)
             asked = time.perf_counter()
             answer = asyncio.ensure_future(client.heard("state"))

@@ -33,9 +33,9 @@ START_US: Final = 1_700_000_000_000_000
 STEP_US: Final = 600_000_000
 
 
-def fill(catalogue: Catalogue, root: Path, random: Random) -> list[UUID]:
-    """Put sessions into the catalogue's tables, without a file behind them; gives their ids."""
-    ids = [UUID(int=random.getrandbits(128), version=4) for _ in range(SESSIONS)]
+def fill(catalogue: Catalogue, root: Path, random: Random, count: int = SESSIONS) -> list[UUID]:
+    """Put sessions into the catalogue's tables, without a file behind them; gives their ids, the oldest first."""
+    ids = [UUID(int=random.getrandbits(128), version=4) for _ in range(count)]
     words = [f"word{number}" for number in range(500)]
 
     def put(connection: sqlite3.Connection) -> None:

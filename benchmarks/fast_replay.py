@@ -16,12 +16,16 @@ from benchmarks.client import TEXT, Broken, Drain, drain, frames, target
 from benchmarks.corpus import Corpus, native_session
 from benchmarks.report import Options, Row, main, median
 from benchmarks.server import Child, bare_sender, scrollcast
+from benchmarks.wire import compiled, has_node_ws, node_sender, record, run_fast
 
 __all__ = ["measure"]
 
 MEGABYTES: Final = 250
 BATCH: Final = 65_536
 SHARE_TARGET: Final = 0.35
+CPU_BATCHES: Final = 2.0
+CPU_SINGLE: Final = 3.0
+OF_NODE: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -49,12 +53,16 @@ async def measure(options: Options, folder: Path) -> list[Row]:
     """Batches, and one event a message, from a native archive whose index is there; then a first play."""
     session = native_session(folder / "archive", options.pick(MEGABYTES, 30))
     with scrollcast([folder / "archive"], folder / "cache", options.package) as server:
-        batches = await _compare(server, session, BATCH, folder, options.pick(9, 3))
+        batches = await _compare(server, session, BATCH, folder, options.pick(7, 3))
         single = await _compare(server, session, 0, folder, options.pick(5, 2))
+        beside_node = await _beside_node(server, session, folder, options.pick(5, 2))
     first = await _first_plays(session, folder, options)
     return [
         _share("fast, batch=65536, native, index there: share of a bare sender", batches, session, SHARE_TARGET),
+        _cpu("fast, batch=65536, native, index there: server CPU, × a bare sender", batches, CPU_BATCHES),
         _share("fast, one event a message, native, index there: share of a bare sender", single, session, None),
+        _cpu("fast, one event a message, native, index there: server CPU, × a bare sender", single, CPU_SINGLE),
+        beside_node,
         Row(
             "fast, batch=65536, native, first play (no index yet)",
             median(first) / 1e6,
@@ -88,6 +96,39 @@ def _share(name: str, runs: tuple[_Runs, _Runs], session: Corpus, goal: float | 
             "bare CPU s/GB": bare.cpu_per_gigabyte,
         },
     )
+
+
+def _cpu(name: str, runs: tuple[_Runs, _Runs], goal: float) -> Row:
+    ours, bare = runs
+    if not bare.cpu_seconds:
+        return Row(name, 0.0, "×", goal, skipped="the system does not tell the reference's processor time so finely")
+    ratio = ours.cpu_per_gigabyte / bare.cpu_per_gigabyte
+    return Row(name, ratio, "×", goal, ratio=ratio)
+
+
+async def _beside_node(server: Child, session: Corpus, folder: Path, rounds: int) -> Row:
+    """Events a second, one a message, beside Node's `ws` with cached Buffers, in turns and to the same client."""
+    name = "fast, one event a message, native, index there: events/s, × Node ws"
+    tool = compiled(folder)
+    if tool is None or not has_node_ws():
+        return Row(name, 0.0, "×", OF_NODE, "at least", skipped="there is no C compiler, or no Node with ws")
+    tape = await record(tool, server, session, folder)
+    shares, speeds = [], {}
+    with node_sender(folder) as node:
+        for round_ in range(rounds):
+            for child in (server, node)[:: 1 if round_ % 2 else -1]:
+                seen = run_fast(tool, child.port, [target(session.scroll_id)], folder)[0]
+                if (seen.messages, seen.first_seq, seen.digest) != (session.count, 0, tape.sums[-1] % 2**64):
+                    raise Broken(f"a fast replay was not whole: {seen}")
+                speeds[child.port] = session.count / (seen.end - seen.begun)
+            shares.append(speeds[server.port] / speeds[node.port])
+    detail: dict[str, float | int | str] = {
+        "lowest": min(shares),
+        "highest": max(shares),
+        "events/s": speeds[server.port],
+        "Node events/s": speeds[node.port],
+    }
+    return Row(name, median(shares), "×", OF_NODE, "at least", ratio=median(shares), detail=detail)
 
 
 async def _compare(server: Child, session: Corpus, batch: int, folder: Path, rounds: int) -> tuple[_Runs, _Runs]:
@@ -134,17 +175,17 @@ def _messages(tape: BinaryIO) -> Iterator[dict[str, Any]]:
 
 
 def _check_events(events: list[dict[str, Any]], records: list[dict[str, Any]], seq: int) -> None:
-    for place, (event, record) in enumerate(zip(events, records, strict=True), seq):
+    for place, (event, archived) in enumerate(zip(events, records, strict=True), seq):
         message = event["event"]["message"]
-        same = message["id"] == record["message_id"] and message["content"] == record["content_parts"]
-        if event["seq"] != place or not same or message["created_at"] != record["ts"]:
+        same = message["id"] == archived["message_id"] and message["content"] == archived["content_parts"]
+        if event["seq"] != place or not same or message["created_at"] != archived["ts"]:
             raise Broken(f"event {place} is not what is archived")
 
 
 async def _first_plays(session: Corpus, folder: Path, options: Options) -> list[float]:
     """The speeds of whole replays by servers that have never seen the session."""
     speeds = []
-    for number in range(options.pick(3, 1)):
+    for number in range(options.pick(2, 1)):
         with scrollcast([folder / "archive"], folder / f"cache-{number}", options.package) as server:
             client = await drain(server.port, target(session.scroll_id, batch=BATCH), count=session.count)
             speeds.append(client.bytes / client.seconds)

@@ -41,7 +41,7 @@ async def measure(options: Options, folder: Path) -> list[Row]:
     rows = []
     kinds: tuple[tuple[str, Callable[[Path, float], Corpus], int, float], ...] = (
         ("native", native_session, options.pick(1000, 30), 800.0),
-        ("Claude Code", claude_code_session, options.pick(500, 30), 300.0),
+        ("Claude Code", claude_code_session, options.pick(250, 30), 300.0),
     )
     for name, make, megabytes, indexing in kinds:
         session = make(folder / name / "archive", megabytes)

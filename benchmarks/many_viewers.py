@@ -10,9 +10,10 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from benchmarks.catalogued import until_calm
 from benchmarks.client import Broken, target
 from benchmarks.corpus import realtime_session
-from benchmarks.report import Options, Row, main, percentile
+from benchmarks.report import Options, Row, grown, main, percentile
 from benchmarks.server import Child, scrollcast
 from benchmarks.wire import Tape, c_sender, compiled, has_node_ws, node_sender, record, watching
 
@@ -35,13 +36,15 @@ OF_C: Final = 1.25
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What it took to serve viewers for a while, and how late they were served."""
+    """What it took all processes of a server to serve viewers for a while, and how late they were served."""
 
     late: list[float]
     cpu_us: float
     kib: float
     seconds: float
     ramp_seconds: float
+    spread: list[int]
+    """How many connections each of the processes that had any held."""
 
     @property
     def p99(self) -> float:
@@ -57,15 +60,18 @@ class Carried:
             "highest ms": max(self.late),
             "events": len(self.late),
             "CPU µs an event": self.cpu_us,
+            "events/s that one core could send": 1e6 / self.cpu_us,
             "KiB a viewer": self.kib,
             "all connected within s": self.ramp_seconds,
         }
 
 
 async def tapes_of(tool: Path, server: Child, folder: Path) -> list[Tape]:
-    """The sessions under `folder / "archive"`, recorded."""
+    """Sessions made under `folder / "archive"` and recorded; the server has read all of them when it is back."""
     sessions = [realtime_session(folder / "archive", SESSION_EVENTS, name=f"many-{n}") for n in range(SESSIONS)]
-    return [await record(tool, server, session, folder) for session in sessions]
+    tapes = [await record(tool, server, session, folder) for session in sessions]
+    await until_calm(server)
+    return tapes
 
 
 def places(tapes: Sequence[Tape], viewers: int) -> list[tuple[Tape, int]]:
@@ -77,24 +83,26 @@ def places(tapes: Sequence[Tape], viewers: int) -> list[tuple[Tape, int]]:
 
 def carry(tool: Path, server: Child, watched: Sequence[tuple[Tape, int]], folder: Path, seconds: float) -> Carried:
     """Serve viewers for so many seconds. Raises `Broken` where one does not get what it has to."""
-    before, began = server.memory().resident, time.monotonic()
+    before, began = server.family_memory(), time.monotonic()
     paths = [target(tape.session.scroll_id, mode="realtime", start_ms=start_ms) for tape, start_ms in watched]
     with watching(tool, server.port, paths, folder) as watch:
         ramp = time.monotonic() - began
         time.sleep(SETTLE_SECONDS)
-        grown = server.memory().resident - before
-        started, cpu = time.monotonic(), server.cpu_seconds()
+        grown = server.family_memory() - before
+        started, cpu = time.monotonic(), server.family_cpu_seconds()
         time.sleep(seconds)
-        finished, cpu = time.monotonic(), server.cpu_seconds() - cpu
+        finished, cpu = time.monotonic(), server.family_cpu_seconds() - cpu
+        spread = server.connections()
     watch.check(watched)
     late = watch.within(started, finished)
     if not late:
         raise Broken("no event was due")
-    return Carried(late, cpu / len(late) * 1e6, grown * 1e6 / 1024 / len(watched), finished - started, ramp)
+    kib = grown * 1e6 / 1024 / len(watched)
+    return Carried(late, cpu / len(late) * 1e6, kib, finished - started, ramp, spread)
 
 
 async def measure(options: Options, folder: Path) -> list[Row]:
-    """So many viewers, by each of the servers in turn."""
+    """So many viewers by each of the servers in turn, and fewer by ours, to see what grows with them."""
     tool = compiled(folder)
     if tool is None:
         return [Row("many realtime viewers", 0.0, "", skipped="there is no C compiler for the clients")]
@@ -102,15 +110,22 @@ async def measure(options: Options, folder: Path) -> list[Row]:
     (folder / "archive").mkdir()
     with scrollcast([folder / "archive"], folder / "cache", options.package) as server:
         tapes = await tapes_of(tool, server, folder)
-        watched = places(tapes, count)
-        ours = carry(tool, server, watched, folder, seconds)
+    watched, ours = places(tapes, count), {}
+    for some in (count // 100, count // 10, count):  # each by a new process: what it once took it keeps
+        with scrollcast([folder / "archive"], folder / "cache", options.package) as server:
+            await until_calm(server)
+            ours[some] = carry(tool, server, watched[:some], folder, seconds)
     with c_sender(tool, folder) as server:
         limit = carry(tool, server, watched, folder, seconds)
     node = None
     if has_node_ws():
         with node_sender(folder) as server:
             node = carry(tool, server, watched, folder, seconds)
-    return _rows(count, ours, limit, node)
+    return [
+        *_rows(count, ours[count], limit, node),
+        grown("memory a viewer, KiB", "viewers", {some: carried.kib for some, carried in ours.items()}),
+        grown("CPU an event, µs", "viewers", {some: carried.cpu_us for some, carried in ours.items()}),
+    ]
 
 
 def _rows(count: int, ours: Carried, limit: Carried, node: Carried | None) -> list[Row]:

@@ -60,7 +60,7 @@ async def measure(options: Options, folder: Path) -> list[Row]:
     if not costs:
         return [Row(f"{name}: beside other tools", 0.0, "", skipped=f"there is nothing to compare with: {missing}")]
     fastest = min(costs, key=lambda tool: costs[tool].seconds)
-    rounds = [await _round(session, fastest, folder / f"round-{n}", options) for n in range(options.pick(5, 2))]
+    rounds = [await _round(session, fastest, folder / f"round-{n}", options) for n in range(options.pick(3, 2))]
     detail: dict[str, float | int | str] = {"missing": missing} if missing else {}
     for tool, cost in costs.items():
         detail |= {f"{tool} s": cost.seconds, f"{tool} MB": cost.megabytes}

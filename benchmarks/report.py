@@ -6,9 +6,10 @@ import argparse
 import asyncio
 import shutil
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ import orjson
 
 from benchmarks.client import Broken
 
-__all__ = ["KEPT_FOLDER", "Benchmark", "Options", "Row", "main", "median", "percentile", "run", "scratch"]
+__all__ = ["KEPT_FOLDER", "Benchmark", "Options", "Row", "grown", "main", "median", "percentile", "run", "scratch"]
 
 median = statistics.median
 
@@ -70,6 +71,15 @@ class Options:
         return short if self.short else full
 
 
+def grown(name: str, of: str, values: Mapping[int, float]) -> Row:
+    """What something costs at several sizes: the value at the largest one over that at the smallest one."""
+    sizes = sorted(values)
+    ratio = values[sizes[-1]] / values[sizes[0]] if values[sizes[0]] else 0.0
+    detail: dict[str, float | int | str] = {f"{size:,} {of}": values[size] for size in sizes}
+    title = f"as work grows, {sizes[0]:,} to {sizes[-1]:,} {of}: {name}, last over first"
+    return Row(title, ratio, "×", ratio=ratio, detail=detail)
+
+
 Benchmark = Callable[[Options, Path], Awaitable[list[Row]]]
 """Takes an empty folder, which is removed afterwards."""
 
@@ -106,8 +116,10 @@ async def run(benchmarks: Sequence[Benchmark], options: Options) -> list[Row]:
     """All rows of some benchmarks, one after the other."""
     rows: list[Row] = []
     for benchmark in benchmarks:
+        began = time.monotonic()
         with scratch(options.pick(NEEDED_BYTES, NEEDED_BYTES_SHORT)) as folder:
             rows += await benchmark(options, folder)
+        print(f"{benchmark.__module__}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return rows
 
 
@@ -144,22 +156,27 @@ def _detail(row: Row) -> str:
     )
 
 
-def main(benchmarks: Sequence[Benchmark], what: str | None) -> int:
-    """Run benchmarks from the command line. Being slow is no failure; only a malfunction is."""
+def main(benchmarks: Sequence[Benchmark], what: str | None, more: Sequence[Benchmark] = ()) -> int:
+    """Run benchmarks from the command line, with `more` where `--all` says so. Being slow is no failure; only a
+    malfunction is."""
     parser = argparse.ArgumentParser(description=what)
     parser.add_argument("--short", action="store_true", help="small sizes: whether it works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as JSON too")
     parser.add_argument("--server", type=Path, metavar="FOLDER", help="measure the scrollcast package in this folder")
+    if more:
+        parser.add_argument("--all", action="store_true", help="also live, the page, the catalogue, search and idling")
     given = parser.parse_args()
+    chosen = [*benchmarks, *more] if more and given.all else benchmarks
     started = time.monotonic()
     try:
-        rows = asyncio.run(run(benchmarks, Options(given.short, given.server)))
+        rows = asyncio.run(run(chosen, Options(given.short, given.server)))
     except Broken as problem:
         print(f"malfunction: {problem}")
         return 1
     print(table(rows))
     print(f"\n{time.monotonic() - started:.0f} s")
     if given.json:
+        given.json.parent.mkdir(parents=True, exist_ok=True)
         records = [{**asdict(row), "ratio": row.shown_ratio, "met": row.met} for row in rows]
         given.json.write_bytes(orjson.dumps(records, option=orjson.OPT_INDENT_2))
     return 0

@@ -26,7 +26,7 @@ import psutil
 from benchmarks.client import Broken
 from benchmarks.report import KEPT_FOLDER
 
-__all__ = ["Child", "Memory", "bare_sender", "scrollcast", "start"]
+__all__ = ["Child", "Memory", "bare_sender", "environment", "scrollcast", "start"]
 
 CHUNK_BYTES: Final = 256 << 10
 
@@ -90,6 +90,12 @@ class Child:
         """Resident megabytes of the process and all below it; what they share is counted in each."""
         return sum(process.memory_info().rss for process in self.family()) / 1e6
 
+    def connections(self) -> list[int]:
+        """How many connections each of its processes holds, those without any left out."""
+        held = [process.net_connections("tcp") for process in self.family()]
+        counts = [sum(one.status == psutil.CONN_ESTABLISHED and one.laddr[1] == self.port for one in of) for of in held]
+        return sorted(filter(None, counts))
+
     def memory(self) -> Memory:
         """What is resident now."""
         if not sys.platform.startswith("linux"):
@@ -104,13 +110,21 @@ def scrollcast(paths: list[Path], cache: Path, package: Path | None = None, *mor
     """`python -m scrollcast serve`, answering. `package` is the folder that holds the `scrollcast` to be measured,
     `more` are options."""
     command = ["scrollcast", "serve", *map(str, paths), "--port", "0", "--no-open", *more]
+    with start([sys.executable, "-m", *command], environment(cache, package)) as child:
+        yield child
+
+
+def environment(cache: Path, package: Path | None) -> dict[str, str]:
+    """What a process needs to find the `scrollcast` to be measured, and where to keep its cache."""
     places = [str(package or TOP / "server"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    environment = {"PYTHONPATH": os.pathsep.join(places), "SCROLLCAST_CACHE_DIR": str(cache)}
     # As it is where it was installed: compiled. From a checkout it would be compiled anew at each start.
     compiled = Path(tempfile.gettempdir()) / KEPT_FOLDER / "compiled"
-    environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(compiled)}
-    with start([sys.executable, "-m", *command], environment) as child:
-        yield child
+    return {
+        "PYTHONPATH": os.pathsep.join(places),
+        "SCROLLCAST_CACHE_DIR": str(cache),
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(compiled),
+    }
 
 
 @contextmanager
@@ -121,10 +135,10 @@ def bare_sender(frames: Path) -> Iterator[Child]:
 
 
 @contextmanager
-def start(command: list[str], environment: dict[str, str]) -> Iterator[Child]:
+def start(command: list[str], variables: dict[str, str]) -> Iterator[Child]:
     """A server that prints its address, stopped at the end of the block."""
     spawned = time.monotonic()
-    process = subprocess.Popen(command, cwd=TOP, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=TOP, env={**os.environ, **variables}, stdout=subprocess.PIPE, text=True)
     try:
         yield Child(process, _port(process), spawned)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import selectors
 import shutil
 import subprocess
 import time
@@ -173,8 +174,10 @@ def watching(tool: Path, port: int, targets: Sequence[str], folder: Path) -> Ite
     try:
         process.stdin.write("\n".join(targets) + "\n\n")
         process.stdin.flush()
-        if process.stdout.readline() != "ready\n":
-            raise Broken(f"{len(targets)} viewers could not be connected")
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(process.stdout, selectors.EVENT_READ)
+            if not waiting.select(READY_SECONDS) or process.stdout.readline() != "ready\n":
+                raise Broken(f"{len(targets)} viewers could not be connected")
         watch = Watch(process)
         yield watch
         watch.stopped = time.monotonic()

@@ -19,6 +19,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -119,7 +120,7 @@ class SessionIndex:
         self.errors: Sequence[int] = array("I")
         self.gaps: Sequence[int] = array("q")
         self.reading: Sequence[int] = array("H")  # milliseconds that it takes to read each event
-        self.offsets: Sequence[int] = array("Q", [0])
+        self.offsets: array[int] | memoryview = array("Q", [0])
         self.ids: array[int] | memoryview = array("I")
         self._markers: array[int] | memoryview | bytearray = array("B")
         self._events_fd = -1
@@ -220,14 +221,21 @@ class SessionIndex:
         await self._fill(data, first)
         return EventBlock(start, data, [offset - first for offset in self.offsets[start : stop + 1]])
 
-    def read_at_once(self, start: int, stop: int) -> list[memoryview] | None:
-        """Each of these events' bytes without its first brace; `None` where not all are in memory or the page cache."""
-        offsets = self.offsets
-        first = offsets[start]
-        data = memoryview(bytearray(offsets[stop] - first))
-        if not self._fill_at_once(data, first):
-            return None
-        return [data[offsets[seq] - first + 1 : offsets[seq + 1] - first - 1] for seq in range(start, stop)]
+    async def read_tails(self, start: int, stop: int) -> list[memoryview]:
+        """Each of these events' bytes without its first brace. Reads as `read`."""
+        data = memoryview(bytearray(self.size_of(start, stop)))
+        await self._fill(data, self.offsets[start])
+        return self._tails(start, stop, data)
+
+    def read_tails_at_once(self, start: int, stop: int) -> list[memoryview] | None:
+        """The same; `None` where not all of it is in memory or the page cache."""
+        data = memoryview(bytearray(self.size_of(start, stop)))
+        return self._tails(start, stop, data) if self._fill_at_once(data, self.offsets[start]) else None
+
+    def _tails(self, start: int, stop: int, data: memoryview) -> list[memoryview]:
+        bounds = self.offsets[start : stop + 1].tolist()
+        first = bounds[0]
+        return [data[begin - first + 1 : end - first - 1] for begin, end in pairwise(bounds)]
 
     async def read_run(self, start: int, stop: int, head: bytes, tail: bytes) -> bytearray:
         """The same between `head` and `tail`, a comma between each: a message with no copy made on the way."""

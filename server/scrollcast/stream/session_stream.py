@@ -386,7 +386,7 @@ class SessionStream:
         is_batch = self._parameters.batch and stop - start > 1
         if is_batch or stop > self._live_from or self._needs_preview(start, stop):
             return False
-        tails = self._index.read_at_once(start, stop)
+        tails = self._index.read_tails_at_once(start, stop)
         if tails is None or not self._connection.send_now(self._replayed.head, tails):
             return False
         self._sent += stop - start
@@ -661,8 +661,7 @@ class SessionStream:
             lead = self._connection.lead(len(head) + self._index.size_of(start, stop) - 1 + len(tail))
             await self._connection.send_led(await self._index.read_run(start, stop, lead + head, tail))
         else:
-            block = await self._index.read(start, stop)
-            await self._connection.send_each(self._envelope.head, [block.event(seq)[1:] for seq in range(start, stop)])
+            await self._connection.send_each(self._envelope.head, await self._index.read_tails(start, stop))
 
     @property
     def _batch_bytes(self) -> int:

@@ -39,6 +39,9 @@ client that stops reading; with much less, the system calls would cost more than
 WRITE_TIMEOUT: Final = 30.0
 """A client that takes nothing for so many seconds is let go; it can come back and resume."""
 
+_HEAD: Final = struct.Struct(">BBH")
+_LONG_HEAD: Final = struct.Struct(">BBQ")
+
 _LOOKS: Final = 6
 """How often within `WRITE_TIMEOUT` it is looked whether anything moved: a slow reader is no dead one."""
 
@@ -229,6 +232,4 @@ def frame_head(length: int) -> bytes:
     """What stands before a whole text message of so many bytes from a server (RFC 6455, 5.2)."""
     if length < 126:
         return bytes((0x81, length))
-    if length < 1 << 16:
-        return b"\x81\x7e" + length.to_bytes(2, "big")
-    return b"\x81\x7f" + length.to_bytes(8, "big")
+    return _HEAD.pack(0x81, 126, length) if length < 1 << 16 else _LONG_HEAD.pack(0x81, 127, length)
