@@ -22,6 +22,7 @@ from benchmarks.corpus import Corpus
 from benchmarks.server import TOP, Child, start
 
 __all__ = [
+    "ARRIVES_SECONDS",
     "Tape",
     "Watch",
     "Watched",
@@ -35,8 +36,9 @@ __all__ = [
 ]
 
 READY_SECONDS: Final = 120.0
-ARRIVES_SECONDS: Final = 0.5
-"""What was due so long before the end has to be there."""
+ARRIVES_SECONDS: Final = 3.0
+"""What was due so long before the end has to be there: a server that is later than that has lost it. That it is late
+at all is in the figures."""
 
 
 def compiled(folder: Path) -> Path | None:
