@@ -25,18 +25,17 @@ export const ICONS = {
     { x: 6, y: 4, width: 4.2, height: 16, rx: 1.2, solid: true },
     { x: 13.8, y: 4, width: 4.2, height: 16, rx: 1.2, solid: true },
   ],
-  stop: [{ x: 5.5, y: 5.5, width: 13, height: 13, rx: 2, solid: true }],
   'step-forward': [solid('M5 5.4v13.2a.8.8 0 0 0 1.2.7l9.6-6.6a.8.8 0 0 0 0-1.4L6.2 4.7a.8.8 0 0 0-1.2.7z'), line('M19 5v14')],
   'step-back': [solid('M19 5.4v13.2a.8.8 0 0 1-1.2.7l-9.6-6.6a.8.8 0 0 1 0-1.4l9.6-6.6a.8.8 0 0 1 1.2.7z'), line('M5 5v14')],
   'turn-forward': [line('M4 6l6 6-6 6'), line('M12 6l6 6-6 6'), line('M21 6v12')],
   'turn-back': [line('M20 6l-6 6 6 6'), line('M12 6l-6 6 6 6'), line('M3 6v12')],
+  back: [line('M15 5.5L8.5 12l6.5 6.5')],
   replay: [line('M4.2 12a7.8 7.8 0 1 0 2.6-5.8L4 8.8'), line('M4 4v4.8h4.8')],
   speed: [line('M4.4 18a9 9 0 1 1 15.2 0'), line('M12 14l4-5'), dot(12, 14.4)],
   link: [
     line('M10.2 13.8a4 4 0 0 0 5.9.3l3-3a4 4 0 0 0-5.7-5.7l-1.6 1.6'),
     line('M13.8 10.2a4 4 0 0 0-5.9-.3l-3 3a4 4 0 0 0 5.7 5.7l1.6-1.6'),
   ],
-  external: [line('M13 5h6v6'), line('M19 5l-9 9'), line('M17 14v4a1.5 1.5 0 0 1-1.5 1.5h-9A1.5 1.5 0 0 1 5 18V9a1.5 1.5 0 0 1 1.5-1.5H10')],
   moon: [line('M20 14.2A8.2 8.2 0 0 1 9.8 4a8.2 8.2 0 1 0 10.2 10.2z')],
   sun: [
     circle(12, 12, 4),
@@ -71,15 +70,12 @@ export const ICONS = {
   brain: [line('M7.4 15.6a4.1 4.1 0 0 1-.7-8.1A5.3 5.3 0 0 1 17 6.4a4.6 4.6 0 0 1-.4 9.2z'), circle(7.2, 18.7, 1.2), { cx: 4.6, cy: 21.2, r: 0.8, solid: true }],
   plan: [box(5, 4, 14, 17), line('M9 4V2.8h6V4M8.5 10h7M8.5 14h7M8.5 17.5h4')],
   copy: [box(8.5, 8.5, 12, 12), line('M15.5 8.5v-3a2 2 0 0 0-2-2h-8a2 2 0 0 0-2 2v8a2 2 0 0 0 2 2h3')],
-  keyboard: [box(2.5, 6, 19, 12), line('M6 10h.01M9 10h.01M12 10h.01M15 10h.01M18 10h.01M6 14h.01M18 14h.01M9 14h6')],
-  home: [line('M4 11.2L12 4l8 7.2'), line('M6.2 9.5v9a1 1 0 0 0 1 1h9.6a1 1 0 0 0 1-1v-9'), line('M10 19.5v-5h4v5')],
   dots: [dot(5.5, 12), dot(12, 12), dot(18.5, 12)],
   braces: [line('M9 4H7.8A1.8 1.8 0 0 0 6 5.8v3.6A2.6 2.6 0 0 1 3.8 12 2.6 2.6 0 0 1 6 14.6v3.6A1.8 1.8 0 0 0 7.8 20H9'), line('M15 4h1.2A1.8 1.8 0 0 1 18 5.8v3.6a2.6 2.6 0 0 0 2.2 2.6 2.6 2.6 0 0 0-2.2 2.6v3.6a1.8 1.8 0 0 1-1.8 1.8H15')],
   branch: [circle(6.5, 5.5, 2.2), circle(6.5, 18.5, 2.2), circle(17.5, 8.5, 2.2), line('M6.5 7.7v8.6M17.5 10.7c0 4-11 2.2-11 5.6')],
   clock: [circle(12, 12, 8.7), line('M12 7v5.2l3.4 2')],
   gone: [line('M13.5 3H7a1.8 1.8 0 0 0-1.8 1.8v14.4A1.8 1.8 0 0 0 7 21h10a1.8 1.8 0 0 0 1.8-1.8V8.3z'), line('M9.3 11l5.4 5.4M14.7 11l-5.4 5.4')],
   fold: [line('M4 12h16'), line('M8.5 3.5L12 7l3.5-3.5M8.5 20.5L12 17l3.5 3.5')],
-  puzzle: [line('M10 4.5a2 2 0 0 1 4 0V6h4v4.2h1.4a2 2 0 0 1 0 4H18V19H6v-4.6h1a2.2 2.2 0 0 0 0-4.2H6V6h4z')],
 };
 
 /** @typedef {keyof typeof ICONS} IconName */

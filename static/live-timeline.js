@@ -3,7 +3,7 @@
  * the whole timeline again: marks and labels are made as the server makes them; what it alone can know comes with the
  * next whole one.
  *
- * @import { Density, Envelope, Marker, MarkerKind, Message, Part, TimelineAnswer } from './protocol.js'
+ * @import { Density, Envelope, Marker, MarkerKind, Message, Part, TimelineAnswer, Reading } from './protocol.js'
  */
 
 import { Pairs } from './pairs.js';
@@ -24,6 +24,7 @@ const LABEL_CHARACTERS = 120;
  * @property {Pairs} turns  the event and the time of each
  * @property {Map<number, string>} labels  what turns begin with, by their events, as far as it is known; grows
  * @property {Density} density
+ * @property {Reading} [reading]
  */
 
 /**
@@ -31,12 +32,12 @@ const LABEL_CHARACTERS = 120;
  * @param {{ gaps?: Pairs | null, turns?: Pairs | null }} [tables]  of what the answer leaves out
  * @returns {Timeline}
  */
-export function timelineOf({ epoch, count, duration_ms, markers, left_out: leftOut = [], gaps, density }, tables = {}) {
+export function timelineOf({ epoch, count, duration_ms, markers, left_out: leftOut = [], gaps, density, reading }, tables = {}) {
   const turns = markers.filter((each) => each.kind === 'turn');
   const allGaps = tables.gaps ?? Pairs.of(gaps.map((each) => [each.start_ms, each.end_ms]));
   const allTurns = tables.turns ?? Pairs.of(turns.map((each) => [each.seq, each.t_ms]));
   return {
-    epoch, count, duration_ms, markers, leftOut, density,
+    epoch, count, duration_ms, markers, leftOut, density, ...(reading && { reading }),
     // A table that was asked for later may know more than the answer does.
     gaps: allGaps.upTo(allGaps.lastBySecond(duration_ms) + 1),
     turns: allTurns.upTo(allTurns.lastByFirst(count - 1) + 1),

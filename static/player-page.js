@@ -33,7 +33,7 @@ const HIDDEN_FRAME_MS = 100;
  * @param {World} world
  * @returns {Player}
  */
-export function openPlayer(scrollId, { api, ports, settings, place = 'page', moment = parseMoment(location.hash), paused = moment.seq !== null }) {
+export function openPlayer(scrollId, { api, ports, settings, place = 'page', moment = parseMoment(location.hash), paused = moment.seq !== null || moment.eventId !== null }) {
   const store = new PlayerStore(scrollId, { ...wishOf(settings, moment), paused }, {
     api,
     connect: (wish, delegate) => new SessionClient(scrollId, wish, ports, delegate),
@@ -56,6 +56,8 @@ function wishOf(kept, moment) {
   return {
     startMs: moment.live ? END_MS : (moment.tMs ?? 0),
     startSeq: moment.seq,
+    startEvent: moment.eventId,
+    meta: moment.eventId !== null && moment.meta,
     mode: speed === 'max' ? 'fast' : pace === 'reading' ? 'reading' : 'realtime',
     paced: pace === 'reading' ? 'reading' : 'realtime',
     speed: speed === 'max' ? 1 : speed,

@@ -19,7 +19,7 @@ import { childrenOf } from './children.js';
 import { EventLog } from './event-log.js';
 import { grown, timelineOf } from './live-timeline.js';
 import { Pairs } from './pairs.js';
-import { Pace, Playhead } from './playhead.js';
+import { Pace, Playhead, readingTime } from './playhead.js';
 import { plain, turnBefore, turnOf } from './turns.js';
 
 /** Pressing "previous" this soon after a turn began means the one before it, as on any player. */
@@ -48,6 +48,7 @@ const MAX_HITS = 500;
  *   | { type: 'next', kind: MarkerKind } | { type: 'previous', kind: MarkerKind }
  *   | { type: 'step', by: number, unit: StepUnit } | { type: 'go-live' }
  *   | { type: 'find', q: string } | { type: 'next-hit' } | { type: 'previous-hit' } | { type: 'show', seq: number }
+ *   | { type: 'show-event', id: string }
  *   | { type: 'meta', on: boolean }
  *   | { type: 'speed', speed: number | 'max' } | { type: 'pace', pace: Pacing }
  *   | { type: 'load-turns', from: number, to: number } | { type: 'load', from: number, to: number } | { type: 'load-again' }
@@ -84,7 +85,7 @@ const MAX_HITS = 500;
  * @property {number} arrivals  grows whenever the log does
  * @property {number} labelled  grows whenever labels of turns have come
  * @property {number} resets  grows whenever another content has taken the place of what was played
- * @property {boolean} returning  after that, or while the events get other numbers, until playback is back about where it was
+ * @property {boolean} returning  after that, while the events get other numbers, or on the way to the event that a link leads to, until playback is there
  * @property {number | null} pendingMs  recorded time of a seek that the server has not answered yet
  * @property {{ from: number, to: number } | null} loading  a page of history on its way
  * @property {string | null} loadError
@@ -125,6 +126,10 @@ export class PlayerStore {
   /** What to ask for once the server can be asked again, after a reset. @type {Control | null} */
   #wayBack = null;
   #startSeq;
+  /** The id of the event that a link leads to, until the server has been asked for it. @type {string | null} */
+  #startEvent;
+  /** The request that asks for it. @type {string | null} */
+  #linkedId = null;
   /** Whether a connection is on its way in which the events have other numbers. */
   #renumbering = false;
   /** Whether the length shown is that of what was there before a reset: kept until the new one is known. */
@@ -143,6 +148,7 @@ export class PlayerStore {
     this.#ports = ports;
     this.#state = opening(wish, ports.now());
     this.#startSeq = wish.startSeq ?? null;
+    this.#startEvent = wish.startEvent ?? null;
     this.#client = ports.connect(wish, {
       onConnection: (connection) => this.#onConnection(connection),
       onHello: (hello, fresh) => this.#onHello(hello, fresh),
@@ -188,7 +194,7 @@ export class PlayerStore {
     return this.#state.pendingMs === null ? this.#state.playhead.waitLeft(this.#ports.now()) : 0;
   }
 
-  /** Clock time that the rest of the session takes at this pace. */
+  /** Clock time that the rest of the session takes at this pace; `null` where that is not known. */
   timeLeft() {
     return this.#state.playhead.timeLeft(this.#ports.now());
   }
@@ -237,6 +243,8 @@ export class PlayerStore {
         return this.#showHit(this.#state.found?.items.findLast((each) => each.seq < this.#state.cursor - 1));
       case 'show':
         return this.#show(command.seq, null);
+      case 'show-event':
+        return this.#showEvent(command.id);
       case 'next':
         return this.#goToMarker(command.kind, this.#after(command.kind), 1);
       case 'previous':
@@ -329,6 +337,22 @@ export class PlayerStore {
   #show(seq, tMs) {
     this.#seek({ seq }, tMs, { play: false });
     this.#send({ step: { by: 1, unit: 'event' } });
+  }
+
+  /** @param {string} id */
+  #showEvent(id) {
+    if (this.#state.connection.status === 'open') this.#askForEvent(id);
+    else this.#startEvent = id; // asked for once there is a connection
+  }
+
+  /**
+   * One change, so that nothing is done where there is no such event.
+   *
+   * @param {string} id
+   */
+  #askForEvent(id) {
+    this.#headed = null;
+    this.#pendingId = this.#linkedId = this.#client.send({ seek: { event_id: id }, step: { by: 1, unit: 'event' } });
   }
 
   /** @param {Hit | undefined} hit */
@@ -493,14 +517,16 @@ export class PlayerStore {
       count: Math.max(this.#state.count, last.seq + 1),
       durationMs: Math.max(this.#state.durationMs, last.t_ms),
       arrivals: this.#state.arrivals + 1,
-      playhead: this.#playheadAt(last.t_ms, this.#state.status === 'playing'),
+      playhead: this.#playheadAt(last.t_ms, this.#state.status === 'playing', this.#unreadFrom(last.seq)),
     });
   }
 
   /** @param {number} seq */
   #onRewind(seq) {
     this.#era += 1;
-    this.#set({ cursor: seq, rewinds: this.#state.rewinds + 1, end: null });
+    const { status, rewinds, playhead } = this.#state;
+    const reached = playhead.at(this.#ports.now());
+    this.#set({ cursor: seq, rewinds: rewinds + 1, end: null, playhead: this.#playheadAt(reached, status === 'playing', this.#unreadFrom(seq)) });
   }
 
   /** @param {Exclude<ServerMessage, Hello | Envelope>} message */
@@ -584,7 +610,10 @@ export class PlayerStore {
       this.#pendingId = null;
       this.#set({ pendingMs: null, returning: false });
     }
-    if (error.code === 'bad_command') this.#tell('error', error.message, [], 0);
+    if (error.code !== 'bad_command') return;
+    const linked = error.request_id !== undefined && error.request_id === this.#linkedId;
+    if (linked) this.#tell('warning', 'The message that this link leads to is not in this session.', [], 0);
+    else this.#tell('error', error.message, [], 0);
   }
 
   /**
@@ -634,7 +663,7 @@ export class PlayerStore {
       this.#outdated = false;
       this.#set({ timeline, count: Math.max(timeline.count, this.#state.count), durationMs: Math.max(timeline.duration_ms, least) });
       this.#repace();
-      this.#set({ playhead: this.#playheadAt(position, this.#state.status === 'playing') });
+      this.#set({ playhead: this.#playheadAt(position, this.#state.status === 'playing', this.#unreadFrom(Math.max(0, this.#state.cursor - 1))) });
     } catch {
       // Without it the bar has no marks; playing goes on.
     }
@@ -799,9 +828,11 @@ export class PlayerStore {
   #goBack() {
     const control = this.#wayBack;
     this.#wayBack = null;
-    if (!control) return;
-    this.#pendingId = this.#client.send(control);
-    if (control.seek) this.#set({ returning: this.#pendingId !== null });
+    const linked = this.#startEvent;
+    this.#startEvent = null;
+    if (linked !== null) this.#askForEvent(linked);
+    else if (control) this.#pendingId = this.#client.send(control);
+    if (linked !== null || control?.seek) this.#set({ returning: this.#pendingId !== null });
   }
 
   #repace() {
@@ -816,10 +847,20 @@ export class PlayerStore {
   /**
    * @param {number} tMs
    * @param {boolean} moving
+   * @param {number | null} [unreadMs]  as it was when left out
    */
-  #playheadAt(tMs, moving) {
+  #playheadAt(tMs, moving, unreadMs = this.#state.playhead.unreadAt(this.#ports.now())) {
     const { mode, speed, durationMs } = this.#state;
-    return new Playhead(this.#pace, Math.max(durationMs, tMs), { tMs, moving, mode, speed, now: this.#ports.now() });
+    return new Playhead(this.#pace, Math.max(durationMs, tMs), { tMs, moving, mode, speed, unreadMs, now: this.#ports.now() });
+  }
+
+  /**
+   * @param {number} seq
+   * @returns {number | null} how long the events from that one on take to read
+   */
+  #unreadFrom(seq) {
+    const reading = this.#state.timeline?.reading;
+    return reading ? readingTime(reading, seq) : null;
   }
 
   /** @param {Partial<ReplayState>} change */
@@ -835,7 +876,7 @@ export class PlayerStore {
  * @param {number} now
  * @returns {ReplayState}
  */
-function opening({ startMs, mode, paced = 'realtime', speed, idle }, now) {
+function opening({ startMs, mode, paced = 'realtime', speed, idle, meta = false }, now) {
   const fix = { tMs: startMs, now, moving: false, mode, speed };
   return {
     phase: 'opening',
@@ -848,7 +889,7 @@ function opening({ startMs, mode, paced = 'realtime', speed, idle }, now) {
     found: null,
     timeline: null,
     epoch: null,
-    meta: false,
+    meta,
     status: null,
     mode,
     paced: mode === 'fast' ? paced : mode,

@@ -3,14 +3,14 @@
  *
  * The twin of the server's playhead and timeline (`docs/protocol.md`, Pacing), working on what the page knows: the
  * gaps of 3 s and more. Shorter gaps are played in full here, so the bar never runs ahead by more than one of them.
- * At the pace of a reader, time moves with the events only: how long each reads is for the server to know.
+ * At the pace of a reader, time moves with the events only; how long is left is known from how long each reads.
  * Nothing in this file reads a clock: `now` is always given, in milliseconds of any steady clock.
  *
  * Two times, never mixed: *recorded* time is what people see; an *offset* is the same instant on the shortened
  * timeline, at speed 1, and stays in this file.
  *
  * @import { Pairs } from './pairs.js'
- * @import { Mode } from './protocol.js'
+ * @import { Mode, Reading } from './protocol.js'
  */
 
 import { lastWhere } from './pairs.js';
@@ -104,12 +104,27 @@ export class Pace {
 }
 
 /**
+ * How long it takes, at the pace of a reader, from one event to the last: that one is not waited for.
+ *
+ * @param {Reading} reading
+ * @param {number} seq
+ * @return {number} milliseconds, at speed 1
+ */
+export function readingTime({ every, ms }, seq) {
+  const place = seq / every;
+  const run = Math.floor(place);
+  const last = every === 1 ? (ms.at(-1) ?? 0) : 0; // of many together, one makes no difference
+  return Math.max(0, ms.slice(run).reduce((sum, each) => sum + each, -last) - (place - run) * (ms[run] ?? 0));
+}
+
+/**
  * @typedef {Object} Fix  the last that the server said
  * @property {number} tMs  recorded time reached
  * @property {number} now  when that was, on the page's clock
  * @property {boolean} moving  whether time goes on from there
  * @property {Mode} mode
  * @property {number} speed
+ * @property {number | null} [unreadMs]  how long what is left takes to read, at speed 1; `null` where that is not known
  */
 
 /** Extrapolates from one fix; immutable, as the server's word is the only thing that changes it. */
@@ -159,12 +174,28 @@ export class Playhead {
   }
 
   /**
-   * Milliseconds of clock time that the rest of the session takes at this pace.
+   * How long what is left takes to read, at speed 1. What is being read counts as far as it is not.
    *
    * @param {number} now
-   * @return {number}
+   * @return {number | null}
+   */
+  unreadAt(now) {
+    const { unreadMs = null, moving, mode, speed } = this.#fix;
+    if (unreadMs === null || !moving || mode !== 'reading') return unreadMs;
+    return Math.max(0, unreadMs - (now - this.#fix.now) * speed);
+  }
+
+  /**
+   * Milliseconds of clock time that the rest of the session takes at this pace; `null` where that is not known.
+   *
+   * @param {number} now
+   * @return {number | null}
    */
   timeLeft(now) {
+    if (this.#fix.mode === 'reading') {
+      const unread = this.unreadAt(now);
+      return unread === null ? null : unread / this.#fix.speed;
+    }
     if (this.#fix.mode !== 'realtime') return 0;
     return Math.max(0, this.#pace.length - this.#pace.offsetOf(this.at(now))) / this.#fix.speed;
   }

@@ -134,7 +134,8 @@ export const SUBPROTOCOL = 'scrollcast.v1';
  * @typedef {{seq: number, t_ms: number, kind: MarkerKind, label: string}} Marker
  * @typedef {{start_ms: number, end_ms: number}} Gap
  * @typedef {{bucket_ms: number, counts: number[]}} Density  how many events there are in each stretch of that length
- * @typedef {{epoch: string, count: number, duration_ms: number, markers: Marker[], left_out?: (MarkerKind | 'gap')[], gaps: Gap[], density: Density}} TimelineAnswer
+ * @typedef {{every: number, ms: number[]}} Reading  how long it takes to read the events, so many together
+ * @typedef {{epoch: string, count: number, duration_ms: number, markers: Marker[], left_out?: (MarkerKind | 'gap')[], gaps: Gap[], density: Density, reading?: Reading}} TimelineAnswer
  *   `left_out`: the kinds of which not all are listed
  * @typedef {{epoch: string, turns: {number: number, seq: number, t_ms: number, label: string}[], total: number}} TurnPage
  *

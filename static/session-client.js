@@ -56,6 +56,7 @@ const POSITION_GONE = 'position_out_of_range';
  * @typedef {Object} Wish  how the replay is to begin
  * @property {number} startMs
  * @property {number | null} [startSeq]  in place of `startMs`: the first event to be sent
+ * @property {string | null} [startEvent]  the id of the event that is to be shown first, which only the server finds
  * @property {Mode} mode
  * @property {Exclude<Mode, 'fast'>} [paced]  how to be paced once it is not as fast as possible any more
  * @property {number} speed

@@ -21,7 +21,7 @@ export function frameWish(search, hash) {
   const moment = parseMoment(fields.toString());
   const autoplay = ['1', 'true', ''].includes(query.get('autoplay') ?? '0');
   const theme = query.get('theme');
-  const isPlaced = moment.tMs !== null || moment.seq !== null || moment.live;
+  const isPlaced = moment.tMs !== null || moment.seq !== null || moment.eventId !== null || moment.live;
   return {
     // One that waits shows what it begins with, not an empty page.
     moment: isPlaced || autoplay ? moment : { ...moment, seq: 0 },

@@ -26,6 +26,8 @@ export class Controls {
   #speed;
   #pace;
   #buttons;
+  #jumps;
+  #more;
   #playShows = '';
   #nowShows = '';
   #live;
@@ -49,6 +51,11 @@ export class Controls {
       button('step-forward', 'One event forward', '.', () => send({ type: 'step', by: 1, unit: 'event' })),
       button('turn-forward', 'Next turn', ']', () => send({ type: 'next', kind: 'turn' })),
     ];
+    this.#jumps = [this.#jump('tool', 'tool call', 't'), this.#jump('error', 'error', 'e')];
+    this.#more = el('button', {
+      class: 'icon-button jumps-button', attrs: { type: 'button', 'aria-label': 'Tool calls and errors', 'aria-controls': 'jump-tool jump-error', 'aria-expanded': 'false' },
+      on: { click: () => this.#toggleJumps() },
+    }, icon('dots'));
     this.#position = el('span', { class: 'clock-position' });
     this.#duration = el('span', { class: 'clock-duration' });
     this.#left = el('span', { class: 'time-left' });
@@ -70,14 +77,14 @@ export class Controls {
         el('div', { class: 'dock-side dock-clock' },
           el('div', { class: 'clock', title: 'Recorded time' }, this.#position, el('span', { class: 'clock-of', text: ' / ' }), this.#duration),
           this.#live, this.#left),
-        el('div', { class: 'transport', attrs: { role: 'group', 'aria-label': 'Transport' } }, ...this.#buttons),
+        el('div', { class: 'transport', attrs: { role: 'group', 'aria-label': 'Transport' } }, this.#jumps[0]?.node, ...this.#buttons, this.#jumps[1]?.node, this.#more),
         el('div', { class: 'dock-side dock-options' }, this.#pace.label, this.#speed.label, turnsButton)),
       this.#now);
   }
 
   /** @param {ReplayState} state */
   update(state) {
-    const { status, phase, mode, paced, speed, idle, durationMs, connection } = state;
+    const { status, phase, mode, paced, speed, idle, durationMs, connection, timeline } = state;
     const playing = status === 'playing' || status === 'live';
     this.#showLive(state);
     this.#showPlay(this.#store.atEnd() ? 'replay' : playing ? 'pause' : 'play');
@@ -87,6 +94,10 @@ export class Controls {
     this.#pace.show(String(pace), paceWords(pace));
     const off = phase !== 'ready' || connection.status !== 'open';
     for (const each of this.#buttons) each.disabled = off;
+    for (const { kind, buttons } of this.#jumps) {
+      const none = timeline !== null && !timeline.markers.some((each) => each.kind === kind);
+      for (const each of buttons) each.disabled = off || none;
+    }
     this.node.classList.toggle('is-off', phase !== 'ready');
     this.tick();
   }
@@ -98,13 +109,36 @@ export class Controls {
     this.#showNow();
   }
 
+  /**
+   * A pair of buttons, to the one before and to the next.
+   *
+   * @param {'tool' | 'error'} kind
+   * @param {string} words
+   * @param {string} key
+   */
+  #jump(kind, words, key) {
+    const buttons = [
+      button('back', `Previous ${words}`, `Shift+${key}`, () => this.#store.dispatch({ type: 'previous', kind })),
+      button('chevron', `Next ${words}`, key, () => this.#store.dispatch({ type: 'next', kind })),
+    ];
+    const node = el('div', { class: 'jump', attrs: { id: `jump-${kind}`, role: 'group', 'aria-label': `By ${words}` } },
+      buttons[0], el('span', { class: 'jump-kind' }, icon(kind === 'error' ? 'warning' : kind), el('span', { class: 'jump-words', text: `${words}s` })), buttons[1]);
+    return { kind, buttons, node };
+  }
+
+  /** Where there is no room for them, they are there when asked for. */
+  #toggleJumps() {
+    const open = this.node.classList.toggle('jumps-open');
+    setAttribute(this.#more, 'aria-expanded', open);
+  }
+
   #timeLeft() {
     const { mode, speed, phase } = this.#store.getState();
     if (phase !== 'ready' || this.#store.atEnd() || this.#store.isLive()) return '';
     if (mode === 'fast') return 'as fast as it loads';
-    if (mode === 'reading') return `as fast as one reads${speed === 1 ? '' : `, ${speed}×`}`;
-    const left = Math.ceil(this.#store.timeLeft() / 1000) * 1000;
-    return `${span(left)} left${speed === 1 ? '' : ` at ${speed}×`}`;
+    const left = this.#store.timeLeft();
+    const at = speed === 1 ? '' : ` at ${speed}×`;
+    return left === null ? `as fast as one reads${at}` : `${span(Math.ceil(left / 1000) * 1000)} left${at}`;
   }
 
   /** @param {ReplayState} state  where the session is being written, whether one is there, or the way */

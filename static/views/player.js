@@ -12,7 +12,7 @@
  */
 
 import { rooted, sessionHref } from '../base.js';
-import { formatMoment, parseMoment } from '../deep-link.js';
+import { formatEvent, formatMoment, parseMoment } from '../deep-link.js';
 import { clear, el, icon, localLink, replaceChildren, setAttribute } from '../dom.js';
 import { clock, dateTime, oneLine, relativeDate, span } from '../format.js';
 import { Poller } from '../poller.js';
@@ -295,8 +295,8 @@ export class Player {
    *
    * @param {ReplayState} state
    */
-  #drawCover({ phase, failure, connection, status, live, count }) {
-    const coming = phase === 'ready' && this.#transcript === null;
+  #drawCover({ phase, failure, connection, status, live, count, cursor, returning }) {
+    const coming = phase === 'ready' && (this.#transcript === null || (returning && cursor === 0));
     const unreachable = phase === 'opening' && connection.status === 'waiting';
     const empty = phase === 'ready' && count === 0 && (status === 'ended' || status === 'live') && !live;
     const begins = phase === 'ready' && count === 0 && status === 'live' && live;
@@ -451,7 +451,9 @@ export class Player {
 
   /** @param {number} seq @param {number} tMs */
   async #copyEventLink(seq, tMs) {
-    await this.#copy(this.#store.getState().meta ? formatMoment(tMs) : `#seq=${seq}`, `Link to the message at ${clock(tMs)}`);
+    const envelope = this.#place === 'file' ? null : this.#store.log.get(seq); // in a file the numbers never change
+    const byNumber = this.#store.getState().meta ? formatMoment(tMs) : `#seq=${seq}`;
+    await this.#copy(envelope ? formatEvent(envelope) : byNumber, `Link to the message at ${clock(tMs)}`);
   }
 
   /**
@@ -479,12 +481,14 @@ export class Player {
   }
 
   #goToHash() {
-    const { tMs, speed, pace, seq, q, live } = parseMoment(location.hash);
+    const { tMs, speed, pace, eventId, meta, seq, q, live } = parseMoment(location.hash);
     if (speed !== null) this.#store.dispatch({ type: 'speed', speed });
     if (pace !== undefined) this.#store.dispatch({ type: 'pace', pace });
     if (q !== (this.#store.getState().found?.q ?? '')) this.#store.dispatch({ type: 'find', q });
-    if (seq !== null) this.#store.dispatch({ type: 'meta', on: false }); // links name messages
+    if (eventId !== null && meta) this.#store.dispatch({ type: 'meta', on: true });
+    if (eventId === null && seq !== null) this.#store.dispatch({ type: 'meta', on: false }); // its numbers are those of the messages
     if (live) this.#store.dispatch({ type: 'go-live' });
+    else if (eventId !== null) this.#store.dispatch({ type: 'show-event', id: eventId });
     else if (seq !== null) this.#store.dispatch({ type: 'show', seq });
     else if (tMs !== null) this.#store.dispatch({ type: 'seek', tMs });
   }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { formatHit, formatMoment, parseMoment, parseTime } from '../../static/deep-link.js';
+import { formatEvent, formatHit, formatMoment, parseMoment, parseTime } from '../../static/deep-link.js';
 
-const NOTHING = { tMs: null, speed: null, pace: undefined, seq: null, q: '', live: false };
+const NOTHING = { tMs: null, speed: null, pace: undefined, eventId: null, meta: false, seq: null, q: '', live: false };
 
 for (const [text, ms] of /** @type {[string, number | null][]} */ ([
   ['754', 754_000], ['0', 0], ['1.5', 1_500], ['12:34', 754_000], ['1:02:03', 3_723_000], ['90:00', 5_400_000],
@@ -27,6 +27,14 @@ test('what cannot be is left out', () => {
 test('a link to what was found names the event and the words', () => {
   assert.equal(formatHit(412, 'high tide & #1'), '#seq=412&q=high+tide+%26+%231');
   assert.deepEqual(parseMoment(formatHit(412, 'high tide & #1')), { ...NOTHING, seq: 412, q: 'high tide & #1' });
+});
+
+test('a link to an event has its id, whatever that is, and says when it stands beside the messages', () => {
+  const message = /** @type {any} */ ({ event: { type: 'message_completed', message: { id: 'msg_1&t=5 #é' } } });
+  assert.deepEqual(parseMoment(formatEvent(message)), { ...NOTHING, eventId: 'msg_1&t=5 #é' });
+  const meta = /** @type {any} */ ({ event: { type: 'meta_event', meta_event: { id: 'mode-3' } } });
+  assert.deepEqual(parseMoment(formatEvent(meta)), { ...NOTHING, eventId: 'mode-3', meta: true });
+  assert.equal(parseMoment('#e=').eventId, null);
 });
 
 test('a link may lead to where the session is being written', () => {

@@ -535,6 +535,79 @@ describe('what was looked for', () => {
   });
 });
 
+describe('a link to an event by its id', () => {
+  const WANTED = { seek: { event_id: 'm-7' }, step: { by: 1, unit: 'event' } };
+
+  test('is asked for once the server has greeted, and nothing is drawn until it is there', () => {
+    open({ ...WISH, startEvent: 'm-7', paused: true });
+    socket().says(hello(0, { state: { status: 'paused' } }));
+    const { request_id, seek, step } = last();
+    assert.deepEqual({ seek, step }, WANTED);
+    assert.equal(store.getState().returning, true);
+    socket().says(event(7, { gen: 1 }), state(8, { gen: 1, status: 'paused', request_id }));
+    assert.deepEqual([store.getState().returning, store.getState().cursor], [false, 8]);
+  });
+
+  test('says so where there is no such event', () => {
+    open({ ...WISH, startEvent: 'gone', paused: true });
+    socket().says(hello(0, { state: { status: 'paused' } }));
+    socket().says({ type: 'error', code: 'bad_command', message: 'there is no message', request_id: last().request_id });
+    assert.equal(store.getState().returning, false);
+    assert.deepEqual(store.getState().notices.map(({ level, message }) => [level, message]), [['warning', 'The message that this link leads to is not in this session.']]);
+  });
+
+  test('leads there from another place of the session, and from another numbering', () => {
+    socket().says(hello(0));
+    store.dispatch({ type: 'show-event', id: 'm-7' });
+    assert.deepEqual({ seek: last().seek, step: last().step }, WANTED);
+    store.dispatch({ type: 'meta', on: true });
+    store.dispatch({ type: 'show-event', id: 'm-7' });
+    assert.equal(socket().sent.length, 0);
+    socket().says(hello(2, { state: { status: 'paused' } }));
+    assert.deepEqual({ seek: last().seek, step: last().step }, WANTED);
+    assert.equal(store.getState().returning, true);
+  });
+});
+
+describe('what is left at the pace of a reader', () => {
+  const READING = { every: 1, ms: [4_000, 2_000, 6_000, 1_000] };
+
+  beforeEach(async () => {
+    api.timeline = async () => ({ ...TIMELINE, count: 4, reading: READING });
+    open({ ...WISH, mode: 'reading', idle: null });
+    await settled();
+  });
+
+  test('is not known without the reading times', async () => {
+    api.timeline = async () => TIMELINE;
+    open({ ...WISH, mode: 'reading' });
+    await settled();
+    socket().says(hello(0, { state: { mode: 'reading' } }), event(0));
+    assert.equal(store.timeLeft(), null);
+  });
+
+  test('gets less while one reads, stands while one does not, and goes by the speed', () => {
+    socket().says(hello(0, { state: { mode: 'reading' } }), event(0));
+    assert.equal(store.timeLeft(), 12_000);
+    clock.pass(1_500);
+    assert.equal(store.timeLeft(), 10_500);
+    socket().says(state(1, { mode: 'reading', status: 'paused' }));
+    clock.pass(5_000);
+    assert.equal(store.timeLeft(), 10_500);
+    socket().says(state(1, { mode: 'reading', speed: 2 }));
+    assert.equal(store.timeLeft(), 5_250);
+    socket().says(event(1));
+    assert.equal(store.timeLeft(), 4_000);
+  });
+
+  test('is that of where a seek has led', () => {
+    socket().says(hello(0, { state: { mode: 'reading' } }), event(0));
+    store.dispatch({ type: 'seek', tMs: 2_000 });
+    socket().says(state(2, { mode: 'reading', gen: 1, request_id: last().request_id }));
+    assert.equal(store.timeLeft(), 6_000);
+  });
+});
+
 describe('meta events', () => {
   test('come with another connection, from what has happened on', async () => {
     socket().says(hello(0), event(0), event(1), event(2));

@@ -142,6 +142,9 @@ async def test_the_timeline_has_the_markers_and_gaps(server: Serving, http: http
     assert timeline["density"]["bucket_ms"] == 240 / 200
     assert len(timeline["density"]["counts"]) == 200
     assert sum(timeline["density"]["counts"]) == 25
+    assert timeline["reading"]["every"] == 1
+    assert len(timeline["reading"]["ms"]) == 25
+    assert min(timeline["reading"]["ms"]) > 0
     assert not timeline["thinned"]
 
 

@@ -388,6 +388,7 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
             "thinned": _FLAG,
             "gaps": _list(_object("", {"start_ms": ref("RecordedTime"), "end_ms": ref("RecordedTime")})),
             "density": _object("", {"bucket_ms": {"type": "number", "minimum": 0}, "counts": _list(_COUNT)}),
+            "reading": _object("", {"every": _COUNT, "ms": _list(_COUNT)}),
         },
         {"left_out": _list({"enum": [*_MARKER_KINDS, "gap"]})},
     ),

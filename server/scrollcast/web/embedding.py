@@ -33,7 +33,7 @@ CACHE_SECONDS: Final = 3_600
 
 _SESSION_PATH: Final = re.compile(r"/(?:sessions|embed)/([^/]+)/?")
 
-_TAKEN_ALONG: Final = ("t", "seq", "speed", "idle", "pace", "theme", "autoplay")
+_TAKEN_ALONG: Final = ("t", "e", "meta", "seq", "speed", "idle", "pace", "theme", "autoplay")
 """What a link to a moment may say of how it is to be played."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from array import array
 from bisect import bisect_left
@@ -48,6 +49,9 @@ DENSITY_BUCKETS: Final = 200
 MAX_TOOLS: Final = 2_000
 """Tool calls among the markers of a timeline: on the widest seek bar some 700 can be told apart, and a session of 1 GB
 has hundreds of thousands, which would hold a page up while it reads them."""
+
+MAX_READING: Final = 2_000
+"""Reading times in a timeline; of a longer session, each is that of several events together."""
 
 MAX_UNRECOGNISED: Final = 500
 """So many files that no reader knows are listed; a person looks at a few of them."""
@@ -141,6 +145,7 @@ async def timeline(request: Request) -> Response:
         "thinned": totals["tool"] > limit,
         "gaps": gaps,
         "density": _density(index),
+        "reading": await asyncio.to_thread(_reading, index, index.count),
     }
     if most is not None:
         totals["gap"] = len(index.gaps) // 2
@@ -203,6 +208,15 @@ def _density(index: SessionIndex) -> dict[str, Any]:
         return {"bucket_ms": 0, "counts": []}
     ends = [bisect_left(index.times, bucket_ms * place, 0, count) for place in range(DENSITY_BUCKETS)]
     return {"bucket_ms": bucket_ms, "counts": [end - start for start, end in pairwise([*ends, count])]}
+
+
+def _reading(index: SessionIndex, count: int) -> dict[str, Any]:
+    """How many milliseconds it takes to read the events, of so many together that there are not too many numbers."""
+    every = max(1, math.ceil(count / MAX_READING))
+    return {
+        "every": every,
+        "ms": [sum(index.reading[start : min(start + every, count)]) for start in range(0, count, every)],
+    }
 
 
 async def events(request: Request) -> Response:
