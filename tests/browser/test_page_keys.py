@@ -92,6 +92,10 @@ def _time(of: Callable[[Middle], int]) -> Wanted:
     return lambda middle: {"seek": {"t_ms": of(middle)}}
 
 
+def _tenths(tenths: int) -> Wanted:
+    return _time(lambda middle: (middle.duration_ms * tenths + 5) // 10)
+
+
 def _before(kind: str) -> Wanted:
     return lambda middle: {"seek": {"seq": middle.before[kind]}}
 
@@ -122,7 +126,7 @@ COMMANDS: Final[list[tuple[str, Wanted]]] = [
     ("l", _time(lambda middle: middle.t_ms + FAR_MS)),
     (",", _always(step={"by": -1, "unit": "event"})),
     (".", _always(step={"by": 1, "unit": "event"})),
-    *((str(digit), _time(lambda middle, tenths=digit: (middle.duration_ms * tenths + 5) // 10)) for digit in range(10)),
+    *((str(digit), _tenths(digit)) for digit in range(10)),
     ("Home", _time(lambda _middle: 0)),
     ("End", _THE_END),
     ("g", _THE_END),
