@@ -15,7 +15,7 @@ from benchmarks.client import Broken, target
 from benchmarks.corpus import realtime_session
 from benchmarks.report import Options, Row, grown, main, percentile
 from benchmarks.server import Child, scrollcast
-from benchmarks.wire import ARRIVES_SECONDS, Tape, c_sender, compiled, has_node_ws, node_sender, record, watching
+from benchmarks.wire import Tape, c_sender, compiled, has_node_ws, node_sender, record, watching
 
 __all__ = ["Carried", "carry", "measure", "places", "tapes_of"]
 
@@ -93,7 +93,7 @@ def carry(tool: Path, server: Child, watched: Sequence[tuple[Tape, int]], folder
         time.sleep(seconds)
         finished, cpu = time.monotonic(), server.family_cpu_seconds() - cpu
         spread = server.connections()
-        time.sleep(ARRIVES_SECONDS)  # so that all that was due in that time has to be there, however late
+        time.sleep(SETTLE_SECONDS)  # so that what is late has its time to come
     watch.check(watched)
     late = watch.within(started, finished)
     if not late:
