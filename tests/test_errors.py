@@ -24,6 +24,8 @@ from scrollcast.errors import (
     SlowClient,
     StreamClosed,
     TooManyBadCommands,
+    TooManyCommands,
+    TooManySessions,
     TooManyStreams,
 )
 
@@ -39,6 +41,8 @@ ALL = (
     CommandTooLarge("a message may have at most 65536 bytes"),
     TooManyBadCommands("100 bad commands in a row"),
     TooManyStreams(10_000, 5_000),
+    TooManySessions(1_000, 5_000),
+    TooManyCommands(200),
     SlowClient(30.0),
     StreamClosed(),
     SettingsError("--port must be a number"),
@@ -92,6 +96,8 @@ def test_every_error_is_tried_here() -> None:
         (TooManyBadCommands("so many"), "so many"),
         (TooManyStreams(10_000, 5_000), "the server already plays 10000 streams; try again in 5 s"),
         (TooManyStreams(1, 2_500), "the server already plays 1 streams; try again in 2.5 s"),
+        (TooManySessions(1_000, 5_000), "the server already plays 1000 sessions; try again in 5 s"),
+        (TooManyCommands(200), "more than 200 commands came within a second"),
         (SlowClient(30.0), "nothing could be written for 30 s; come back and resume"),
         (StreamClosed(), "the stream is closed"),
         (SettingsError("no such file"), "no such file"),

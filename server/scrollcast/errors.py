@@ -9,7 +9,9 @@
     ├── BadCommand            a message from the client cannot be obeyed; nothing changed
     │   ├── CommandTooLarge       longer than `MAX_COMMAND_BYTES`; the stream closes
     │   └── TooManyBadCommands    a hundred in a row; the stream closes
+    ├── TooManyCommands       a client's commands come faster than they may; the stream closes
     ├── TooManyStreams        the server plays as many as it is allowed to
+    │   └── TooManySessions       the same for different sessions
     ├── SlowClient            nothing could be written for `WRITE_TIMEOUT`
     ├── StreamClosed          the stream's other end is gone
     ├── ReplayError           what a client raises of a replay that somebody else serves
@@ -48,6 +50,8 @@ __all__ = [
     "SlowClient",
     "StreamClosed",
     "TooManyBadCommands",
+    "TooManyCommands",
+    "TooManySessions",
     "TooManyStreams",
 ]
 
@@ -140,6 +144,24 @@ class TooManyStreams(ScrollcastError):
 
     def __str__(self) -> str:
         return f"the server already plays {self.limit} streams; try again in {self.retry_after_ms / 1000:g} s"
+
+
+@dataclass(eq=False)
+class TooManySessions(TooManyStreams):
+    """The server already plays as many different sessions as it is allowed to."""
+
+    def __str__(self) -> str:
+        return f"the server already plays {self.limit} sessions; try again in {self.retry_after_ms / 1000:g} s"
+
+
+@dataclass(eq=False)
+class TooManyCommands(ScrollcastError):
+    """A client sent more commands than it may."""
+
+    a_second: int
+
+    def __str__(self) -> str:
+        return f"more than {self.a_second} commands came within a second"
 
 
 @dataclass(eq=False)

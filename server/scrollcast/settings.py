@@ -15,10 +15,13 @@ from urllib.parse import urlsplit
 from scrollcast.archive.kept import counterparts
 from scrollcast.archive.places import data_folder
 from scrollcast.errors import SettingsError
-from scrollcast.stream.registry import MAX_STREAMS
+from scrollcast.stream.registry import MAX_SESSIONS, MAX_STREAMS
+from scrollcast.stream.session_stream import MAX_COMMANDS_A_SECOND
 
 __all__ = [
     "DEFAULT_PORT",
+    "MAX_CONNECTIONS",
+    "MAX_CONNECTIONS_OF_ADDRESS",
     "PORTS_TRIED",
     "VARIABLES",
     "Settings",
@@ -35,6 +38,13 @@ DEFAULT_PORT: Final = 8420
 PORTS_TRIED: Final = 50
 """How many ports from the wanted one on are tried when it is taken."""
 
+MAX_CONNECTIONS: Final = 12_000
+"""Connections of a process, streams and requests for pages together: somewhat more than it may have streams. Where the
+system allows fewer open files, it is what these leave."""
+
+MAX_CONNECTIONS_OF_ADDRESS: Final = 500
+"""Connections with one address that is not this machine's own: an office behind one, but not all there may be."""
+
 VARIABLES: Final = (
     "SCROLLCAST_ALLOW_EMBED", "SCROLLCAST_CACHE_DIR", "SCROLLCAST_KEEP", "SCROLLCAST_KEPT_DIR", "XDG_CACHE_HOME",
 )  # fmt: skip
@@ -42,6 +52,10 @@ VARIABLES: Final = (
 
 _ROOT_PATH: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
 """Segments of what needs no escaping in an address (RFC 3986, 2.3)."""
+
+_LIMITS: Final = (
+    "max_streams", "max_sessions", "max_connections", "max_connections_of_address", "max_commands",
+)  # fmt: skip
 
 _ON: Final = frozenset(("1", "true", "yes", "on"))
 _OFF: Final = frozenset(("", "0", "false", "no", "off"))
@@ -53,7 +67,9 @@ class Settings:
 
     `paths` were named, and exist; `places` were found, and may be missing or yet to come. `kept` is the folder of kept
     sessions; with `keep` what is served is kept there. `root_path` is the path prefix that a proxy gives the server,
-    without a slash at its end; `""` for none. `embedders` are the origins whose pages may frame the player.
+    without a slash at its end; `""` for none. `embedders` are the origins whose pages may frame the player. The limits
+    are for each process; `None` for those of an address means `MAX_CONNECTIONS_OF_ADDRESS`, and no bound for this
+    machine's own addresses.
     """
 
     paths: tuple[Path, ...] = ()
@@ -64,6 +80,10 @@ class Settings:
     allowed_origins: frozenset[str] = frozenset()
     cache: Path = Path()
     max_streams: int = MAX_STREAMS
+    max_sessions: int = MAX_SESSIONS
+    max_connections: int = MAX_CONNECTIONS
+    max_connections_of_address: int | None = None
+    max_commands: int = MAX_COMMANDS_A_SECOND
     places: tuple[Path, ...] = ()
     kept: Path | None = None
     keep: bool = False
@@ -101,6 +121,10 @@ class Settings:
             )
         if not 0 <= self.port <= 65_535:
             raise SettingsError(f"--port {self.port} is not between 0 and 65535")
+        for name in _LIMITS:
+            limit = getattr(self, name)
+            if limit is not None and limit < 1:
+                raise SettingsError(f"--{name.replace('_', '-')} {limit} is not a whole number from 1 on")
         if self.root_path and not _ROOT_PATH.fullmatch(self.root_path):
             raise SettingsError(f"--root-path {self.root_path[:200]} is not of the form /name or /name/name")
         for host in self.allowed_hosts:

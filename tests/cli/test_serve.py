@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
@@ -19,6 +20,7 @@ import httpx
 import psutil
 import pytest
 from starlette.applications import Starlette
+from websockets.exceptions import InvalidStatus
 
 from archives import write_document, write_session
 from scrollcast.cli.running import MAX_CONNECTIONS, allow_many_connections
@@ -26,7 +28,7 @@ from scrollcast.cli.serve import bind, make_config
 from scrollcast.errors import SettingsError
 from scrollcast.settings import PORTS_TRIED
 from scrollcast.web.text_frames import TextFrameProtocol
-from serving import PATIENCE_SECONDS, Child, run_command, talk, until
+from serving import PATIENCE_SECONDS, Child, child_environment, run_command, talk, until
 
 STOP_SECONDS = 2.0
 """A server stops within so long, whoever is connected."""
@@ -328,6 +330,48 @@ def test_the_cache_is_where_it_was_told(archive: Path, tmp_path: Path) -> None:
     assert stat.S_IMODE(place.stat().st_mode) == 0o700
 
 
+async def test_limits_can_be_set(archive: Path, tmp_path: Path) -> None:
+    """A second stream, and a third connection, where there may be one and two."""
+    with Child(tmp_path, "serve", archive, "--port", "0", "--max-streams", "1", "--max-connections", "2") as child:
+        server = await asyncio.to_thread(child.serving)
+        async with server.watch(paused="true") as one:
+            await one.next()
+            two = await server.replay()
+            async with server.http() as http:
+                health = await http.get("/healthz")  # keeps its connection
+                with pytest.raises(InvalidStatus) as refused_with:
+                    await server.replay()
+
+    assert two.close_code == 4013
+    assert health.status_code == 200
+    assert refused_with.value.response.status_code == 503
+
+
+def test_few_open_files_leave_fewer_connections(tmp_path: Path) -> None:
+    """At least half of them, and no more than was asked for; the soft bound is raised where it may be."""
+    code = """
+import resource, sys
+from scrollcast.cli.running import with_room_for_files
+from scrollcast.settings import Settings
+soft, hard, wanted = map(int, sys.argv[1:])
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+settings = with_room_for_files(Settings(max_connections=wanted, max_sessions=100))
+print(settings.max_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+"""
+
+    def tried(*numbers: int) -> list[int]:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *map(str, numbers)], capture_output=True, text=True, check=True,
+            env=child_environment(tmp_path),
+        )  # fmt: skip
+        return [int(number) for number in done.stdout.split()]
+
+    assert tried(256, 4096, 1000) == [1000, 1356]
+    assert tried(256, 1024, 1000) == [668, 1024]
+    assert tried(256, 300, 1000) == [150, 300]
+    assert tried(2000, 4096, 100) == [100, 2000]
+
+
 # --------------------------------------------------------------------------------------------------------- browser
 
 
@@ -415,6 +459,9 @@ def refused(completed: subprocess.CompletedProcess[str]) -> str:
         (["--port", "70000"], "--port 70000"),
         (["--port", "-1"], "--port -1"),
         (["--port", "many"], "--port"),
+        (["--max-streams", "0"], "--max-streams 0"),
+        (["--max-connections-of-address", "-3"], "--max-connections-of-address -3"),
+        (["--max-commands", "many"], "--max-commands"),
         (["--host", "0.0.0.0"], "--host 0.0.0.0"),
         (["--host", "::"], "--host ::"),
         (["--host", "192.168.0.1"], "--host 192.168.0.1"),

@@ -13,6 +13,7 @@ import orjson
 import psutil
 import pytest
 from websockets.client import ClientProtocol
+from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
@@ -60,6 +61,7 @@ class RawClient:
         self._port = server.port
         self.messages: list[dict[str, Any]] = []
         self.pongs = 0
+        self._fragmented = False
 
     async def __aenter__(self) -> RawClient:
         loop = asyncio.get_running_loop()
@@ -87,6 +89,16 @@ class RawClient:
         """Send a ping, or several in one write."""
         for _ in range(times):
             self._protocol.send_ping(payload)
+        await self.flush()
+
+    async def fragments(self, count: int) -> None:
+        """Send so many empty fragments of one message that has no end."""
+        for _ in range(count):
+            if self._fragmented:
+                self._protocol.send_continuation(b"", fin=False)
+            else:
+                self._protocol.send_text(b"", fin=False)
+            self._fragmented = True
         await self.flush()
 
     async def read(self, size: int = 1 << 16) -> bool:
@@ -328,6 +340,93 @@ async def test_a_flood_of_commands_holds_up_nobody_else(server: Serving) -> None
         others = await asyncio.gather(*(server.replay() for _ in range(5)))
         asking.cancel()
         flood.abort()
+
+    assert all(client.log.ids() == ids(200) for client in others)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [{"type": "control"}, {"type": "ack", "seq": 0}, {"type": "control", "seek": {"seq": 3}}, "{bad"],
+    ids=["questions", "acknowledgements of nothing new", "seeks", "bad ones"],
+)
+async def test_too_many_commands_close_with_1008(written: Path, command: Any) -> None:
+    """With an error that says how many there may be, after as many answers as that."""
+    async with serving(written / "archive", cache=written / "cache", max_commands=20) as server:
+        async with server.watch(paused="true") as client:
+            for _ in range(50):
+                with contextlib.suppress(ConnectionClosed):  # the close may cross with it
+                    await client.send(command)
+            log = await client.rest()
+        await server.until_streams(0)
+
+    error = log.messages[-1]
+    assert (error["type"], error["code"], error["retryable"]) == ("error", "too_many_commands", False)
+    assert "20 commands" in error["message"]
+    assert client.close_code == 1008
+    assert len(log.of("state")) + log.codes().count("bad_command") <= 25  # a slow machine lets a second pass
+
+
+async def test_who_acknowledges_what_comes_is_not_held_to_the_bound(written: Path) -> None:
+    """An acknowledgement is no command where it is of something new."""
+    async with (
+        serving(written / "archive", cache=written / "cache", max_commands=5) as server,
+        server.watch(window=1) as client,
+    ):
+        while len(client.log.events) < 200:
+            await client.next()
+            if client.log.next_seq:
+                await client.ack(client.log.next_seq - 1)
+        log = await client.rest()
+
+    assert log.codes() == []
+    assert client.close_code == 1000
+
+
+async def test_no_more_sessions_are_played_than_allowed(written: Path) -> None:
+    """One of another session is closed with 4013; one of the same is let in."""
+    async with (
+        serving(written / "archive", cache=written / "cache", max_sessions=1) as server,
+        server.watch(paused="true") as one,
+    ):
+        await one.next()
+        other = await server.replay(LARGE_ID)
+        same = await server.replay()
+
+    assert other.log.messages[-1]["code"] == "too_many_sessions"
+    assert other.log.messages[-1]["retry_after_ms"] == 5000
+    assert other.close_code == 4013
+    assert same.log.ids() == ids(200)
+
+
+@pytest.mark.parametrize("kind", ["pings", "fragments"])
+async def test_a_client_that_floods_with_frames_is_read_from_less(
+    server: Serving, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """While others play: it is let rest after each read that took long, and is read from again."""
+    monkeypatch.setattr(text_frames, "LONG_READ_SECONDS", 0.0)
+    rests: list[float] = []
+    read_on = text_frames.TextFrameProtocol._read_on
+
+    def count(protocol: text_frames.TextFrameProtocol) -> None:
+        rests.append(time.monotonic())
+        read_on(protocol)
+
+    monkeypatch.setattr(text_frames.TextFrameProtocol, "_read_on", count)
+    async with RawClient(server, SCROLL_ID, paused="true") as flood:
+
+        async def send() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    if kind == "pings":
+                        await flood.ping(b"", 1000)
+                    else:
+                        await flood.fragments(1000)
+
+        sending = asyncio.create_task(send())
+        others = await asyncio.gather(*(server.replay() for _ in range(5)))
+        before = len(rests)
+        await until(lambda: len(rests) > before + 3)
+        sending.cancel()
 
     assert all(client.log.ids() == ids(200) for client in others)
 

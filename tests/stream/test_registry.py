@@ -1,7 +1,20 @@
+from contextlib import suppress
+from dataclasses import dataclass
+
 import pytest
 
-from scrollcast.errors import TooManyStreams
+from scrollcast.errors import TooManySessions, TooManyStreams
 from scrollcast.stream.registry import MAX_STREAMS, StreamRegistry
+
+
+@dataclass(eq=False)
+class Counted:
+    """What a registry asks of a stream."""
+
+    sent: int = 0
+    sent_bytes: int = 0
+    seeks: int = 0
+    state: str = "playing"
 
 
 def test_streams_are_counted_in_and_out() -> None:
@@ -64,3 +77,37 @@ def test_the_limit_when_none_is_given() -> None:
         pytest.fail("the block must not run")
 
     assert registry.open == MAX_STREAMS - 1
+
+
+def test_no_more_sessions_than_allowed() -> None:
+    """Streams of one that is played already are let in, however its id is written."""
+    registry = StreamRegistry(max_sessions=1)
+    with registry.admit("a"), registry.admit("A"):
+        with pytest.raises(TooManySessions) as caught, registry.admit("b"):
+            pytest.fail("the block must not run")
+        played = registry.sessions
+    with registry.admit("b"):
+        pass
+
+    assert played == 1
+    assert registry.sessions == 0
+    assert (caught.value.limit, caught.value.retry_after_ms) == (1, 5000)
+    assert "1 sessions" in str(caught.value)
+
+
+def test_what_streams_did_is_added_up() -> None:
+    """Of those that play, and of those that have ended, whichever way."""
+    registry = StreamRegistry()
+    one, two = Counted(sent=3, sent_bytes=30), Counted(state="paused")
+    with registry.playing(one):
+        with suppress(LookupError), registry.playing(two):
+            two.sent, two.seeks = 5, 1
+            states = registry.states()
+            raise LookupError
+        one.sent_bytes = 40
+        during, left = registry.totals(), registry.states()
+
+    assert states == {"playing": 1, "paused": 1}
+    assert left == {"playing": 1}
+    assert during == registry.totals() == {"streams": 2, "events": 8, "bytes": 40, "seeks": 1}
+    assert registry.states() == {}

@@ -21,6 +21,8 @@ from scrollcast.errors import (
     SessionNotFound,
     SlowClient,
     TooManyBadCommands,
+    TooManyCommands,
+    TooManySessions,
     TooManyStreams,
 )
 from scrollcast.web import routes
@@ -34,6 +36,8 @@ TOLD = [
     (BadRequest("speed", "must be a number"), "bad_request", 400, 4501),
     (PositionOutOfRange("start_seq", "is beyond the end"), "position_out_of_range", 400, 4501),
     (TooManyStreams(9, 5000), "too_many_streams", 503, 4013),
+    (TooManySessions(9, 5000), "too_many_sessions", 503, 4013),
+    (TooManyCommands(200), "too_many_commands", 429, 1008),
     (SlowClient(30), "slow_client", 503, 4008),
     (CommandTooLarge("too long"), "command_too_large", 413, 1009),
     (TooManyBadCommands("a hundred"), "too_many_bad_commands", 400, 1008),

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from types import FrameType
 
 import uvicorn
@@ -20,6 +21,7 @@ from starlette.applications import Starlette
 from scrollcast.settings import Settings
 from scrollcast.stream.wire import MAX_COMMAND_BYTES
 from scrollcast.web.app import create_app
+from scrollcast.web.http_protocol import MAX_HEAD_BYTES, HttpProtocol
 from scrollcast.web.text_frames import TextFrameProtocol
 
 if sys.platform != "win32":
@@ -33,10 +35,14 @@ __all__ = [
     "make_config",
     "open_in_browser",
     "serve_alone",
+    "with_room_for_files",
 ]
 
 QUEUE = 2048
 """So many connections may wait to be accepted."""
+
+SPARE_FILES = 256
+"""Open files beside connections and sessions: the catalogue, the search, folders that are looked through."""
 
 SHUTDOWN_SECONDS = 1
 """How long open streams have to take their close message after Ctrl+C."""
@@ -51,6 +57,23 @@ Python's own 5 ms every viewer would be late; with 0.5 ms 200 of them beside a f
 TICK_SECONDS = 1.0
 """How often the server's clock, for the `Date` of its answers, is looked at."""
 
+log = logging.getLogger(__name__)
+
+
+def with_room_for_files(settings: Settings) -> Settings:
+    """Let this process, and those that it starts, open the files that it may need; where the system does not allow so
+    many, with fewer connections, so that sessions can still be opened when there are as many as there may be."""
+    if sys.platform == "win32":
+        return settings
+    allow_many_connections()
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return settings
+    room = max(soft // 2, soft - settings.max_sessions - SPARE_FILES)
+    if room < settings.max_connections:
+        log.info("%d open files are allowed, so there are at most %d connections", soft, room)
+    return replace(settings, max_connections=min(settings.max_connections, room))
+
 
 def log_to_stderr(level: int) -> None:
     """Write what happens, and is at least of this level, on stderr."""
@@ -63,7 +86,8 @@ def make_config(app: Starlette | Callable[[], Starlette], *, factory: bool = Fal
         app,
         factory=factory,
         loop="asyncio",  # never wakes a stream before its deadline, as faster loops with coarse clocks do
-        http="h11",
+        http=HttpProtocol,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         ws=TextFrameProtocol,
         ws_max_size=MAX_COMMAND_BYTES,
         ws_ping_interval=None,  # a heartbeat does the same; whether a client is there `WRITE_TIMEOUT` and TCP decide

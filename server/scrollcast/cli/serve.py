@@ -11,10 +11,21 @@ import sys
 from typing import Any
 
 from scrollcast.cli.choosing import add_paths, choose, say, usable_cache, usable_kept
-from scrollcast.cli.running import QUEUE, log_to_stderr, make_config, serve_alone
+from scrollcast.cli.running import QUEUE, log_to_stderr, make_config, serve_alone, with_room_for_files
 from scrollcast.cli.workers import serve_by_workers
 from scrollcast.errors import SettingsError
-from scrollcast.settings import DEFAULT_PORT, PORTS_TRIED, Settings, allowed_embedders, keeps_sessions, kept_folder
+from scrollcast.settings import (
+    DEFAULT_PORT,
+    MAX_CONNECTIONS,
+    MAX_CONNECTIONS_OF_ADDRESS,
+    PORTS_TRIED,
+    Settings,
+    allowed_embedders,
+    keeps_sessions,
+    kept_folder,
+)
+from scrollcast.stream.registry import MAX_SESSIONS, MAX_STREAMS
+from scrollcast.stream.session_stream import MAX_COMMANDS_A_SECOND
 
 __all__ = ["add_parser", "bind", "make_config", "serve"]
 
@@ -66,8 +77,25 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
         "--workers", type=_workers, default=1, metavar="N",
         help="server processes that share the port, for more viewers than one core can serve (default: %(default)s)",
     )  # fmt: skip
+    _add_limits(parser)
     parser.add_argument("--verbose", action="store_true", help="log what happens, with details, on stderr")
     parser.set_defaults(run=serve)
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    limits = parser.add_argument_group("limits, each for a process")
+    for flag, default, what in (
+        ("--max-streams", MAX_STREAMS, "replays at once"),
+        ("--max-sessions", MAX_SESSIONS, "different sessions that are played at once"),
+        ("--max-connections", MAX_CONNECTIONS, "connections at once, replays included"),
+        ("--max-commands", MAX_COMMANDS_A_SECOND, "commands of one client in a second"),
+    ):
+        limits.add_argument(flag, type=int, default=default, metavar="N", help=f"{what} (default: %(default)s)")
+    limits.add_argument(
+        "--max-connections-of-address", type=int, default=None, metavar="N",
+        help="connections at once with one address (default: "
+        f"{MAX_CONNECTIONS_OF_ADDRESS}, and as many as there may be with this machine's own)",
+    )  # fmt: skip
 
 
 def serve(arguments: argparse.Namespace) -> int:
@@ -89,9 +117,15 @@ def serve(arguments: argparse.Namespace) -> int:
         cache=usable_cache(),
         root_path=arguments.root_path.rstrip("/"),
         embedders=allowed_embedders().union(arguments.allow_embed),
+        max_streams=arguments.max_streams,
+        max_sessions=arguments.max_sessions,
+        max_connections=arguments.max_connections,
+        max_connections_of_address=arguments.max_connections_of_address,
+        max_commands=arguments.max_commands,
     )
     if choice.is_demo:
         say("no agent's sessions were found on this machine, so this serves the demo; scrollcast doctor says more")
+    settings = with_room_for_files(settings)
     listener = bind(settings.host, settings.port)
     port = listener.getsockname()[1]
     if settings.port not in (0, port):

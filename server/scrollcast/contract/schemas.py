@@ -281,7 +281,13 @@ _FROM_SERVER: Final[Mapping[str, Schema]] = {
         "notice",
         "Something that the viewer should know; its code says which facts stand beside it.",
         {"level": {"enum": ["info", "warning"]}, "code": _TEXT, "message": _TEXT},
-        {"count": _COUNT, "lines": _list({"type": "integer", "minimum": 1}), "range": ref("Range"), "epoch": _TEXT},
+        {
+            "count": _COUNT,
+            "lines": _list({"type": "integer", "minimum": 1}),
+            "range": ref("Range"),
+            "epoch": _TEXT,
+            "start_seq": ref("Seq"),
+        },
     ),
     "EndMessage": _of_type(
         "end",

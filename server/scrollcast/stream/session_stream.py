@@ -13,11 +13,19 @@ from uuid import uuid4
 
 from scrollcast.archive.archive import Archive
 from scrollcast.archive.index import EventBlock, Openness, SessionIndex
-from scrollcast.errors import ArchiveError, BadCommand, PositionOutOfRange, SessionNotFound, TooManyBadCommands
+from scrollcast.errors import (
+    ArchiveError,
+    BadCommand,
+    PositionOutOfRange,
+    SessionNotFound,
+    TooManyBadCommands,
+    TooManyCommands,
+)
 from scrollcast.playback.commands import Control, SeekEvent, SeekSeq, SeekTime
 from scrollcast.playback.player import CaughtUp, Changed, Deliver, Output, Player, Rewind, Skipped, Status
 from scrollcast.playback.timeline import Timeline
 from scrollcast.stream import wire
+from scrollcast.stream.allowance import Allowance
 from scrollcast.stream.pacer import Pacer
 from scrollcast.stream.parameters import ReplayParameters
 from scrollcast.stream.preview import cut_event, part_hrefs
@@ -26,6 +34,10 @@ __all__ = ["Connection", "SessionStream"]
 
 MAX_BAD_COMMANDS: Final = 100
 """So many bad commands in a row are no mistake any more."""
+
+MAX_COMMANDS_A_SECOND: Final = 200
+"""Commands of one client, good and bad: more than a hand at a slider makes, and some 5 % of a core. An acknowledgement
+counts where it acknowledges nothing new."""
 
 RUN_EVENTS: Final = 256
 RUN_BYTES: Final = 256 << 10
@@ -56,7 +68,12 @@ _T = TypeVar("_T")
 
 
 class Connection(Protocol):
-    """The other end of a stream: one message at a time, both ways."""
+    """The other end of a stream: one message at a time, both ways. `sent_bytes` is what was written."""
+
+    @property
+    def sent_bytes(self) -> int:
+        """All that was written to the client."""
+        ...
 
     async def receive(self) -> str | bytes:
         """The next message. Cancelling it loses nothing. Raises `StreamClosed` when there is none to come."""
@@ -90,7 +107,7 @@ class SessionStream:
     """Replays a session over a connection, and obeys what comes back.
 
     `root_path` is the path prefix behind which the server's addresses are to be had (`""` for none). `pacer` is the one
-    that all streams of a loop share.
+    that all streams of a loop share. `max_commands` is how many commands the client may send in a second.
 
     While it waits, what becomes due is sent right from the pacer's tick (`_ring`), and the coroutine sleeps on: it is
     woken for whatever might have to wait.
@@ -98,10 +115,44 @@ class SessionStream:
 
     # A dictionary of so many names would be the largest part of a viewer's memory that a tick has to touch.
     __slots__ = (
-        "_acknowledged", "_alarm", "_archive", "_awake", "_bad_commands", "_bound", "_close_at", "_connection",
-        "_envelope", "_epoch", "_failures", "_give_up_at", "_growing", "_heartbeat_at", "_index", "_live", "_live_from",
-        "_loop", "_owed_reply", "_pacer", "_parameters", "_player", "_receiving", "_reopen_at", "_replay_id",
-        "_replayed", "_rest", "_root_path", "_scroll_id", "_seen", "_sent", "_started", "_told_skipped", "_watch_at",
+        "_acknowledged",
+        "_alarm",
+        "_allowance",
+        "_archive",
+        "_awake",
+        "_bad_commands",
+        "_bound",
+        "_close_at",
+        "_connection",
+        "_envelope",
+        "_epoch",
+        "_failures",
+        "_give_up_at",
+        "_growing",
+        "_heartbeat_at",
+        "_index",
+        "_is_open",
+        "_live",
+        "_live_from",
+        "_loop",
+        "_owed_reply",
+        "_pacer",
+        "_parameters",
+        "_player",
+        "_receiving",
+        "_reopen_at",
+        "_replayed",
+        "_rest",
+        "_root_path",
+        "_scroll_id",
+        "_seen",
+        "_started",
+        "_told_skipped",
+        "_watch_at",
+        "refused",
+        "replay_id",
+        "seeks",
+        "sent",
     )  # fmt: skip
 
     def __init__(
@@ -113,20 +164,24 @@ class SessionStream:
         *,
         root_path: str = "",
         pacer: Pacer | None = None,
+        max_commands: int = MAX_COMMANDS_A_SECOND,
     ) -> None:
         self._connection = connection
         self._root_path = root_path
         self._archive = archive
         self._scroll_id = scroll_id
         self._parameters = parameters
-        self._replay_id = uuid4()
+        self.replay_id = uuid4()
         self._loop = asyncio.get_running_loop()
         self._pacer = pacer or Pacer()
         self._alarm = self._pacer.alarm(self._ring)
         self._awake: asyncio.Future[None] | None = None  # what the coroutine waits for
         self._rest: list[Output] = []  # what a tick left for the coroutine
         self._bound = -1  # the player was allowed to deliver the events before this one
-        self._sent = 0
+        self.sent = 0
+        self.seeks = 0
+        self._is_open = False  # whether there is a player
+        self._allowance = Allowance(max_commands, self._loop.time())
         self._failures = 0
         self._bad_commands = 0
         self._acknowledged = 0
@@ -146,6 +201,7 @@ class SessionStream:
             SessionNotFound, ArchiveError, PositionOutOfRange: nothing, or no more, can be played.
             StreamClosed, SlowClient: the client is gone, or has to go.
             TooManyBadCommands, CommandTooLarge: the client does not speak the protocol.
+            TooManyCommands: it speaks too much of it.
         """
         self._started = self._loop.time()
         self._heartbeat_at = self._started + wire.HEARTBEAT_SECONDS
@@ -168,6 +224,30 @@ class SessionStream:
         if not self._parameters.follow:
             return nullcontext()
         return self._archive.following(self._scroll_id, meta=self._parameters.meta)
+
+    @property
+    def sent_bytes(self) -> int:
+        """All that was written to the client."""
+        return self._connection.sent_bytes
+
+    @property
+    def state(self) -> str:
+        """What it is doing: `opening`, or the status of its player."""
+        return self._player.status if self._is_open else "opening"
+
+    def farewell(self) -> bytes | None:
+        """What a client is told before the server stops: where to go on. `None` before it knows what it plays."""
+        if not self._is_open:
+            return None
+        # In the middle of a run nobody but the client knows how far it came.
+        is_known = self._awake is not None and not self._rest
+        return wire.encode_notice(
+            "info",
+            "server_stopping",
+            "the server stops or restarts; come back and resume",
+            epoch=self._epoch,
+            **({"start_seq": self._player.cursor} if is_known else {}),
+        )
 
     def _listen(self) -> None:
         self._receiving = self._loop.create_task(self._receive())
@@ -198,6 +278,7 @@ class SessionStream:
             start=start,
             follow=self._parameters.follow,
         )
+        self._is_open = True
         self._begin_generation()
         await self._send_hello(resume)
         if self._seen.complete:
@@ -255,7 +336,7 @@ class SessionStream:
             session = replace(session, count=index.count, duration_ms=index.duration_ms)
         await self._send(
             wire.encode_hello(
-                replay_id=self._replay_id,
+                replay_id=self.replay_id,
                 epoch=index.epoch,
                 resume=resume,
                 session=session,
@@ -389,7 +470,7 @@ class SessionStream:
         tails = self._index.read_tails_at_once(start, stop)
         if tails is None or not self._connection.send_now(self._replayed.head, tails):
             return False
-        self._sent += stop - start
+        self.sent += stop - start
         return True
 
     # ------------------------------------------------------------------------------------------------ what is known
@@ -525,9 +606,10 @@ class SessionStream:
         try:
             command = wire.decode_command(message)
             if isinstance(command, wire.ClientControl):
+                self._count_command()
                 await self._control(command)
             elif isinstance(command, wire.Ack):
-                self._acknowledged = max(self._acknowledged, min(command.seq + 1, self._player.cursor))
+                self._acknowledge(command.seq)
             else:
                 assert_never(command)
         except BadCommand as problem:
@@ -535,7 +617,18 @@ class SessionStream:
         else:
             self._bad_commands = 0
 
+    def _acknowledge(self, seq: int) -> None:
+        reached = min(seq + 1, self._player.cursor)
+        if reached <= self._acknowledged:
+            self._count_command()
+        self._acknowledged = max(self._acknowledged, reached)
+
+    def _count_command(self) -> None:
+        if not self._allowance.take(self._loop.time()):
+            raise TooManyCommands(self._allowance.a_second)
+
     async def _refuse(self, problem: BadCommand) -> None:
+        self._count_command()
         await self._send(wire.encode_error("bad_command", str(problem), request_id=problem.request_id))
         if type(problem) is not BadCommand:
             raise problem
@@ -558,6 +651,7 @@ class SessionStream:
         gen = self._player.gen
         await self._obey(self._player.handle(control, now))
         did_seek = self._player.gen != gen
+        self.seeks += did_seek
         if self._player.stepping and control.step:
             self._owed_reply = (did_seek, command.request_id)
         else:
@@ -622,7 +716,7 @@ class SessionStream:
         self._close_at = math.inf
 
     def _make_envelope(self, origin: Literal["replay", "live"]) -> wire.Envelope:
-        named = {"type": origin, "replay_id": self._replay_id}
+        named = {"type": origin, "replay_id": self.replay_id}
         return wire.Envelope.of(self._index.session, named, self._player.gen)
 
     async def _end(self) -> None:
@@ -633,7 +727,7 @@ class SessionStream:
             wire.encode_end(
                 "truncated" if self._index.truncated else "completed",
                 count - 1 if count else None,
-                sent=self._sent,
+                sent=self.sent,
                 failures=self._failures,
                 duration_ms=round((now - self._started) * 1000),
             )
@@ -643,7 +737,7 @@ class SessionStream:
 
     async def _deliver(self, start: int, stop: int) -> None:
         """Send a run of events, in messages of as many as the client takes in one."""
-        self._sent += stop - start
+        self.sent += stop - start
         while start < stop:
             self._envelope = self._replayed if start < self._live_from else self._live
             end = stop if start >= self._live_from else min(stop, self._live_from)

@@ -6,6 +6,7 @@ import asyncio
 import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,6 +19,7 @@ from scrollcast.settings import Settings, static_folder
 from scrollcast.stream.registry import StreamRegistry
 from scrollcast.web import contract, embedding, routes
 from scrollcast.web.assets import Assets
+from scrollcast.web.doors import Doors
 from scrollcast.web.export import export
 from scrollcast.web.failures import UnknownErrors, handle_error, handle_http_exception
 from scrollcast.web.path_prefix import PathPrefix
@@ -38,7 +40,7 @@ def create_app(settings: Settings) -> Starlette:
     kept = settings.kept if settings.keep else None
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
         archive = await asyncio.to_thread(Archive, roots, settings.cache, optional=bool(settings.places), kept=kept)
         app.state.archive = archive
         loop = asyncio.get_running_loop()
@@ -49,7 +51,7 @@ def create_app(settings: Settings) -> Starlette:
 
         await asyncio.to_thread(archive.keep_up, found)
         try:
-            yield
+            yield {"doors": app.state.doors}  # which uvicorn gives to each of its connections
         finally:
             await asyncio.to_thread(archive.close)
 
@@ -96,7 +98,9 @@ def create_app(settings: Settings) -> Starlette:
         },
         lifespan=lifespan,
     )
-    app.state.registry = StreamRegistry(settings.max_streams)
+    app.state.registry = StreamRegistry(settings.max_streams, settings.max_sessions)
+    app.state.doors = Doors(settings.max_connections, settings.max_connections_of_address)
+    app.state.max_commands = settings.max_commands
     app.state.ready = asyncio.Event()
     app.state.assets = Assets(static_folder())
     return app

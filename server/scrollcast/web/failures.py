@@ -22,6 +22,8 @@ from scrollcast.errors import (
     SessionNotFound,
     SlowClient,
     TooManyBadCommands,
+    TooManyCommands,
+    TooManySessions,
     TooManyStreams,
 )
 from scrollcast.stream.wire import encode_error
@@ -57,10 +59,12 @@ _FAILURES: Final[tuple[tuple[type[ScrollcastError], Failure], ...]] = (
     (ArchiveError, Failure("archive_error", "The session cannot be read", 500, 4505)),
     (PositionOutOfRange, Failure("position_out_of_range", "Position out of range", 400, 4501)),
     (BadRequest, Failure("bad_request", "Bad request", 400, 4501)),
+    (TooManySessions, Failure("too_many_sessions", "Too many sessions", 503, 4013, retryable=True)),
     (TooManyStreams, Failure("too_many_streams", "Too many streams", 503, 4013, retryable=True)),
     (SlowClient, Failure("slow_client", "The client reads too slowly", 503, 4008, retryable=True)),
     (CommandTooLarge, Failure("command_too_large", "Message too big", 413, 1009)),
     (TooManyBadCommands, Failure("too_many_bad_commands", "Too many bad commands", 400, 1008)),
+    (TooManyCommands, Failure("too_many_commands", "Too many commands", 429, 1008)),
 )
 
 _UNKNOWN: Final = Failure("internal_error", "Something went wrong in the server", 500, INTERNAL_ERROR, retryable=True)

@@ -11,7 +11,7 @@ import asyncio
 import socket
 import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ from websockets.http11 import Request
 from websockets.protocol import State
 
 from scrollcast.errors import SlowClient, StreamClosed
+from scrollcast.web.doors import Doors
+from scrollcast.web.http_protocol import bound_reads
 
 if sys.platform != "win32":
     import fcntl
@@ -42,6 +44,11 @@ WRITE_TIMEOUT: Final = 30.0
 _HEAD: Final = struct.Struct(">BBH")
 _LONG_HEAD: Final = struct.Struct(">BBQ")
 
+LONG_READ_SECONDS: Final = 0.001
+REST_FACTOR: Final = 4
+"""A client with whose frames the loop was busy for this long is not read from for so many times as long: however many
+pings and fragments it sends, it takes a fifth of the time at most."""
+
 _LOOKS: Final = 6
 """How often within `WRITE_TIMEOUT` it is looked whether anything moved: a slow reader is no dead one."""
 
@@ -61,13 +68,54 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
     _late_pong = b""
     """The answer to the last ping of a client that does not read."""
 
+    farewell: Callable[[], bytes | None] | None = None
+    """What is said, if anything, before the connection is closed because the server stops."""
+
+    sent_bytes = 0
+    """What was written since the handshake, frame heads included."""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over a connection whose handshake has begun."""
         super().connection_made(transport)
+        bound_reads(transport)
+        if self._doors is not None:
+            self._doors.enter(self._address)
         connected = transport.get_extra_info("socket")
         if connected is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
             with suppress(OSError):  # not TCP, as in tests over a Unix socket
                 connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_MS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count it out."""
+        if self._doors is not None:
+            self._doors.leave(self._address)
+        super().connection_lost(exc)
+
+    @property
+    def _doors(self) -> Doors | None:
+        doors: Doors | None = self.app_state.get("doors")
+        return doors
+
+    @property
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; a handshake that the library does not take is answered, which uvicorn leaves out."""
+        began = self.loop.time()
+        super().data_received(data)
+        spent = self.loop.time() - began
+        if spent > LONG_READ_SECONDS and not self.transport.is_closing():
+            self.transport.pause_reading()
+            self.loop.call_later(REST_FACTOR * spent, self._read_on)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.handshake_complete = self.close_sent = True
+            self._flush()
+            self.transport.close()
+
+    def _read_on(self) -> None:
+        if not self.read_paused and not self.transport.is_closing():  # else it goes on when a message was taken
+            self.transport.resume_reading()
 
     def handle_connect(self, event: Request) -> None:
         """Answer the handshake, and tell the application of the extension."""
@@ -77,7 +125,12 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
             scope["extensions"][TEXT_FRAMES] = self
 
     def shutdown(self) -> None:
-        """The server stops: close, and do not wait for a client that does not read."""
+        """The server stops: say where to go on from, close, and do not wait for a client that does not read."""
+        if self._doors is not None:
+            self._doors.closing = True
+        said = self.farewell() if self.farewell is not None and self._is_open else None
+        if said is not None:
+            self.conn.send_text(said)  # written with the close frame
         super().shutdown()
         self.loop.call_later(SHUTDOWN_GRACE, self.transport.abort)
 
@@ -126,6 +179,7 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
             await self.send_text(message)
             return
         await self._until_it_may_send()
+        self.sent_bytes += len(message)
         self.transport.write(memoryview(message))  # of a bytearray, an unsent rest would be copied
 
     async def send_texts(self, head: bytes, tails: Sequence[memoryview]) -> None:
@@ -139,6 +193,7 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
             return
         for frames in _writes(head, tails):
             await self._until_it_may_send()
+            self.sent_bytes += len(frames)
             self.transport.write(frames)
 
     def send_texts_now(self, head: bytes, tails: Sequence[bytes | memoryview]) -> bool:
@@ -148,6 +203,7 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         frames = _framed(head, tails)
         if len(tails) > 1 and len(frames) > WRITE_BYTES:
             return False
+        self.sent_bytes += len(frames)
         self.transport.write(frames)
         return True
 
@@ -182,7 +238,9 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         return not is_ending and self.conn.state is State.OPEN
 
     def _flush(self) -> None:
-        self.transport.write(b"".join(self.conn.data_to_send()))
+        data = b"".join(self.conn.data_to_send())
+        self.sent_bytes += len(data)
+        self.transport.write(data)
 
     async def _wait_until_writable(self) -> None:
         left, unmoved = self._untaken(), 0

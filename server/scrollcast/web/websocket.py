@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
@@ -48,12 +48,21 @@ async def unknown_socket(websocket: WebSocket) -> None:
 
 async def _replay(websocket: WebSocket, connection: _PlainFrames) -> None:
     registry = websocket.app.state.registry
-    with registry.admit():
+    scroll_id = websocket.path_params["scroll_id"]
+    with registry.admit(scroll_id):
         parameters = ReplayParameters.parse(parse_qsl(websocket.scope["query_string"].decode(), keep_blank_values=True))
-        scroll_id = websocket.path_params["scroll_id"]
-        archive, root_path = websocket.app.state.archive, websocket.scope["root_path"]
-        stream = SessionStream(connection, archive, scroll_id, parameters, root_path=root_path, pacer=registry.pacer)
-        await stream.run()
+        stream = SessionStream(
+            connection,
+            websocket.app.state.archive,
+            scroll_id,
+            parameters,
+            root_path=websocket.scope["root_path"],
+            pacer=registry.pacer,
+            max_commands=websocket.app.state.max_commands,
+        )
+        connection.on_shutdown(stream.farewell)
+        with registry.playing(stream):
+            await stream.run()
 
 
 async def _fail(connection: _PlainFrames, error: Exception) -> None:
@@ -87,10 +96,19 @@ def _connect(websocket: WebSocket) -> _PlainFrames:
 class _PlainFrames:
     """A connection over any ASGI server."""
 
-    __slots__ = ("_websocket",)
+    __slots__ = ("_sent_bytes", "_websocket")
 
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
+        self._sent_bytes = 0
+
+    @property
+    def sent_bytes(self) -> int:
+        """What was given to the server to be sent."""
+        return self._sent_bytes
+
+    def on_shutdown(self, farewell: Callable[[], bytes | None]) -> None:
+        """Have this said before the connection is closed because the server stops; ASGI has no way to."""
 
     async def receive(self) -> str | bytes:
         return _received(await self._websocket.receive())
@@ -99,6 +117,7 @@ class _PlainFrames:
         try:
             async with asyncio.timeout(WRITE_TIMEOUT):
                 await self._websocket.send_text(message.decode())
+            self._sent_bytes += len(message)
         except TimeoutError:
             raise SlowClient(WRITE_TIMEOUT) from None
         except (WebSocketDisconnect, RuntimeError, OSError):
@@ -137,6 +156,15 @@ class _TextFrames(_PlainFrames):
     def __init__(self, websocket: WebSocket, protocol: TextFrameProtocol) -> None:
         super().__init__(websocket)
         self._protocol = protocol
+
+    @property
+    def sent_bytes(self) -> int:
+        """What was written, frame heads included."""
+        return self._protocol.sent_bytes
+
+    def on_shutdown(self, farewell: Callable[[], bytes | None]) -> None:
+        """Have this said before the connection is closed because the server stops."""
+        self._protocol.farewell = farewell
 
     async def receive(self) -> str | bytes:
         # Not through the application's layers, each of which would hold a coroutine while the client is silent.

@@ -1,0 +1,140 @@
+"""A uvicorn HTTP class that holds connections and requests to their bounds, before anything of ours looks at them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import suppress
+from typing import Any, Final
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from scrollcast.web.doors import Doors
+from scrollcast.web.security import SECURITY_HEADERS
+
+__all__ = ["MAX_HEAD_BYTES", "REQUEST_SECONDS", "HttpProtocol", "bound_reads"]
+
+MAX_HEAD_BYTES: Final = 16 << 10
+"""The longest head of a request: its line and headers. Browsers send a tenth of it. A longer one is answered 400."""
+
+REQUEST_SECONDS: Final = 10.0
+"""A request has to be here, head and body, so long after its first byte (the first one of a connection, after that was
+made); a WebSocket's handshake is one. Who takes longer is answered 408."""
+
+MAX_READ_BYTES: Final = 4 << 10
+"""So much is taken from a connection at once: some 700 of the shortest frames, during which all other viewers wait. Of
+asyncio's own 256 KiB, two clients that sent nothing but pings kept them waiting for 1.3 s."""
+
+
+class HttpProtocol(H11Protocol):
+    """One connection that speaks HTTP, until it becomes a WebSocket."""
+
+    _late: asyncio.TimerHandle | None = None
+    _address = ""
+    _is_inside = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Let a connection in, or answer it 503."""
+        super().connection_made(transport)
+        bound_reads(transport)
+        self._address = self.client[0] if self.client else ""
+        doors = self._doors
+        reason = doors.refusal(self._address) if doors else None
+        if doors and reason is not None:
+            doors.refused += 1
+            self._answer(503, reason)
+            return
+        if doors:
+            doors.enter(self._address)
+            self._is_inside = True
+        self._late = self.loop.call_later(REQUEST_SECONDS, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count it out."""
+        self._cancel()
+        self._leave()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and see to it that the rest of a request comes in time."""
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        """An answer was given; what comes next may have begun to come."""
+        super().on_response_complete()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Wait for the rest of a request no longer than it may take."""
+        is_begun = self.conn.their_state is h11.SEND_BODY or (
+            self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+        )
+        if not is_begun:
+            self._cancel()
+        elif self._late is None:
+            self._late = self.loop.call_later(REQUEST_SECONDS, self._give_up)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hand the connection over."""
+        self._cancel()
+        super().handle_websocket_upgrade(event)
+        self._leave()  # the WebSocket has counted itself in
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request, or too long for one."""
+        self._answer(400, msg)
+
+    def shutdown(self) -> None:
+        """The server stops."""
+        if self._doors is not None:
+            self._doors.closing = True
+        super().shutdown()
+
+    @property
+    def _doors(self) -> Doors | None:
+        doors: Doors | None = self.app_state.get("doors")
+        return doors
+
+    def _leave(self) -> None:
+        if self._is_inside and self._doors is not None:
+            self._doors.leave(self._address)
+        self._is_inside = False
+
+    def _cancel(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _give_up(self) -> None:
+        self._late = None
+        if self.transport.is_closing():
+            return
+        if self.conn.our_state is h11.IDLE:
+            self._answer(408, f"The request was not here within {REQUEST_SECONDS:g} s.")
+        else:  # its answer was sent, or is on its way; only the body is missing
+            self.transport.close()
+
+    def _answer(self, status: int, sentence: str) -> None:
+        """Answer without the application, and close."""
+        body = f"{sentence}\n".encode()
+        headers = [
+            ("content-type", "text/plain; charset=utf-8"),
+            ("content-length", str(len(body))),
+            ("connection", "close"),
+            *([("retry-after", "5")] if status == 503 else []),
+            *SECURITY_HEADERS.items(),
+        ]
+        with suppress(h11.LocalProtocolError):
+            for said in (h11.Response(status_code=status, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(said) or b"")
+        self.transport.close()
+
+
+def bound_reads(transport: Any) -> None:
+    """Take at most `MAX_READ_BYTES` from a connection at once."""
+    if sys.platform != "win32" and hasattr(transport, "max_size"):  # asyncio's transports over a socket
+        transport.max_size = MAX_READ_BYTES
