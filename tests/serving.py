@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -343,11 +343,13 @@ def serving_in_thread(*paths: Path, cache: Path, **more: Any) -> Iterator[Servin
 
 
 class Child:
-    """`scrollcast` as a child process with a home of its own."""
+    """`scrollcast` as a child process with a home of its own; `start` is what Python is told to run."""
 
-    def __init__(self, home: Path, *arguments: str | Path, **environment: str) -> None:
+    def __init__(
+        self, home: Path, *arguments: str | Path, start: Sequence[str] = ("-m", "scrollcast"), **environment: str
+    ) -> None:
         self.process = subprocess.Popen(
-            command(*arguments),
+            [sys.executable, *start, *map(str, arguments)],
             env=child_environment(home, **environment),
             cwd=home,
             stdin=subprocess.DEVNULL,

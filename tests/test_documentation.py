@@ -58,3 +58,16 @@ def test_every_place_is_documented(place: places.Place) -> None:
     shown = f"~{str(place.path).removeprefix('/~')}"
 
     assert shown in PAGES or shown.replace("opencode.db", "opencode*.db") in PAGES or shown.endswith("opencode/storage")
+
+
+def test_every_metric_and_every_reason_of_readiness_is_documented() -> None:
+    """And none that is not there."""
+    page = (ROOT / "docs" / "operating.md").read_text()
+    web = ROOT / "server" / "scrollcast" / "web"
+    metrics = set(re.findall(r'"(scrollcast_\w+)"', (web / "metrics.py").read_text()))
+    reasons = set(re.findall(r'return "(\w+)", f?"', (web / "readiness.py").read_text()))
+    told = {name.removesuffix("_total") for name in re.findall(r"`(scrollcast_\w+)", page)}
+
+    assert told == metrics
+    assert set(re.findall(r"^\| `(\w+)` \|", page.partition("## Metrics")[0], re.MULTILINE)) == reasons
+    assert len(reasons) == 7

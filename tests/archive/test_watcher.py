@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -181,3 +182,26 @@ def test_without_notifications_files_are_looked_at(
     told.wait(lambda: told.ticks > 2)
     (tmp_path / "one").write_bytes(b"1")
     told.wait(lambda: "one" in told.names)
+
+
+def test_how_long_changes_wait_is_known(watch: Callable[..., Watcher], told: Told, tmp_path: Path) -> None:
+    """While they are dealt with, and afterwards of the last ones."""
+    held, began = threading.Event(), threading.Event()
+    watcher = watch(tmp_path)
+
+    def hold() -> None:
+        began.set()
+        held.wait(PATIENCE)
+
+    watcher._on_tick = hold
+    began.wait(PATIENCE)
+    one = watcher.lag
+    time.sleep(0.02)
+    two = watcher.lag
+    watcher._on_tick = told.on_tick
+    held.set()
+    told.ticks = 0
+    told.wait(lambda: told.ticks > 1)
+
+    assert two >= one + 0.02
+    assert 0 <= watcher.lag < two

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable
 
-from scrollcast.stream.pacer import TICK_SECONDS, Alarm, Pacer
+from scrollcast.stream.pacer import LATENESS_BOUNDS, TICK_SECONDS, Alarm, Pacer
 
 
 def now() -> float:
@@ -114,3 +115,24 @@ async def test_a_busy_loop_calls_who_is_due_by_hand() -> None:
         pacer.poll()
 
     assert rings == ["due"]
+
+
+async def test_it_is_counted_how_late_alarms_rang() -> None:
+    """Each once, in the class of its tick; one that was cancelled is not."""
+    pacer = Pacer()
+    await asyncio.gather(*(rung(pacer, number * 0.001) for number in range(20)))
+    alarm = pacer.alarm(lambda: None)
+    alarm.set(now() + TICK_SECONDS)
+    alarm.cancel()
+
+    def dawdle() -> None:
+        end = now() + 0.03
+        while now() < end:
+            pass
+
+    pacer.alarm(dawdle).set(now() + TICK_SECONDS)
+    await asyncio.sleep(0.05)
+
+    assert sum(pacer.lateness) == 21
+    assert sum(pacer.lateness[bisect_left(LATENESS_BOUNDS, 0.03) :]) >= 1
+    assert pacer.lateness_sum >= 0.03

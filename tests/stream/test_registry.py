@@ -14,6 +14,7 @@ class Counted:
     sent: int = 0
     sent_bytes: int = 0
     seeks: int = 0
+    refused: int = 0
     state: str = "playing"
 
 
@@ -109,5 +110,5 @@ def test_what_streams_did_is_added_up() -> None:
 
     assert states == {"playing": 1, "paused": 1}
     assert left == {"playing": 1}
-    assert during == registry.totals() == {"streams": 2, "events": 8, "bytes": 40, "seeks": 1}
+    assert during == registry.totals() == {"streams": 2, "events": 8, "bytes": 40, "seeks": 1, "refused": 0}
     assert registry.states() == {}

@@ -187,6 +187,22 @@ class Archive:
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
+    @property
+    def cache(self) -> Path:
+        """The folder for what is made of sessions."""
+        return self._cache
+
+    @property
+    def is_kept_up(self) -> bool:
+        """Whether sessions are looked for (`keep_up`)."""
+        return self._upkeep is not None and self._upkeep.is_running
+
+    @property
+    def watcher_lag(self) -> float:
+        """For how many seconds changes of files wait, or last waited, to be dealt with."""
+        watcher = self._watcher
+        return 0.0 if watcher is None else watcher.lag
+
     def prune_cache(self) -> None:
         """Keep the cache within its bound. Blocks."""
         prune(self._cache, CACHE_LIMIT_BYTES)

@@ -220,6 +220,11 @@ class Catalogue:
         """Of the refresh that runs or ran last, in whichever process."""
         return self._own_progress or self._read(_noted_progress)
 
+    @property
+    def count(self) -> int:
+        """How many sessions there are, broken and gone ones included."""
+        return self._read(lambda connection: int(connection.execute("SELECT count(*) FROM sessions").fetchone()[0]))
+
     def sessions(self) -> list[Session]:
         """Every session, broken and gone ones included, in no order."""
         return self._read(lambda connection: _select(connection, "", ()))

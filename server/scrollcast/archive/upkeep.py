@@ -116,6 +116,11 @@ class Upkeep:
         with self._keeping:
             pass  # another server may keep sessions now
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its thread is there."""
+        return self._thread.is_alive()
+
     def note_changes(self, paths: Collection[Path]) -> None:
         """Say that these files changed. Returns at once."""
         self._changed.update(paths)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -46,6 +47,8 @@ class Watcher:
         self._on_change = on_change
         self._on_tick = on_tick
         self._stopping = threading.Event()
+        self._began: dict[int, float] = {}  # since when each thread is busy, while it is
+        self._took = 0.0
         self._threads = [
             threading.Thread(target=self._run, args=(places, recursive), name="scrollcast-watch", daemon=True)
             for places, recursive in ((folders, True), (files, False))
@@ -56,6 +59,12 @@ class Watcher:
         """Whether all of these paths that are there now are watched."""
         folders, files = _places(paths)
         return self._covered.issuperset((*folders, *files))
+
+    @property
+    def lag(self) -> float:
+        """For how many seconds the changes that are dealt with now wait, or those that were dealt with last did."""
+        now = time.monotonic()
+        return max((now - began for began in self._began.copy().values()), default=self._took)
 
     def start(self) -> None:
         """Begin to watch."""
@@ -71,6 +80,7 @@ class Watcher:
 
     def _run(self, places: Sequence[Path], recursive: bool) -> None:
         for changes in self._changes(places, recursive):
+            self._began[threading.get_ident()] = time.monotonic()
             try:
                 if changes:
                     self._on_change({Path(path) for _, path in changes})
@@ -78,6 +88,8 @@ class Watcher:
             except Exception as problem:  # one bad file must not end the watching
                 log.error("a change could not be followed: %r", problem)
                 log.debug("in full", exc_info=problem)
+            finally:
+                self._took = time.monotonic() - self._began.pop(threading.get_ident())
 
     def _changes(self, places: Sequence[Path], recursive: bool) -> Iterator[set[tuple[Change, str]]]:
         polling = False

@@ -31,7 +31,6 @@ __all__ = [
     "QUEUE",
     "SWITCH_SECONDS",
     "allow_many_connections",
-    "log_to_stderr",
     "make_config",
     "open_in_browser",
     "serve_alone",
@@ -73,11 +72,6 @@ def with_room_for_files(settings: Settings) -> Settings:
     if room < settings.max_connections:
         log.info("%d open files are allowed, so there are at most %d connections", soft, room)
     return replace(settings, max_connections=min(settings.max_connections, room))
-
-
-def log_to_stderr(level: int) -> None:
-    """Write what happens, and is at least of this level, on stderr."""
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
 
 
 def make_config(app: Starlette | Callable[[], Starlette], *, factory: bool = False) -> uvicorn.Config:

@@ -11,9 +11,10 @@ import sys
 from typing import Any
 
 from scrollcast.cli.choosing import add_paths, choose, say, usable_cache, usable_kept
-from scrollcast.cli.running import QUEUE, log_to_stderr, make_config, serve_alone, with_room_for_files
+from scrollcast.cli.running import QUEUE, make_config, serve_alone, with_room_for_files
 from scrollcast.cli.workers import serve_by_workers
 from scrollcast.errors import SettingsError
+from scrollcast.logs import FORMATS, LEVELS, Logging, log_to_stderr
 from scrollcast.settings import (
     DEFAULT_PORT,
     MAX_CONNECTIONS,
@@ -78,7 +79,14 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
         help="server processes that share the port, for more viewers than one core can serve (default: %(default)s)",
     )  # fmt: skip
     _add_limits(parser)
-    parser.add_argument("--verbose", action="store_true", help="log what happens, with details, on stderr")
+    parser.add_argument(
+        "--log-level", choices=LEVELS, default="warning",
+        help="what is logged on stderr: info has each replay (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--log-format", choices=FORMATS, default="text", help="how: key=value, or one JSON object a line"
+    )
+    parser.add_argument("--verbose", action="store_true", help="the same as --log-level debug")
     parser.set_defaults(run=serve)
 
 
@@ -100,8 +108,9 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 def serve(arguments: argparse.Namespace) -> int:
     """Serve until stopped."""
-    level = logging.DEBUG if arguments.verbose else logging.WARNING
-    log_to_stderr(level)
+    level = "debug" if arguments.verbose else arguments.log_level
+    logs = Logging(logging.getLevelNamesMapping()[level.upper()], arguments.log_format)
+    log_to_stderr(logs)
     choice = choose(tuple(arguments.paths), discover=arguments.discover, demo=True)
     keep = keeps_sessions() if arguments.keep is None else arguments.keep
     settings = Settings(
@@ -132,7 +141,7 @@ def serve(arguments: argparse.Namespace) -> int:
         say(f"port {settings.port} is taken; using {port}")
     address = f"http://{_shown(settings.host)}:{port}/"
     if arguments.workers > 1:
-        return serve_by_workers(settings, listener, address, arguments.workers)
+        return serve_by_workers(settings, listener, address, arguments.workers, logs)
     serve_alone(settings, listener, address)
     return 0
 

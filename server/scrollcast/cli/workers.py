@@ -7,10 +7,12 @@ import logging
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 from functools import partial
 from multiprocessing import parent_process
+from pathlib import Path
 from typing import Final
 
 from starlette.applications import Starlette
@@ -20,10 +22,10 @@ from scrollcast.cli.running import (
     QUEUE,
     SWITCH_SECONDS,
     allow_many_connections,
-    log_to_stderr,
     make_config,
     open_in_browser,
 )
+from scrollcast.logs import Logging, log_to_stderr
 from scrollcast.settings import Settings
 from scrollcast.web.app import create_app
 
@@ -36,28 +38,31 @@ START_SECONDS: Final = 120.0
 LOOK_SECONDS: Final = 0.2
 """How often it is looked, while they start, whether they are to stop."""
 
+log = logging.getLogger(__name__)
 
-def serve_by_workers(settings: Settings, listener: socket.socket, address: str, count: int) -> int:
+
+def serve_by_workers(settings: Settings, listener: socket.socket, address: str, count: int, logs: Logging) -> int:
     """Serve until stopped; the exit status, 1 where the workers did not start."""
-    config = make_config(partial(_app, settings, logging.getLogger().level), factory=True)
-    config.workers, config.backlog = count, ACCEPTED_AT_ONCE
-    workers = Workers(config, listener, address, open_browser=settings.open_browser)
-    try:
-        workers.run()
-    except BaseException:  # as when nobody reads the address
-        workers.terminate_all()
-        workers.join_all()
-        raise
+    with tempfile.TemporaryDirectory(prefix="scrollcast-workers-") as siblings:
+        config = make_config(partial(_app, settings, logs, Path(siblings)), factory=True)
+        config.workers, config.backlog = count, ACCEPTED_AT_ONCE
+        workers = Workers(config, listener, address, open_browser=settings.open_browser)
+        try:
+            workers.run()
+        except BaseException:  # as when nobody reads the address
+            workers.terminate_all()
+            workers.join_all()
+            raise
     return 1 if workers.failed else 0
 
 
-def _app(settings: Settings, log_level: int) -> Starlette:
+def _app(settings: Settings, logs: Logging, siblings: Path) -> Starlette:
     """The application of one worker, made in it."""
-    log_to_stderr(log_level)
+    log_to_stderr(logs)
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     allow_many_connections()
     sys.setswitchinterval(SWITCH_SECONDS)
-    app = create_app(settings)
+    app = create_app(settings, siblings)
     gc.collect()
     gc.freeze()
     return app
@@ -98,8 +103,13 @@ class Workers(Multiprocess):
             open_in_browser(self._address)
 
     def keep_subprocess_alive(self) -> None:
-        """Replace those that died."""
+        """Replace those that died, and say so."""
+        before = list(self.processes)
         super().keep_subprocess_alive()
+        for process, follower in zip(before, self.processes, strict=True):
+            if follower is not process:
+                facts = {"pid": process.pid, "exit_status": process.exitcode, "pid_of_new": follower.pid}
+                log.warning("a worker ended and was replaced", extra=facts)
         self._widen_queue()
 
     def _widen_queue(self) -> None:

@@ -152,7 +152,10 @@ _PATHS: Final[Mapping[str, Any]] = {
     "/api/unrecognised": _operation("Files that no reader knows.", _json("Unrecognised")),
     "/oembed": _operation("What to frame for an address.", _json("OEmbed"), _OEMBED, problems=(400, 404)),
     "/healthz": _operation("Whether the process answers.", _json("Health")),
-    "/readyz": _operation("Whether the sessions are known.", _json("Health"), problems=(503,)),
+    "/readyz": _operation(
+        "Whether sessions can be found and played; the problem's code says why not.", _json("Health"), problems=(503,)
+    ),
+    "/metrics": _operation("Numbers for Prometheus.", _binary("text/plain")),
     "/openapi.json": _operation("This document.", _binary("application/json")),
     "/asyncapi.json": _operation("The WebSocket's messages, as an AsyncAPI 3 document.", _binary("application/json")),
 }

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Final
 
-__all__ = ["TICK_SECONDS", "Alarm", "Pacer"]
+__all__ = ["LATENESS_BOUNDS", "TICK_SECONDS", "Alarm", "Pacer"]
 
 TICK_SECONDS: Final = 0.002
 """How late a tick may make an event. Ticks of 5 ms would save a tenth of the processor time."""
+
+LATENESS_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+"""The classes, in seconds, in which it is counted how late streams were served; there is one more beyond."""
 
 _NEVER: Final = -1
 
@@ -29,6 +33,9 @@ class Pacer:
         self._ticks: list[int] = []  # those in `_due`, as a heap
         self._reached = _NEVER
         self._timer: asyncio.TimerHandle | None = None
+        self.lateness = [0] * (len(LATENESS_BOUNDS) + 1)
+        """How many alarms were rung in ticks that were done so late, in classes of `LATENESS_BOUNDS`."""
+        self.lateness_sum = 0.0
 
     def alarm(self, ring: Callable[[float], None]) -> Alarm:
         """Something to be called when it is time, with the moment when its tick began. `ring` must not raise."""
@@ -55,15 +62,23 @@ class Pacer:
         return tick
 
     def _run(self) -> None:
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         self._reached = math.floor(now / TICK_SECONDS)
         while self._ticks and self._ticks[0] <= self._reached:
             tick = heappop(self._ticks)
+            rung = 0
             for alarm in self._due.pop(tick):
                 if alarm.tick == tick:  # otherwise it was set anew, or cancelled
                     alarm.tick = _NEVER
                     alarm.ring(now)
+                    rung += 1
+            self._count(rung, loop.time() - tick * TICK_SECONDS)
         self._arm()
+
+    def _count(self, rung: int, late: float) -> None:
+        self.lateness[bisect_left(LATENESS_BOUNDS, late)] += rung
+        self.lateness_sum += rung * late
 
     def _arm(self) -> None:
         if self._timer is not None:

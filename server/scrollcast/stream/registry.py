@@ -26,6 +26,7 @@ class Counts(Protocol):
 
     sent: int
     seeks: int
+    refused: int
 
     @property
     def sent_bytes(self) -> int:
@@ -50,7 +51,9 @@ class StreamRegistry:
         self._max_sessions = max_sessions
         self._sessions: Counter[str] = Counter()
         self._streams: set[Counts] = set()
-        self._ended = Counter({"streams": 0, "events": 0, "bytes": 0, "seeks": 0})
+        self._ended = Counter({"streams": 0, "events": 0, "bytes": 0, "seeks": 0, "refused": 0})
+        self.errors: Counter[str] = Counter()
+        """How many errors of each code clients were told that ended what they asked for."""
         self.open = 0
         self.pacer = Pacer()
 
@@ -87,7 +90,8 @@ class StreamRegistry:
             self._ended.update(_counted(stream))
 
     def totals(self) -> dict[str, int]:
-        """`streams` that began, and the `events`, `bytes` and `seeks` of all of them, those that ended included."""
+        """`streams` that began, and the `events`, `bytes`, `seeks` and `refused` commands of all of them, those that
+        ended included."""
         totals = Counter(self._ended)
         for stream in self._streams:
             totals.update(_counted(stream))
@@ -104,4 +108,10 @@ class StreamRegistry:
 
 
 def _counted(stream: Counts) -> dict[str, int]:
-    return {"streams": 1, "events": stream.sent, "bytes": stream.sent_bytes, "seeks": stream.seeks}
+    return {
+        "streams": 1,
+        "events": stream.sent,
+        "bytes": stream.sent_bytes,
+        "seeks": stream.seeks,
+        "refused": stream.refused,
+    }

@@ -29,6 +29,7 @@ from scrollcast.stream.allowance import Allowance
 from scrollcast.stream.pacer import Pacer
 from scrollcast.stream.parameters import ReplayParameters
 from scrollcast.stream.preview import cut_event, part_hrefs
+from scrollcast.tracing import span
 
 __all__ = ["Connection", "SessionStream"]
 
@@ -180,6 +181,7 @@ class SessionStream:
         self._bound = -1  # the player was allowed to deliver the events before this one
         self.sent = 0
         self.seeks = 0
+        self.refused = 0  # bad commands
         self._is_open = False  # whether there is a player
         self._allowance = Allowance(max_commands, self._loop.time())
         self._failures = 0
@@ -259,7 +261,8 @@ class SessionStream:
     # ---------------------------------------------------------------------------------------------------- opening
 
     async def _open(self) -> None:
-        self._index = await self._open_index()
+        with span("open"):
+            self._index = await self._open_index()
         if self._index.source_bytes <= SETTLE_BYTES:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._index.finish(), SETTLE_SECONDS)
@@ -629,6 +632,7 @@ class SessionStream:
 
     async def _refuse(self, problem: BadCommand) -> None:
         self._count_command()
+        self.refused += 1
         await self._send(wire.encode_error("bad_command", str(problem), request_id=problem.request_id))
         if type(problem) is not BadCommand:
             raise problem
@@ -659,6 +663,12 @@ class SessionStream:
 
     async def _resolve(self, command: wire.ClientControl) -> Control:
         """The command with what only the archive knows looked up, and with as much of the session read as it needs."""
+        if command.control.seek is None and command.control.step is None:
+            return command.control
+        with span("seek"):
+            return await self._look_up(command)
+
+    async def _look_up(self, command: wire.ClientControl) -> Control:
         control, index = command.control, self._index
         if control.step is not None:
             await self._patiently(index.finish())

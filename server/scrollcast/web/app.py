@@ -6,6 +6,8 @@ import asyncio
 import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -22,17 +24,21 @@ from scrollcast.web.assets import Assets
 from scrollcast.web.doors import Doors
 from scrollcast.web.export import export
 from scrollcast.web.failures import UnknownErrors, handle_error, handle_http_exception
+from scrollcast.web.metrics import exposition, metrics
 from scrollcast.web.path_prefix import PathPrefix
+from scrollcast.web.readiness import health, readiness
 from scrollcast.web.security import ELEMENT_PATH, RequestGuard
+from scrollcast.web.siblings import Siblings
 from scrollcast.web.websocket import replay, unknown_socket
 
 __all__ = ["create_app"]
 
 
-def create_app(settings: Settings) -> Starlette:
+def create_app(settings: Settings, siblings: Path | None = None) -> Starlette:
     """The application that serves the sessions under `settings.paths`.
 
-    Looks at the disk, so it is called before a loop runs.
+    `siblings` is a folder that it shares with the other workers of the same server, where there are any. Looks at the
+    disk, so it is called before a loop runs.
     """
     mimetypes.init()  # reads the system's tables, which would otherwise happen at the first request
 
@@ -51,7 +57,8 @@ def create_app(settings: Settings) -> Starlette:
 
         await asyncio.to_thread(archive.keep_up, found)
         try:
-            yield {"doors": app.state.doors}  # which uvicorn gives to each of its connections
+            async with app.state.siblings.telling(partial(exposition, app.state)):
+                yield {"doors": app.state.doors}  # which uvicorn gives to each of its connections
         finally:
             await asyncio.to_thread(archive.close)
 
@@ -64,8 +71,9 @@ def create_app(settings: Settings) -> Starlette:
             Route("/oembed", embedding.oembed),
             Route("/openapi.json", contract.openapi),
             Route("/asyncapi.json", contract.asyncapi),
-            Route("/healthz", routes.health),
-            Route("/readyz", routes.readiness),
+            Route("/healthz", health),
+            Route("/readyz", readiness),
+            Route("/metrics", metrics),
             Route("/api/sessions", routes.sessions),
             Route("/api/sessions/{scroll_id}", routes.session),
             Route("/api/sessions/{scroll_id}/timeline", routes.timeline),
@@ -100,6 +108,8 @@ def create_app(settings: Settings) -> Starlette:
     )
     app.state.registry = StreamRegistry(settings.max_streams, settings.max_sessions)
     app.state.doors = Doors(settings.max_connections, settings.max_connections_of_address)
+    app.state.siblings = Siblings(siblings)
+    app.state.named = settings.paths
     app.state.max_commands = settings.max_commands
     app.state.ready = asyncio.Event()
     app.state.assets = Assets(static_folder())

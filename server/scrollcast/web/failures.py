@@ -84,7 +84,7 @@ def to_failure(error: Exception) -> tuple[Failure, str, dict[str, Any]]:
     while frame and frame.tb_next:
         frame = frame.tb_next
     place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "unknown place"
-    log.error("error %s: %s: %s (%s)", error_id, type(error).__name__, error, place)
+    log.error("error %s: %s: %s (%s)", error_id, type(error).__name__, error, place, extra={"error_id": error_id})
     log.debug("error %s in full", error_id, exc_info=error)
     return _UNKNOWN, f"{_UNKNOWN.title}; the log has more under {error_id}", {}
 
@@ -116,9 +116,11 @@ def problem(status: int, code: str, title: str, detail: str, **facts: Any) -> Re
     return Response(orjson.dumps(body), status, media_type="application/problem+json")
 
 
-async def handle_error(_request: Request, error: Exception) -> Response:
+async def handle_error(request: Request, error: Exception) -> Response:
     """Answer one of our errors, or any other, as a problem."""
     failure, sentence, facts = to_failure(error)
+    if "app" in request.scope:
+        request.app.state.registry.errors[failure.code] += 1
     return problem(failure.status, failure.code, failure.title, sentence, **facts)
 
 

@@ -30,7 +30,7 @@ from scrollcast.web.failures import problem
 from scrollcast.web.listing import parse_count, parse_listing
 
 __all__ = [
-    "asset", "events", "facets", "health", "page", "part", "readiness", "search", "session", "sessions", "timeline",
+    "asset", "events", "facets", "page", "part", "search", "session", "sessions", "timeline",
     "timeline_table", "turns", "unknown_api", "unrecognised",
 ]  # fmt: skip
 
@@ -268,18 +268,6 @@ async def part(request: Request) -> Response:
     if body is None:
         return problem(404, "part_not_found", "Part not found", "this session has no such part")
     return Response(body.data, headers={"content-type": body.media_type})
-
-
-async def health(_request: Request) -> Response:
-    """`GET /healthz`: the process answers."""
-    return _json({"status": "ok"})
-
-
-async def readiness(request: Request) -> Response:
-    """`GET /readyz`: the sessions are known."""
-    if not request.app.state.ready.is_set():
-        return problem(503, "not_ready", "Not ready", "the archive is still being looked through")
-    return _json({"status": "ready"})
 
 
 async def page(request: Request) -> Response:

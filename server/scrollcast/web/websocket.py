@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,13 +15,17 @@ from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from scrollcast.errors import SlowClient, StreamClosed
+from scrollcast.logs import add_facts
 from scrollcast.stream.parameters import ReplayParameters
 from scrollcast.stream.session_stream import SessionStream
 from scrollcast.stream.wire import PROTOCOL
+from scrollcast.tracing import span
 from scrollcast.web.failures import error_message, problem
 from scrollcast.web.text_frames import TEXT_FRAMES, WRITE_TIMEOUT, TextFrameProtocol
 
 __all__ = ["replay", "unknown_socket"]
+
+log = logging.getLogger(__name__)
 
 
 async def replay(websocket: WebSocket) -> None:
@@ -31,12 +37,15 @@ async def replay(websocket: WebSocket) -> None:
         return
     await websocket.accept(PROTOCOL if offered else None)
     connection = _connect(websocket)
+    add_facts(scroll_id=websocket.path_params["scroll_id"][:100])
     try:
         await _replay(websocket, connection)
     except StreamClosed:
-        return
+        log.info("the client is gone")
     except Exception as error:
-        await _fail(connection, error)
+        code = await _fail(connection, error)
+        websocket.app.state.registry.errors[code] += 1
+        log.info("the replay was ended", extra={"code": code})
     else:
         await connection.close(1000, "")
 
@@ -60,25 +69,41 @@ async def _replay(websocket: WebSocket, connection: _PlainFrames) -> None:
             pacer=registry.pacer,
             max_commands=websocket.app.state.max_commands,
         )
+        add_facts(replay_id=stream.replay_id)
         connection.on_shutdown(stream.farewell)
-        with registry.playing(stream):
+        with registry.playing(stream), _told(stream, scroll_id):
             await stream.run()
 
 
-async def _fail(connection: _PlainFrames, error: Exception) -> None:
-    """Say what went wrong, and close with its code."""
+@contextmanager
+def _told(stream: SessionStream, scroll_id: str) -> Iterator[None]:
+    """Tell whoever runs the server of a replay: by two lines in the log, and a span."""
+    began = time.monotonic()
+    log.info("a replay begins")
+    with span("replay", scroll_id=scroll_id, replay_id=str(stream.replay_id)) as note:
+        try:
+            yield
+        finally:
+            facts = {"events": stream.sent, "bytes": stream.sent_bytes, "seeks": stream.seeks}
+            note(**facts)
+            log.info("a replay ends", extra={**facts, "seconds": round(time.monotonic() - began, 3)})
+
+
+async def _fail(connection: _PlainFrames, error: Exception) -> str:
+    """Say what went wrong, and close with its code; what was said is called so."""
     message, failure = error_message(error)
     if failure.code != "too_many_bad_commands" and not isinstance(error, SlowClient):  # the former was said already
         try:
             await connection.send(message)
         except StreamClosed:
-            return
+            return failure.code
         except SlowClient as slow:
             message, failure = error_message(slow)
     if failure.code == "slow_client":
         await connection.let_go(message, failure.close_code, failure.code)
     else:
         await connection.close(failure.close_code, failure.code)
+    return failure.code
 
 
 def _received(message: Message) -> str | bytes:

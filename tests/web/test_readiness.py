@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archives import write_session
+from scrollcast.archive import catalogue, upkeep
+from scrollcast.web import readiness
+from scrollcast.web.security import SECURITY_HEADERS
+from serving import PATIENCE_SECONDS, Serving, ids, serving, talk, until
+
+
+@pytest.fixture
+async def server(root: Path, cache: Path) -> AsyncIterator[Serving]:
+    """A server of one session that is ready."""
+    write_session(root, talk(5))
+    async with serving(root, cache=cache) as server:
+        await until(server.app.state.ready.is_set)
+        yield server
+
+
+async def ask(server: Serving) -> tuple[int, Any]:
+    """The status of `/readyz`, and what it says."""
+    async with server.http() as http:
+        answer = await http.get("/readyz")
+    assert SECURITY_HEADERS.items() <= answer.headers.items()
+    return answer.status_code, answer.json()
+
+
+async def unready(server: Serving, root: Path) -> str:
+    """The code of a `/readyz` that says no, which it says as a problem and without a path."""
+    status, body = await ask(server)
+    async with server.http() as http:
+        alive = await http.get("/healthz")
+    assert (status, body["status"], body["title"]) == (503, 503, "Not ready")
+    assert str(root.parent) not in str(body)
+    assert alive.status_code == 200
+    code: str = body["code"]
+    return code
+
+
+async def test_it_is_ready_when_the_sessions_are_known(server: Serving) -> None:
+    """And says no more than that."""
+    assert await ask(server) == (200, {"status": "ready"})
+
+
+async def test_it_is_not_before(root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as the archive is looked through for the first time."""
+    held = threading.Event()
+    look = catalogue.Catalogue.refresh
+
+    def refresh(self: catalogue.Catalogue, **how: float) -> None:
+        held.wait(PATIENCE_SECONDS)
+        look(self, **how)
+
+    monkeypatch.setattr(catalogue.Catalogue, "refresh", refresh)
+    write_session(root, talk(5))
+    async with serving(root, cache=cache) as server:
+        code = await unready(server, root)
+        held.set()
+        await until(server.app.state.ready.is_set)
+
+    assert code == "not_ready"
+
+
+async def test_an_archive_that_is_gone_is_told(server: Serving, root: Path) -> None:
+    """Until it is back; the process lives on."""
+    away = root.with_name("elsewhere")
+    os.rename(root, away)
+    code = await unready(server, root)
+    os.rename(away, root)
+
+    assert code == "archive_gone"
+    assert (await ask(server))[0] == 200
+
+
+async def test_an_upkeep_that_ended_is_told(server: Serving, root: Path) -> None:
+    """However that came about: nobody looks for sessions any more."""
+    running: upkeep.Upkeep = server.app.state.archive._upkeep
+    running._stopping.set()
+    running._wake.set()
+    await asyncio.to_thread(running._thread.join)
+
+    assert await unready(server, root) == "upkeep_stopped"
+
+
+async def test_a_server_that_stops_is_told(server: Serving, root: Path) -> None:
+    """To who is still connected."""
+    async with server.http() as http:
+        assert (await http.get("/healthz")).status_code == 200
+        server.app.state.doors.closing = True
+        body = (await http.get("/readyz")).json()
+
+    assert body["code"] == "stopping"
+
+
+async def test_a_disk_that_hangs_is_told(server: Serving, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within a bounded time, though every thread of the pool waits for it."""
+    held = threading.Event()
+    monkeypatch.setattr(readiness, "DISK_SECONDS", 0.2)
+    monkeypatch.setattr(readiness, "_disk_reason", lambda *_: held.wait(PATIENCE_SECONDS))
+    try:
+        code = await unready(server, root)
+    finally:
+        held.set()
+
+    assert code == "disk_hangs"
+
+
+# ---------------------------------------------------------------------------------------------------- a real disk
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 4 MiB, where one may be mounted."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no disk may be mounted here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+def fill(disk: Path) -> None:
+    """Leave no room on a disk."""
+    with (disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
+
+
+async def test_a_full_disk_for_the_cache_is_told_and_gets_over(root: Path, small_disk: Path) -> None:
+    """Sessions whose index is there play on; there is room again when something is deleted."""
+    write_session(root, talk(200))
+    async with serving(root, cache=small_disk) as server:
+        await server.replay()
+        await until(server.app.state.ready.is_set)
+        await asyncio.to_thread(fill, small_disk)
+        code = await unready(server, root)
+        played = await server.replay()
+        os.unlink(small_disk / "filler")
+        status, _ = await ask(server)
+
+    assert code == "cache_full"
+    assert played.log.ids() == ids(200)
+    assert status == 200
+
+
+def test_a_read_only_disk_for_the_cache_is_told(small_disk: Path) -> None:
+    """It cannot be written, which is something else than full; and nothing is left behind where it can."""
+    before = readiness._cache_reason(small_disk)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    reason = readiness._cache_reason(small_disk)
+
+    assert before is None
+    assert list(small_disk.iterdir()) == []
+    assert reason is not None
+    assert reason[0] == "cache_unwritable"
