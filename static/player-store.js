@@ -580,6 +580,7 @@ export class PlayerStore {
       this.#know(notice.range ?? null);
       return;
     }
+    if (notice.code === 'server_stopping') return; // the lost connection is told
     if (notice.code === 'archive_rewritten') {
       this.#startOver();
       if (notice.epoch) this.#set({ epoch: notice.epoch });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import urllib.request
@@ -143,18 +144,20 @@ async def test_a_changed_hash_seeks(viewer: Viewer) -> None:
     await expect(viewer.said("message 49")).to_be_visible()
 
 
-async def test_a_lost_server_is_said_and_made_up_for(browser: Browser, own_server: Server) -> None:
-    """The page keeps what it shows, comes back by itself, and has no repeat and no hole at the end."""
+@pytest.mark.parametrize("how", ["kill", "stop"])
+async def test_a_lost_server_is_said_and_made_up_for(browser: Browser, own_server: Server, how: str) -> None:
+    """Crashed or stopped: the page keeps what it shows, comes back by itself, and has no repeat and no hole."""
     async with tab(browser, own_server.url) as viewer:
         await viewer.watch(STEADY)
         for until in (20, 50):
             await expect(viewer.said(f"message {until}")).to_be_visible()
-            own_server.kill()
+            await asyncio.to_thread(getattr(own_server, how))
             await expect(viewer.page.locator(".banner")).to_contain_text("Connection lost")
             shown = await viewer.seqs()
             assert shown[-1] >= until
             own_server.start()
             await expect(viewer.page.locator(".banner")).to_be_hidden(timeout=WAIT_MS)
+            await expect(viewer.page.locator(".notice")).to_have_count(0)
 
         await expect(viewer.page.locator(".end-card")).to_be_visible(timeout=WAIT_MS)
 

@@ -40,6 +40,12 @@ class Server:
             self._child.__exit__()
             self._child = None
 
+    def stop(self) -> None:
+        """End it as whoever runs it does."""
+        if self._child is not None:
+            self._child.stop()
+        self.kill()
+
 
 LOST_CONNECTION: Final = re.compile(r"net::ERR_|WebSocket connection to")
 """What the browser itself says of a server that is away."""

@@ -22,9 +22,10 @@ import pytest
 from starlette.applications import Starlette
 from websockets.exceptions import InvalidStatus
 
-from archives import write_document, write_session
+from archives import SCROLL_ID, write_document, write_session
 from scrollcast.cli.running import MAX_CONNECTIONS, allow_many_connections
 from scrollcast.cli.serve import bind, make_config
+from scrollcast.client import connect
 from scrollcast.errors import SettingsError
 from scrollcast.settings import PORTS_TRIED
 from scrollcast.web.text_frames import TextFrameProtocol
@@ -91,6 +92,49 @@ async def test_a_signal_stops_it_within_two_seconds_with_twenty_streams_open(
     assert (status, out, err) == (0, "", "")
     assert seconds < STOP_SECONDS
     assert {client.close_code for client in clients} <= {1001, 1012}
+
+
+async def test_who_watches_is_told_where_to_go_on(archive: Path, tmp_path: Path) -> None:
+    """By a notice before the close, which says 1012: nobody who waits for an event is in doubt what was next."""
+    with Child(tmp_path, "serve", archive, "--port", "0") as child:
+        async with AsyncExitStack() as stack:
+            clients = await open_streams(child, stack, 8)
+            await asyncio.sleep(0.3)
+            await asyncio.to_thread(child.stop, signal.SIGTERM)
+            for client in clients:
+                await client.rest()
+
+    for client in clients:
+        notice = client.log.messages[-1]
+        assert (notice["type"], notice["code"]) == ("notice", "server_stopping")
+        assert notice["epoch"] == client.hello["epoch"]
+        assert notice["start_seq"] == client.log.next_seq
+        assert client.close_code == 1012
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+async def test_a_client_goes_on_with_the_server_that_comes_after(
+    root: Path, tmp_path: Path, how: signal.Signals
+) -> None:
+    """On the same port: every event once, with none in between left out."""
+    write_session(root, talk(300, 10))
+    seen: list[int] = []
+    with Child(tmp_path, "serve", root, "--port", "0") as first:
+        address = await asyncio.to_thread(first.address)
+        url = f"{address}sessions/{SCROLL_ID}"
+        port = address.rpartition(":")[2].strip("/")
+        async with connect(url, mode="realtime", speed=2, batch=0) as replay:
+            async for event in replay:
+                seen.append(event.seq)
+                if event.seq == 100:
+                    await asyncio.to_thread(first.stop, how)
+                    second = Child(tmp_path, "serve", root, "--port", port)
+                    assert await asyncio.to_thread(second.address) == address
+    with second:
+        status, out, err, _ = second.stop()
+
+    assert seen == list(range(300))
+    assert (status, out, err) == (0, "", "")
 
 
 async def test_it_stops_as_soon_with_a_client_that_does_not_read(archive: Path, tmp_path: Path) -> None:
