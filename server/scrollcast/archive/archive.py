@@ -130,6 +130,7 @@ class Archive:
         self._search: SearchIndex | None = None
         self._upkeep: Upkeep | None = None
         self._locks: dict[_Key, threading.RLock] = {}
+        self._gates: weakref.WeakValueDictionary[tuple[int, str, bool], asyncio.Lock] = weakref.WeakValueDictionary()
         self._opened: OrderedDict[_Key, _Opened] = OrderedDict()
         self._builders: set[IndexBuilder] = set()
         self._followed: dict[_Key, int] = {}
@@ -278,7 +279,11 @@ class Archive:
             SessionNotFound: there is no such session.
             ArchiveError: it is broken, or cannot be read.
         """
-        return await asyncio.to_thread(self._open_index, scroll_id, meta)
+        # One thread a session at a time: where the disk of one hangs, those of all others are to be had.
+        key = (id(asyncio.get_running_loop()), str(scroll_id), meta)
+        gate = self._gates.setdefault(key, asyncio.Lock())
+        async with gate:
+            return await asyncio.to_thread(self._open_index, scroll_id, meta)
 
     def read_whole(self, scroll_id: UUID | str, *, meta: bool = False) -> SessionIndex:
         """The same for a thread without an event loop: waits until the session was read to its end. Blocks."""

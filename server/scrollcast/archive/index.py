@@ -435,7 +435,10 @@ class SessionIndex:
 def _read_fully(fd: int, buffer: memoryview, offset: int) -> None:
     done = 0
     while done < len(buffer):
-        got = os.preadv(fd, [buffer[done:]], offset + done)
+        try:
+            got = os.preadv(fd, [buffer[done:]], offset + done)
+        except OSError as problem:
+            raise ArchiveError("the session's cache cannot be read", str(problem)) from problem
         if not got:
             raise ArchiveError("the session's cache ends too early")
         done += got

@@ -5,7 +5,6 @@ Everything here blocks and is meant for a worker thread, but for `read_cached`, 
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 import os
@@ -253,16 +252,14 @@ def read_cached(fd: int, buffer: memoryview, offset: int) -> bool:
     """Fill `buffer` from `offset` if all of it is in the page cache; `False` without a wait where it is not.
 
     This is how the event loop reads: a hit costs a copy, and only a miss is worth a thread hop. Where the system
-    cannot tell (`RWF_NOWAIT` is Linux's), it is always a miss.
+    cannot tell (`RWF_NOWAIT` is Linux's), it is always a miss; whoever reads then learns what is wrong, if anything is.
     """
     if _NOWAIT is None:
         return False
     try:
         return os.preadv(fd, [buffer], offset, _NOWAIT) == len(buffer)
-    except OSError as problem:
-        if problem.errno in (errno.EAGAIN, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
-            return False
-        raise
+    except OSError:
+        return False
 
 
 # --------------------------------------------------------------------------------------------------------- JSON

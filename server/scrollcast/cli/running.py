@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
 import subprocess
@@ -40,6 +41,10 @@ __all__ = [
 QUEUE = 2048
 """So many connections may wait to be accepted."""
 
+ACCEPTED_AT_ONCE = 8
+"""So many connections are taken from the queue before streams have their turn. It is also how often a second it is said
+that no more can be taken because the system has no open files left: asyncio says so for each."""
+
 SPARE_FILES = 256
 """Open files beside connections and sessions: the catalogue, the search, folders that are looked through."""
 
@@ -48,6 +53,9 @@ SHUTDOWN_SECONDS = 1
 
 MAX_CONNECTIONS = 65_536
 """More than one process can serve in realtime."""
+
+HANG_SECONDS = 10.0
+"""After so long the process ends, though threads of it wait for a disk that hangs."""
 
 SWITCH_SECONDS = 0.0001
 """How soon a thread that reads a session lets the loop run, each time that the loop comes back from the system. With
@@ -107,8 +115,9 @@ def allow_many_connections() -> None:
 
 def serve_alone(settings: Settings, listener: socket.socket, address: str) -> None:
     """Serve in this process until stopped."""
-    allow_many_connections()
-    server = _Server(make_config(create_app(settings)), address, open_browser=settings.open_browser)
+    config = make_config(create_app(settings))
+    config.backlog = ACCEPTED_AT_ONCE
+    server = _Server(config, address, open_browser=settings.open_browser)
     sys.setswitchinterval(SWITCH_SECONDS)
     # uvicorn raises the signal again once it has stopped; these handlers make that an ordinary return.
     for caught in (signal.SIGINT, signal.SIGTERM):
@@ -137,15 +146,29 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
         self._loop.call_soon_threadsafe(self._stop.set)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop, and do not wait for ever for a thread that waits for a disk."""
+        guard = threading.Timer(HANG_SECONDS, _leave)
+        guard.daemon = True
+        guard.start()
+        await super().shutdown(sockets)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer, then print the address."""
         await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(QUEUE)  # asyncio takes `ACCEPTED_AT_ONCE` for the length of the queue too
         # What was loaded stays; without this every full collection walks through all of it, and every viewer waits.
         gc.collect()
         gc.freeze()
         print(self._address, flush=True)
         if self._open_browser:
             open_in_browser(self._address)
+
+
+def _leave() -> None:
+    log.warning("a disk hangs: what was to be written when the server stopped is lost")
+    os._exit(0)
 
 
 def open_in_browser(address: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,10 @@ from scrollcast.web.websocket import replay, unknown_socket
 
 __all__ = ["create_app"]
 
+THREADS = 64
+"""Threads that wait for disks and databases, at most. asyncio's own six on two cores were soon all waiting for one disk
+that hangs."""
+
 
 def create_app(settings: Settings, siblings: Path | None = None) -> Starlette:
     """The application that serves the sessions under `settings.paths`.
@@ -50,6 +55,7 @@ def create_app(settings: Settings, siblings: Path | None = None) -> Starlette:
         archive = await asyncio.to_thread(Archive, roots, settings.cache, optional=bool(settings.places), kept=kept)
         app.state.archive = archive
         loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="scrollcast-wait"))
 
         def found() -> None:
             with suppress(RuntimeError):  # the loop was closed meanwhile
