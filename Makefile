@@ -8,7 +8,7 @@ export PYTHONPATH := $(CURDIR)/server
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types page browser bench bench-all bench-short fuzz fuzz-short torture package lock vendor contract demo screenshots clean
+.PHONY: help run test check lint types page browser bench bench-all bench-short fuzz fuzz-short torture soak package lock vendor contract demo screenshots clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ fuzz-short: $(VENV)/dev.stamp  ## 20 seconds of it, always the same files
 torture: $(VENV)/dev.stamp  ## kill clients, lines and servers while 200 clients follow: every log has to be whole; 15 minutes
 	@SCROLLCAST_TORTURE_CLIENTS=200 SCROLLCAST_TORTURE_KILLS=1000 SCROLLCAST_TORTURE_RESTARTS=50 SCROLLCAST_TORTURE_ROUNDS=10 \
 		$(BIN)/python -m pytest tests/stream/test_fault_torture.py tests/stream/test_follow_torture.py $(PYTEST_ARGS)
+
+SECONDS ?= 1800
+soak: $(VENV)/dev.stamp  ## mixed load for 30 minutes (SECONDS=): memory, open files and tasks have to be level
+	@$(BIN)/python -m benchmarks.soak --seconds $(SECONDS)
 
 package: $(VENV)/dev.stamp  ## build the wheel and try it with the checkout out of the way
 	@scripts/try-wheel.sh $(BIN)/python

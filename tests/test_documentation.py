@@ -60,6 +60,17 @@ def test_every_place_is_documented(place: places.Place) -> None:
     assert shown in PAGES or shown.replace("opencode.db", "opencode*.db") in PAGES or shown.endswith("opencode/storage")
 
 
+def test_the_tests_that_cover_the_threats_are_there() -> None:
+    """Each row of the threat model names one, and all of them exist."""
+    page = (ROOT / "docs" / "threat-model.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith(("| threat", "| ---"))]
+    named = [re.findall(r"`(tests/[\w/]+\.py)`", row) for row in rows]
+
+    assert len(rows) > 20
+    assert all(named)
+    assert [path for paths in named for path in paths if not (ROOT / path).is_file()] == []
+
+
 def test_every_metric_and_every_reason_of_readiness_is_documented() -> None:
     """And none that is not there."""
     page = (ROOT / "docs" / "operating.md").read_text()

@@ -121,11 +121,11 @@ async def test_it_is_counted_how_late_alarms_rang() -> None:
     """Each once, in the class of its tick; one that was cancelled is not."""
     pacer = Pacer()
     await asyncio.gather(*(rung(pacer, number * 0.001) for number in range(20)))
-    alarm = pacer.alarm(lambda: None)
+    alarm = pacer.alarm(lambda _now: None)
     alarm.set(now() + TICK_SECONDS)
     alarm.cancel()
 
-    def dawdle() -> None:
+    def dawdle(_now: float) -> None:
         end = now() + 0.03
         while now() < end:
             pass

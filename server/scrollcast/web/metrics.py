@@ -53,6 +53,7 @@ def _counted(registry: StreamRegistry, doors: Doors) -> dict[str, Any]:
         "lateness": (list(registry.pacer.lateness), registry.pacer.lateness_sum),
         "open": doors.open,
         "refused": doors.refused,
+        "tasks": len(asyncio.all_tasks()),
     }
 
 
@@ -102,6 +103,7 @@ def _families(counted: Mapping[str, Any], worker: str) -> Iterable[Any]:
     for name, text, value in (
         ("scrollcast_sessions_played", "Different sessions that are played.", counted["sessions"]),
         ("scrollcast_connections", "Connections that are open.", counted["open"]),
+        ("scrollcast_tasks", "Tasks of the event loop: some three for a replay.", counted["tasks"]),
     ):
         gauge = GaugeMetricFamily(name, text, labels=["worker"])
         gauge.add_metric([worker], value)
