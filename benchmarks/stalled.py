@@ -1,4 +1,4 @@
-"""Realtime viewers beside thousands of clients that read nothing: how late events are, and what those cost."""
+"""Realtime viewers beside a thousand clients that read nothing: how late events are, and what those cost."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ KIB_A_CLIENT: Final = 600.0
 
 async def measure(options: Options, folder: Path) -> list[Row]:
     """Viewers alone, then with the others there, until all of these were let go."""
-    count = options.pick(4_000, 200)
+    count = options.pick(1_000, 200)
     watched = realtime_session(folder / "archive", SESSION_EVENTS, name="stalled-realtime")
     large = native_session(folder / "archive", options.pick(100, 20), name="stalled-large")
     more = ("--max-connections", str(count + VIEWERS + 100))

@@ -410,10 +410,10 @@ print(settings.max_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         )  # fmt: skip
         return [int(number) for number in done.stdout.split()]
 
-    assert tried(256, 4096, 1000) == [1000, 1356]
+    assert tried(256, 4096, 1000) == [1000, 4096]
     assert tried(256, 1024, 1000) == [668, 1024]
     assert tried(256, 300, 1000) == [150, 300]
-    assert tried(2000, 4096, 100) == [100, 2000]
+    assert tried(2000, 4096, 100) == [100, 4096]
 
 
 # --------------------------------------------------------------------------------------------------------- browser
