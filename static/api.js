@@ -42,13 +42,37 @@ export class ApiError extends Error {
  * @property {number} [limit]
  */
 
+/** Shown with each request where no cookie is sent along: in a frame of somebody else's page. */
+export const shown = { token: '' };
+
+/** What is to be done where the server does not know who asks for the list. */
+export const locked = { act: (/** @type {string} */ _words) => {} };
+
+/** @param {string} token  the owner's, or what stands in a link @throws {ApiError} */
+export const signIn = (token) => request('POST', '/api/access', { token });
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {object} [body]
+ * @returns {Promise<unknown>}
+ * @throws {ApiError}
+ */
+export async function request(method, path, body) {
+  const response = await get(rooted(path), undefined, { method, ...(body && { body: JSON.stringify(body) }) });
+  return response.status === 204 ? null : response.json();
+}
+
 export const api = {
   /**
    * @param {Query} query
    * @param {AbortSignal} [signal]
    * @returns {Promise<SessionPage>}
    */
-  sessions: (query, signal) => getJson(`/api/sessions${search({ ...query })}`, signal),
+  sessions: (query, signal) => getJson(`/api/sessions${search({ ...query })}`, signal).catch((error) => {
+    if (error instanceof ApiError && error.status === 401 && !query.parent) locked.act(error.message);
+    throw error;
+  }),
 
   /**
    * @param {string} scrollId
@@ -175,14 +199,17 @@ async function getJson(path, signal) {
 /**
  * @param {string} address
  * @param {AbortSignal} [signal]
+ * @param {RequestInit} [more]
  * @returns {Promise<Response>}
  * @throws {ApiError}
  */
-async function get(address, signal) {
+async function get(address, signal, more = {}) {
   /** @type {Response} */
   let response;
   try {
-    response = await fetch(address, signal ? { signal } : {});
+    /** @type {Record<string, string>} */
+    const headers = { ...(shown.token && { authorization: `Bearer ${shown.token}` }), ...(more.body && { 'content-type': 'application/json' }) };
+    response = await fetch(address, { ...more, headers, ...(signal && { signal }) });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ApiError(0, 'unreachable', 'The server cannot be reached. It may have been stopped.');

@@ -4,6 +4,7 @@
  * @import { Ports, SocketLike } from './session-client.js'
  */
 
+import { shown } from './api.js';
 import { rooted } from './base.js';
 
 /** When there is nothing more to do, for browsers that do not say. */
@@ -14,7 +15,7 @@ export const browserPorts = {
   open: (path, protocol) => {
     const url = new URL(rooted(path), location.href);
     url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
-    return /** @type {SocketLike} */ (new WebSocket(url, protocol));
+    return /** @type {SocketLike} */ (new WebSocket(url, shown.token ? [protocol, `scrollcast.token.${shown.token}`] : protocol));
   },
   clock: {
     now: () => performance.now(),

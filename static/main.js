@@ -6,7 +6,7 @@
  * @import { Player } from './views/player.js'
  */
 
-import { api } from './api.js';
+import { api, locked, signIn } from './api.js';
 import { unrooted } from './base.js';
 import { browserPorts, storageOrNull, whenIdle } from './browser.js';
 import { clear, find } from './dom.js';
@@ -71,9 +71,43 @@ async function playerOf(scrollId) {
   return () => {
     const player = openPlayer(scrollId, { api, ports: browserPorts, settings });
     page = { player };
+    player.store.subscribe(({ failure, connection }) => {
+      const error = connection.status === 'closed' ? connection.error : failure;
+      if (error?.code === 'unauthenticated') lock(error.message);
+    });
     app.append(player.node);
     window.scrollTo(0, 0);
   };
+}
+
+/** Shows nothing but why, and asks for the token. @param {string} words */
+function lock(words) {
+  locked.act = () => {};
+  leave();
+  page = null;
+  left.list = null;
+  shownPath = '';
+  void import('./views/gate.js').then(({ gate }) => {
+    clear(app);
+    app.append(gate(words, () => location.reload()));
+    find(app, 'input').focus();
+  });
+}
+
+/** A link may hold what opens the server, or one session. It is taken out of the address before anything else. */
+async function enter() {
+  const fields = new URLSearchParams(location.hash.slice(1));
+  const secret = fields.get('login') ?? fields.get('share');
+  locked.act = lock;
+  if (!secret) return go();
+  for (const name of ['login', 'share']) fields.delete(name);
+  history.replaceState(null, '', `${location.pathname}${location.search}${fields.size > 0 ? `#${fields}` : ''}`);
+  try {
+    await signIn(secret);
+    go();
+  } catch (error) {
+    lock(error instanceof Error ? error.message : '');
+  }
 }
 
 /** Plain links of our own change the page without loading it. @param {MouseEvent} event */
@@ -110,4 +144,5 @@ document.addEventListener('click', followLink);
 window.addEventListener('popstate', go);
 window.addEventListener('pagehide', () => page && ('list' in page ? page.list : page.player).dispose());
 window.addEventListener('pageshow', (event) => event.persisted && location.reload());
-go();
+window.addEventListener('hashchange', () => /[#&](login|share)=/.test(location.hash) && location.reload());
+void enter();

@@ -78,7 +78,8 @@ const MAX_HITS = 500;
  * @property {number} speed
  * @property {number | null} idle  seconds, `null` for no cap
  * @property {number} cursor  the number of the next event: those before it have happened
- * @property {number} count
+ * @property {number} first  the number of the first event there is: not 0 where a link shows a later stretch
+ * @property {number} count  that of the one after the last
  * @property {number} durationMs
  * @property {Playhead} playhead
  * @property {number} rewinds  grows whenever the conversation has to be drawn anew: after a seek, or a reset
@@ -480,7 +481,7 @@ export class PlayerStore {
     this.#outdated = false;
     if (this.#renumbering) this.#renumbered();
     const live = range.live || Boolean(hello.session.live);
-    this.#set({ phase: 'ready', failure: null, loadError: null, session: { ...this.#state.session, ...hello.session, live }, live, epoch: hello.epoch, count: range.next_seq, durationMs });
+    this.#set({ phase: 'ready', failure: null, loadError: null, session: { ...this.#state.session, ...hello.session, live }, live, epoch: hello.epoch, first: range.first_seq, count: range.next_seq, durationMs });
     this.#follow(state);
     this.#showFirst(state);
     void this.#fetchParent();
@@ -897,6 +898,7 @@ function opening({ startMs, mode, paced = 'realtime', speed, idle, meta = false 
     speed,
     idle,
     cursor: 0,
+    first: 0,
     count: 0,
     durationMs: 0,
     playhead: new Playhead(new Pace(NO_GAPS, 0, null), startMs, fix),

@@ -44,8 +44,11 @@ export function frameAddress(attribute, home, page) {
   const url = namedAddress(attribute, home, page);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return null;
   // A link to a moment may be given as it was copied.
-  for (const [name, value] of new URLSearchParams(url.hash.slice(1))) url.searchParams.set(name, value);
-  url.hash = '';
+  const moment = new URLSearchParams(url.hash.slice(1));
+  const share = moment.get('share');
+  moment.delete('share');
+  for (const [name, value] of moment) url.searchParams.set(name, value);
+  url.hash = share ? `share=${share}` : ''; // which no server is sent
   for (const name of ['t', 'speed', 'idle', 'pace', 'theme']) {
     const value = attribute(name);
     if (value !== null) url.searchParams.set(name, value);

@@ -31,6 +31,7 @@ from scrollcast.cli.serve import bind, make_config
 from scrollcast.settings import Settings, static_folder
 from scrollcast.web.app import create_app
 from scrollcast.web.assets import Assets
+from scrollcast.web.door import Door
 
 SERVER_CODE = Path(__file__).parents[1] / "server"
 
@@ -228,15 +229,27 @@ class Serving:
         return f"ws://{self.host}:{self.port}/ws/sessions/{scroll_id}?{httpx.QueryParams(query)}"
 
     @asynccontextmanager
-    async def watch(self, scroll_id: UUID | str = SCROLL_ID, /, **query: Any) -> AsyncIterator[Client]:
-        """A viewer of a session."""
+    async def watch(
+        self, scroll_id: UUID | str = SCROLL_ID, /, token: Any = None, **query: Any
+    ) -> AsyncIterator[Client]:
+        """A viewer of a session, who shows a token where there is one."""
         address = self.replay_url(scroll_id, **query)
-        async with connect(address, max_size=None, proxy=None, ping_interval=None, close_timeout=1) as socket:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        async with connect(
+            address, max_size=None, proxy=None, ping_interval=None, close_timeout=1, additional_headers=headers
+        ) as socket:
             yield Client(socket)
 
-    async def replay(self, scroll_id: UUID | str = SCROLL_ID, /, **query: Any) -> Client:
+    @property
+    def door(self) -> Door:
+        """Who lets in."""
+        door = self.app.state.door
+        assert isinstance(door, Door)
+        return door
+
+    async def replay(self, scroll_id: UUID | str = SCROLL_ID, /, token: Any = None, **query: Any) -> Client:
         """A viewer that has watched to the close."""
-        async with self.watch(scroll_id, **query) as client:
+        async with self.watch(scroll_id, token, **query) as client:
             await client.rest()
         return client
 

@@ -12,6 +12,7 @@ from scrollcast.errors import (
     CommandRefused,
     CommandTooLarge,
     InvalidRecord,
+    NotAllowed,
     PositionOutOfRange,
     ProtocolViolation,
     ReplayError,
@@ -27,6 +28,8 @@ from scrollcast.errors import (
     TooManyCommands,
     TooManySessions,
     TooManyStreams,
+    TooManyTries,
+    Unauthenticated,
 )
 
 SCROLL_ID = "3f2b0c1e-0000-4000-8000-000000000001"
@@ -34,6 +37,9 @@ SCROLL_ID = "3f2b0c1e-0000-4000-8000-000000000001"
 ALL = (
     SessionNotFound(SCROLL_ID),
     ArchiveError("the session could not be read", "/secret/place: permission denied"),
+    Unauthenticated("there is no token"),
+    NotAllowed("a link shows its session only"),
+    TooManyTries(30),
     InvalidRecord("ts", "'yesterday' is no time such as 2026-03-02T09:00:00Z"),
     BadRequest("speed", "must be a number"),
     PositionOutOfRange("start_seq", "900 is beyond the end, which is 812"),

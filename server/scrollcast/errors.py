@@ -10,6 +10,9 @@
     │   ├── CommandTooLarge       longer than `MAX_COMMAND_BYTES`; the stream closes
     │   └── TooManyBadCommands    a hundred in a row; the stream closes
     ├── TooManyCommands       a client's commands come faster than they may; the stream closes
+    ├── Unauthenticated       it is not known who asks, or what was allowed has ended
+    ├── TooManyTries          too many wrong tokens came from one address
+    ├── NotAllowed            whoever asks is known, and may not do this
     ├── TooManyStreams        the server plays as many as it is allowed to
     │   └── TooManySessions       the same for different sessions
     ├── SlowClient            nothing could be written for `WRITE_TIMEOUT`
@@ -38,6 +41,7 @@ __all__ = [
     "CommandRefused",
     "CommandTooLarge",
     "InvalidRecord",
+    "NotAllowed",
     "PositionOutOfRange",
     "ProtocolViolation",
     "ReplayError",
@@ -53,6 +57,8 @@ __all__ = [
     "TooManyCommands",
     "TooManySessions",
     "TooManyStreams",
+    "TooManyTries",
+    "Unauthenticated",
 ]
 
 
@@ -133,6 +139,41 @@ class CommandTooLarge(BadCommand):
 @dataclass(eq=False)
 class TooManyBadCommands(BadCommand):
     """So many bad commands in a row that the client cannot be meant well."""
+
+
+@dataclass(eq=False)
+class Unauthenticated(ScrollcastError):
+    """It is not known who asks, or what a link allowed has ended.
+
+    `stale_cookie` is the name of a cookie that came with the request and is good for nothing.
+    """
+
+    reason: str = "this server asks for a token, or for a link that was made for you"
+    stale_cookie: str | None = None
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass(eq=False)
+class TooManyTries(ScrollcastError):
+    """So many wrong tokens came from an address that none is looked at for a while."""
+
+    retry_after: int
+    """In seconds."""
+
+    def __str__(self) -> str:
+        return f"too many wrong tokens came from this address; try again in {self.retry_after} s"
+
+
+@dataclass(eq=False)
+class NotAllowed(ScrollcastError):
+    """Whoever asks is known, and what they may does not include this."""
+
+    reason: str = "this is for the owner of the server"
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 @dataclass(eq=False)

@@ -17,6 +17,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
+from scrollcast.access.secrets import HideSecrets
+from scrollcast.access.token import OwnerToken
+
 __all__ = ["FORMATS", "LEVELS", "LogFormat", "Logging", "add_facts", "log_to_stderr"]
 
 LogFormat: TypeAlias = Literal["text", "json"]
@@ -49,10 +52,11 @@ def add_facts(**facts: Any) -> None:
     _facts.set({**_facts.get(), **facts})
 
 
-def log_to_stderr(how: Logging) -> None:
-    """Write what happens, and is at least of the level, on stderr."""
+def log_to_stderr(how: Logging, token: OwnerToken | None = None) -> None:
+    """Write what happens, and is at least of the level, on stderr; of the owner's token and the like nothing."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines() if how.format == "json" else _TextLines())
+    lines = _JsonLines() if how.format == "json" else _TextLines()
+    handler.setFormatter(HideSecrets(lines, () if token is None else (token.reveal(),)))
     logging.basicConfig(level=how.level, handlers=[handler])
     for name in _OTHERS:
         logging.getLogger(name).setLevel(max(how.level, logging.WARNING))

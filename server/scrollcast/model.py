@@ -6,6 +6,7 @@ that this version does not know survives. Its shapes are the part types of `docs
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -15,6 +16,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 __all__ = [
     "CONTENT_NAMESPACE",
     "REPORTED_GAP_MS",
+    "WHOLE",
     "BadRecord",
     "Event",
     "Marker",
@@ -25,6 +27,7 @@ __all__ = [
     "Record",
     "Role",
     "Session",
+    "Span",
     "Timing",
     "derive_scroll_id",
     "parse_part",
@@ -95,6 +98,37 @@ _ENTRY_FIELDS: Final = {"content": _TEXT, "status": _OPTIONAL_TEXT, "priority": 
 
 REPORTED_GAP_MS: Final = 3_000
 """A gap from this length on is listed and drawn, and reported when it is cut (`docs/protocol.md`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a session: recorded time in milliseconds, both ends included; `None` is no bound."""
+
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has no bound."""
+        return self.from_ms is None and self.to_ms is None
+
+    def has(self, t_ms: int) -> bool:
+        """Whether a time lies in it."""
+        return (self.from_ms is None or self.from_ms <= t_ms) and (self.to_ms is None or t_ms <= self.to_ms)
+
+    def places(self, times: Sequence[int], count: int) -> tuple[int, int]:
+        """The half-open range of the first `count` events that lies in it, given when each was recorded."""
+        start = 0 if self.from_ms is None else bisect_left(times, self.from_ms, 0, count)
+        return start, count if self.to_ms is None else bisect_right(times, self.to_ms, start, count)
+
+    def within(self, other: Span) -> Span:
+        """What both have in common; where that is nothing, a stretch that ends before it begins."""
+        starts = [each.from_ms for each in (self, other) if each.from_ms is not None]
+        ends = [each.to_ms for each in (self, other) if each.to_ms is not None]
+        return Span(max(starts, default=None), min(ends, default=None))
+
+
+WHOLE: Final = Span()
 
 MAX_OUTPUT_DEPTH: Final = 16
 """Results inside results deeper than this do not parse; real ones hold none at all."""

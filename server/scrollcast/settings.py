@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from scrollcast.access.token import OwnerToken
 from scrollcast.archive.kept import counterparts
 from scrollcast.archive.places import data_folder
 from scrollcast.errors import SettingsError
@@ -31,7 +32,10 @@ __all__ = [
     "is_loopback_name",
     "keeps_sessions",
     "kept_folder",
+    "owner_token",
+    "shares_file",
     "static_folder",
+    "token_file",
 ]
 
 DEFAULT_PORT: Final = 8420
@@ -46,7 +50,8 @@ MAX_CONNECTIONS_OF_ADDRESS: Final = 500
 """Connections with one address that is not this machine's own: an office behind one, but not all there may be."""
 
 VARIABLES: Final = (
-    "SCROLLCAST_ALLOW_EMBED", "SCROLLCAST_CACHE_DIR", "SCROLLCAST_KEEP", "SCROLLCAST_KEPT_DIR", "XDG_CACHE_HOME",
+    "SCROLLCAST_ALLOW_EMBED", "SCROLLCAST_CACHE_DIR", "SCROLLCAST_KEEP", "SCROLLCAST_KEPT_DIR",
+    "SCROLLCAST_TOKEN", "XDG_CACHE_HOME",
 )  # fmt: skip
 """The environment variables that are read here; `archive/places.py` has those that say where sessions lie."""
 
@@ -63,13 +68,17 @@ _OFF: Final = frozenset(("", "0", "false", "no", "off"))
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the server is told. `host` is a loopback name or address.
+    """What the server is told. Without `token`, for which everybody is asked, `host` is a loopback name or address.
 
     `paths` were named, and exist; `places` were found, and may be missing or yet to come. `kept` is the folder of kept
     sessions; with `keep` what is served is kept there. `root_path` is the path prefix that a proxy gives the server,
     without a slash at its end; `""` for none. `embedders` are the origins whose pages may frame the player. The limits
     are for each process; `None` for those of an address means `MAX_CONNECTIONS_OF_ADDRESS`, and no bound for this
     machine's own addresses.
+
+    `shares` is the file of the links that share a session, and is there with `token`. `public_url` is where the server
+    is to be had from elsewhere, without a slash at its end. What the `trusted_proxies` (addresses or networks) say of
+    whom they speak for is believed. `redact` says that secrets are taken out of what leaves this machine.
     """
 
     paths: tuple[Path, ...] = ()
@@ -89,6 +98,35 @@ class Settings:
     keep: bool = False
     root_path: str = ""
     embedders: frozenset[str] = frozenset()
+    token: OwnerToken | None = None
+    shares: Path | None = None
+    public_url: str = ""
+    trusted_proxies: tuple[str, ...] = ()
+    redact: bool = True
+    certificate: Path | None = None
+    certificate_key: Path | None = None
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers reach it over TLS, its own or a proxy's."""
+        return self.certificate is not None or self.public_url.startswith("https:")
+
+    @property
+    def known_hosts(self) -> frozenset[str]:
+        """The hosts that requests may be made to, beside this machine's loopback names."""
+        own = {urlsplit(self.public_url).netloc, "" if is_loopback_name(self.host) else _in_header(self.host)}
+        return self.allowed_hosts | {host for host in own if host}
+
+    @property
+    def known_origins(self) -> frozenset[str]:
+        """The origins whose pages may ask, beside the one that they ask."""
+        return self.allowed_origins | self.own_origins
+
+    @property
+    def own_origins(self) -> frozenset[str]:
+        """The origin of `public_url`: behind a proxy that ends TLS it is another one than the server sees."""
+        parts = urlsplit(self.public_url)
+        return frozenset({f"{parts.scheme}://{parts.netloc}"} if self.public_url else ())
 
     @property
     def roots(self) -> tuple[Path, ...]:
@@ -114,10 +152,11 @@ class Settings:
                 raise SettingsError(f"there is no file or folder {path}")
             if not os.access(path, os.R_OK):
                 raise SettingsError(f"{path} cannot be read")
-        if not is_loopback_name(self.host):
+        if self.token is None and not is_loopback_name(self.host):
             raise SettingsError(
-                f"--host {self.host} would show every session to the network, and this version has no way to ask for "
-                "a password; stay on 127.0.0.1 and reach it through a tunnel: ssh -L 8420:127.0.0.1:8420 this-machine"
+                f"--host {self.host} would show every session to whoever can reach this machine; add --auth, so that "
+                "they are asked for a token, or stay on 127.0.0.1 and reach it through a tunnel: "
+                "ssh -L 8420:127.0.0.1:8420 this-machine"
             )
         if not 0 <= self.port <= 65_535:
             raise SettingsError(f"--port {self.port} is not between 0 and 65535")
@@ -125,8 +164,19 @@ class Settings:
             limit = getattr(self, name)
             if limit is not None and limit < 1:
                 raise SettingsError(f"--{name.replace('_', '-')} {limit} is not a whole number from 1 on")
+        if self.public_url and not _is_root(self.public_url):
+            raise SettingsError(
+                f"--public-url {self.public_url[:200]} is not of the form https://name or https://name/prefix"
+            )
         if self.root_path and not _ROOT_PATH.fullmatch(self.root_path):
             raise SettingsError(f"--root-path {self.root_path[:200]} is not of the form /name or /name/name")
+        if self.public_url and urlsplit(self.public_url).path != self.root_path:
+            raise SettingsError(f"--public-url {self.public_url[:200]} and --root-path {self.root_path} do not agree")
+        if self.certificate_key is not None and self.certificate is None:
+            raise SettingsError("--ssl-keyfile is of no use without --ssl-certfile")
+        for proxy in self.trusted_proxies:
+            if not _is_network(proxy):
+                raise SettingsError(f"--trusted-proxy {proxy[:200]} is neither an address nor a network")
         for host in self.allowed_hosts:
             if not host or any(sign in host for sign in "/@?# "):
                 raise SettingsError(f"--allow-host {host} is not of the form name or name:port")
@@ -144,6 +194,35 @@ def _is_origin(text: str) -> bool:
     except ValueError:  # brackets that hold no address
         return False
     return parts.scheme in ("http", "https") and bool(parts.netloc) and f"{parts.scheme}://{parts.netloc}" == text
+
+
+def _is_root(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # brackets that hold no address
+        return False
+    plain = not (parts.query or parts.fragment or "@" in parts.netloc or "?" in text or "#" in text)
+    path = not parts.path or _ROOT_PATH.fullmatch(parts.path) is not None
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and plain and path
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _in_header(host: str) -> str:
+    """A host as it stands in a `Host` header; `""` for the address that stands for all."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host.lower()
+    if address.is_unspecified:
+        return ""
+    return f"[{address}]" if address.version == 6 else str(address)
 
 
 def is_loopback_name(name: str) -> bool:
@@ -170,6 +249,31 @@ def kept_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Where sessions are kept: `SCROLLCAST_KEPT_DIR`, else a folder among the user's data."""
     given = environment.get("SCROLLCAST_KEPT_DIR")
     return Path(os.path.abspath(given)) if given else data_folder(environment) / "kept"
+
+
+def owner_token(environment: Mapping[str, str] = os.environ) -> OwnerToken:
+    """The token that `SCROLLCAST_TOKEN` gives, else the one that is kept among the user's data, made on first use.
+
+    Raises:
+        SettingsError: it is no token, or others could read its file.
+    """
+    given = environment.get("SCROLLCAST_TOKEN")
+    if not given:
+        return OwnerToken.of_file(token_file(environment))
+    try:
+        return OwnerToken(given)
+    except SettingsError as problem:
+        raise SettingsError(f"SCROLLCAST_TOKEN: {problem}") from None
+
+
+def token_file(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the token is kept that the environment does not give."""
+    return data_folder(environment) / "token"
+
+
+def shares_file(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the links that share sessions are kept."""
+    return data_folder(environment) / "shares.sqlite3"
 
 
 def keeps_sessions(environment: Mapping[str, str] = os.environ) -> bool:

@@ -4,7 +4,7 @@
  * `docs/embedding.md` is the contract. Nothing is kept in the browser here: a frame begins as its address says.
  */
 
-import { api } from '../api.js';
+import { api, shown } from '../api.js';
 import { unrooted } from '../base.js';
 import { browserPorts } from '../browser.js';
 import { find, setAttribute } from '../dom.js';
@@ -20,6 +20,9 @@ function forgetful() {
   const kept = new Map();
   return { getItem: (/** @type {string} */ name) => kept.get(name) ?? null, setItem: (/** @type {string} */ name, /** @type {string} */ value) => void kept.set(name, value) };
 }
+
+// No cookie of ours is sent from a frame in another site's page: what the link holds is shown each time, and kept nowhere.
+shown.token = new URLSearchParams(location.hash.slice(1)).get('share') ?? '';
 
 const { moment, theme, autoplay } = frameWish(location.search, location.hash);
 const settings = createSettings(forgetful());

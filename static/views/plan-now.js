@@ -41,7 +41,7 @@ export class PlanNow {
     if (numbering === this.#numbering && cursor === this.#cursor && (this.#lacking === null || this.#lacking === arrivals)) return;
     const goesOn = numbering === this.#numbering && cursor >= this.#cursor;
     const known = goesOn ? this.#plan : null;
-    const from = goesOn && this.#lacking === null ? this.#cursor : Math.max(0, cursor - REACH_EVENTS);
+    const from = goesOn && this.#lacking === null ? this.#cursor : Math.max(this.#store.getState().first, cursor - REACH_EVENTS);
     const found = planAt((seq) => this.#store.log.get(seq), from, cursor);
     [this.#numbering, this.#cursor, this.#lacking] = [numbering, cursor, found === undefined ? arrivals : null];
     this.#show(found ?? known);

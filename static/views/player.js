@@ -11,6 +11,7 @@
  * @import { Transcript } from './transcript.js'
  */
 
+import { request } from '../api.js';
 import { rooted, sessionHref } from '../base.js';
 import { formatEvent, formatMoment, parseMoment } from '../deep-link.js';
 import { clear, el, icon, localLink, replaceChildren, setAttribute } from '../dom.js';
@@ -42,6 +43,7 @@ const COLOURS_MS = 500;
 
 const PANEL = 'M4 5h16M4 12h10M4 19h13';
 const DOWNLOAD = 'M12 4v11m0 0 4.5-4.5M12 15l-4.5-4.5M5 19.5h14';
+const SHARE = 'M8.6 10.7 15.4 7M8.6 13.3l6.8 3.7M20 5.5a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0zM9 12a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0zM20 18.5a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0z';
 const FULLSCREEN = 'M4 9V5a1 1 0 0 1 1-1h4M15 4h4a1 1 0 0 1 1 1v4M20 15v4a1 1 0 0 1-1 1h-4M9 20H5a1 1 0 0 1-1-1v-4';
 const QUESTION = 'M9 9a3 3 0 1 1 4.2 2.75c-.8.4-1.2 1-1.2 1.9v.6M12 17.6v.1';
 
@@ -84,6 +86,7 @@ export class Player {
   #help = null;
   /** Likewise, where there is a server to ask. @type {ExportDialog | null} */
   #export = null;
+  #share = pictureButton(picture(SHARE), 'Share this session', '', () => void this.#openShares());
   /** @type {(() => void)[]} */
   #endings = [];
   #frame = 0;
@@ -124,8 +127,10 @@ export class Player {
       store.dispatch({ type: 'refresh' });
       return REFRESH_MS;
     }, clock);
+    this.#share.hidden = true;
     this.node = this.#build();
     void this.#beginConversation(api);
+    if (place === 'page' && document.documentElement.dataset['asks'] !== undefined) void this.#learnWho();
     this.#showTurns(matchMedia(WIDE).matches && (settings.turns ?? true));
     this.#endings.push(
       store.subscribe(() => this.#request()),
@@ -157,6 +162,7 @@ export class Player {
       el('div', { class: 'titles' }, this.#heading, this.#facts),
       el('div', { class: 'top-actions' },
         pictureButton(icon('link'), 'Copy a link to this moment', 'y', () => void this.#copyLink()),
+        this.#share,
         this.#place === 'page' && pictureButton(picture(DOWNLOAD), 'Take this session away', '', () => void this.#showExport()),
         themeButton(this.#settings),
         pictureButton(picture(FULLSCREEN), 'Full screen', 'f', () => void this.#fullscreen()),
@@ -295,8 +301,9 @@ export class Player {
    *
    * @param {ReplayState} state
    */
-  #drawCover({ phase, failure, connection, status, live, count, cursor, returning }) {
-    const coming = phase === 'ready' && (this.#transcript === null || (returning && cursor === 0));
+  #drawCover({ phase, failure, connection, status, live, first, count: stop, cursor, returning }) {
+    const count = stop - first;
+    const coming = phase === 'ready' && (this.#transcript === null || (returning && cursor === first));
     const unreachable = phase === 'opening' && connection.status === 'waiting';
     const empty = phase === 'ready' && count === 0 && (status === 'ended' || status === 'live') && !live;
     const begins = phase === 'ready' && count === 0 && status === 'live' && live;
@@ -404,6 +411,21 @@ export class Player {
       this.#toasts.show('This cannot be loaded: the server is gone, or has another version by now. Reload the page.', LONG_TOAST_MS);
       return null;
     }
+  }
+
+  /** The owner may share; who was given a link has no list to go back to. */
+  async #learnWho() {
+    const who = await request('GET', `/api/access?session=${encodeURIComponent(this.#scrollId)}`).catch(() => null);
+    const { owner } = /** @type {{ owner: boolean }} */ (who ?? { owner: false });
+    this.#share.hidden = !owner;
+    this.node.classList.toggle('is-shared', !owner);
+  }
+
+  async #openShares() {
+    const { shareDialog } = await import('./share-dialog.js');
+    const dialog = shareDialog(this.#scrollId);
+    this.node.append(dialog);
+    dialog.showModal();
   }
 
   #toggleMeta() {

@@ -250,7 +250,7 @@ export class Transcript {
     this.#build = null;
     this.#wanted.clear();
     this.#pages = 0;
-    const near = cursor >= this.#low && cursor <= this.#high && (this.#low === 0 || cursor - this.#low >= 10);
+    const near = cursor >= this.#low && cursor <= this.#high && (this.#low <= this.#store.getState().first || cursor - this.#low >= 10);
     if (this.#stale || !near) this.#stale = true;
     else this.#cut(cursor);
     this.#follower.follow();
@@ -409,8 +409,8 @@ export class Transcript {
   /** Brings back events before those that are drawn. */
   earlier() {
     const state = this.#store.getState();
-    if (this.#low === 0 || this.#stale || this.#extending || state.loading || state.loadError) return;
-    const from = Math.max(0, this.#low - EXTEND_EVENTS);
+    if (this.#low <= state.first || this.#stale || this.#extending || state.loading || state.loadError) return;
+    const from = Math.max(state.first, this.#low - EXTEND_EVENTS);
     if (!this.#store.log.holds(from, this.#low)) {
       this.#store.dispatch({ type: 'load', from, to: this.#low });
       return;
@@ -517,15 +517,15 @@ export class Transcript {
   // ------------------------------------------------------------------------------------------------ around it all
 
   /** @param {ReplayState} state */
-  #drawHead({ loading, loadError, count: total }) {
-    const shown = loadError ? `error:${loadError}` : loading ? 'loading' : this.#low > 0 ? `more:${this.#low}` : total > 0 ? 'start' : '';
+  #drawHead({ loading, loadError, first, count: total }) {
+    const shown = loadError ? `error:${loadError}` : loading ? 'loading' : this.#low > first ? `more:${this.#low}` : total > first ? 'start' : '';
     if (shown === this.#headShown) return;
     this.#headShown = shown;
     clear(this.#head);
     if (loadError) this.#head.append(el('p', { class: 'head-error', text: `Could not load what came before. ${loadError}` }), this.#earlierButton('Try again'));
     else if (loading) this.#head.append(el('p', { class: 'head-note', text: 'Loading earlier messages…' }));
-    else if (this.#low > 0) this.#head.append(this.#earlierButton(`Load earlier (${count(this.#low, 'message')} before)`));
-    else if (total > 0) this.#head.append(el('p', { class: 'head-note', text: 'Start of the session' }));
+    else if (this.#low > first) this.#head.append(this.#earlierButton(`Load earlier (${count(this.#low - first, 'message')} before)`));
+    else if (total > first) this.#head.append(el('p', { class: 'head-note', text: 'Start of the session' }));
   }
 
   /** @param {string} words */
@@ -540,7 +540,7 @@ export class Transcript {
   }
 
   /** @param {ReplayState} state */
-  #drawTail({ status, end, count: total, durationMs, connection, cursor, mode, meta }) {
+  #drawTail({ status, end, first, count: total, durationMs, connection, cursor, mode, meta }) {
     const done = this.#high === cursor && this.#low <= this.#fillFrom && !this.#stale && this.#store.atEnd();
     const running = (status === 'playing' && mode === 'realtime') || status === 'live';
     const shown = done ? 'ended' : running && connection.status === 'open' ? 'playing' : '';
@@ -550,12 +550,12 @@ export class Transcript {
     if (shown === 'playing') this.#tail.append(el('div', { class: 'pulse', attrs: { 'aria-hidden': 'true' } }, el('span'), el('span'), el('span')));
     if (shown !== 'ended') return;
     endRunning(this.#context);
-    if (total === 0) return;
+    if (total === first) return;
     const cut = end?.reason === 'truncated' ? '; the archive stops in a half-written record' : '';
     this.#tail.append(this.#sum(cursor), el('div', { class: 'end-card' },
       el('p', { class: 'end-title', text: 'End of the session' }),
-      el('p', { class: 'end-facts', text: `${count(total, meta ? 'event' : 'message')} in ${span(Math.floor(durationMs / 1000) * 1000)}${cut}` }),
-      this.#allSpent(total),
+      el('p', { class: 'end-facts', text: `${count(total - first, meta ? 'event' : 'message')} in ${span(Math.floor(durationMs / 1000) * 1000)}${cut}` }),
+      this.#allSpent(first, total),
       el('button', { class: 'button primary', attrs: { type: 'button' }, on: { click: () => this.#store.dispatch({ type: 'replay' }) } },
         icon('replay'), 'Replay from the start'),
     ));
@@ -632,10 +632,10 @@ export class Transcript {
     for (const [id, wanted] of this.#wanted) {
       const found = this.#callBefore(id, wanted.place.seq);
       if (found) adoptCall(id, found, wanted.context);
-      const missing = found === undefined ? this.#store.log.lastMissing(0, wanted.place.seq) : null;
+      const missing = found === undefined ? this.#store.log.lastMissing(this.#store.getState().first, wanted.place.seq) : null;
       if (missing !== null && wanted.pages < CALL_PAGES && !loadError) {
         wanted.pages += 1;
-        this.#store.dispatch({ type: 'load', from: Math.max(0, missing + 1 - CALL_EVENTS), to: missing + 1 });
+        this.#store.dispatch({ type: 'load', from: Math.max(this.#store.getState().first, missing + 1 - CALL_EVENTS), to: missing + 1 });
         return;
       }
       this.#wanted.delete(id);
@@ -662,10 +662,10 @@ export class Transcript {
     return el('p', { class: 'turn-sum', text: words, title: 'What this turn took, as far as the session tells' });
   }
 
-  /** What the whole session took, where all of it is at hand and it says so. @param {number} total */
-  #allSpent(total) {
-    if (!this.#store.log.holds(0, total)) return null;
-    const spent = spentBetween((seq) => this.#store.log.get(seq), 0, total);
+  /** What the whole session took, where all of it is at hand and it says so. @param {number} first @param {number} total */
+  #allSpent(first, total) {
+    if (!this.#store.log.holds(first, total)) return null;
+    const spent = spentBetween((seq) => this.#store.log.get(seq), first, total);
     return spent.tokens || spent.cost !== null ? el('p', { class: 'end-facts', text: `In all: ${spentWords(spent)}` }) : null;
   }
 
@@ -739,8 +739,8 @@ export class Transcript {
    * @param {ReplayState} state
    * @param {number} events  about so many before the cursor
    */
-  #turnNear({ cursor, timeline }, events) {
-    const wished = Math.max(0, cursor - events);
+  #turnNear({ cursor, first, timeline }, events) {
+    const wished = Math.max(first, cursor - events);
     const turn = turnBefore(timeline, wished + 1);
     return turn && turn.seq >= cursor - 2 * events ? turn.seq : wished;
   }

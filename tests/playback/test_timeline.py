@@ -285,3 +285,26 @@ def test_all_gaps_together_follow_the_pacing_rules(times: list[int], idle: float
     assert math.fsum(timeline.length(index) for index in range(len(times))) == math.fsum(
         0.0 if gap >= 3600 else min(gap, cap) for gap in gaps
     )
+
+
+# ------------------------------------------------------------------------------------------------- a part of a session
+
+
+def test_what_lies_before_the_first_event_is_not_there() -> None:
+    """Neither to be sought, nor stepped to, nor waited for."""
+    times = (0, 1000, 5000, 6000, 9000)
+    part = Timeline(times, 4, turns=(0, 2), tools=(1, 3), first=2)
+
+    assert (part.start_ms, part.duration_ms) == (5000, 6000)
+    assert [part.index_at(t_ms) for t_ms in (0, 5000, 5001, 7000)] == [2, 2, 3, 4]
+    assert (part.gap_ms(2), part.length(2), part.gap_ms(3)) == (0, 0.0, 1000)
+    assert [part.backward(4, "event", 9), part.backward(4, "turn", 9), part.backward(4, "tool", 9)] == [2, 2, 2]
+    assert part.backward(4, "tool", 2) == 2
+    assert part.forward(2, "turn", 1) == 3
+
+
+def test_a_part_without_events_takes_no_time() -> None:
+    """Wherever it lies, nothing of what is around it is told."""
+    part = Timeline((0, 1000, 5000), 1, first=1)
+
+    assert (part.start_ms, part.duration_ms, part.index_at(3000)) == (0, 0, 1)

@@ -16,6 +16,7 @@ from scrollcast.errors import (
     ArchiveError,
     BadRequest,
     CommandTooLarge,
+    NotAllowed,
     PositionOutOfRange,
     ScrollcastError,
     SessionNotFound,
@@ -24,6 +25,8 @@ from scrollcast.errors import (
     TooManyCommands,
     TooManySessions,
     TooManyStreams,
+    TooManyTries,
+    Unauthenticated,
 )
 from scrollcast.web import routes
 from scrollcast.web.failures import UnknownErrors, error_message, problem, to_failure
@@ -41,6 +44,9 @@ TOLD = [
     (SlowClient(30), "slow_client", 503, 4008),
     (CommandTooLarge("too long"), "command_too_large", 413, 1009),
     (TooManyBadCommands("a hundred"), "too_many_bad_commands", 400, 1008),
+    (Unauthenticated("no token"), "unauthenticated", 401, 4500),
+    (NotAllowed("not for you"), "not_allowed", 403, 4500),
+    (TooManyTries(30), "too_many_tries", 429, 4500),
     (RuntimeError("/home/me/secret"), "internal_error", 500, 1011),
 ]
 

@@ -18,7 +18,8 @@ from scrollcast.model import Session
 from scrollcast.settings import Settings, cache_folder, demo_folder, kept_folder
 
 __all__ = [
-    "Choice", "add_paths", "choose", "find_session", "is_path", "say", "settings_of", "usable_cache", "usable_kept",
+    "Choice", "add_paths", "choose", "find_session", "is_path", "say", "settings_of", "usable_cache",
+    "usable_kept",
 ]  # fmt: skip
 
 LEAST_CHARACTERS: Final = 4

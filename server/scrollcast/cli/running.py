@@ -82,8 +82,11 @@ def with_room_for_files(settings: Settings) -> Settings:
     return replace(settings, max_connections=min(settings.max_connections, room))
 
 
-def make_config(app: Starlette | Callable[[], Starlette], *, factory: bool = False) -> uvicorn.Config:
+def make_config(
+    app: Starlette | Callable[[], Starlette], settings: Settings | None = None, *, factory: bool = False
+) -> uvicorn.Config:
     """How uvicorn is to serve the application, or what makes it."""
+    certificate, key = (settings.certificate, settings.certificate_key) if settings is not None else (None, None)
     return uvicorn.Config(
         app,
         factory=factory,
@@ -97,7 +100,9 @@ def make_config(app: Starlette | Callable[[], Starlette], *, factory: bool = Fal
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=False,  # the application asks whose it believes
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
 
@@ -115,7 +120,7 @@ def allow_many_connections() -> None:
 
 def serve_alone(settings: Settings, listener: socket.socket, address: str) -> None:
     """Serve in this process until stopped."""
-    config = make_config(create_app(settings))
+    config = make_config(create_app(settings), settings)
     config.backlog = ACCEPTED_AT_ONCE
     server = _Server(config, address, open_browser=settings.open_browser)
     sys.setswitchinterval(SWITCH_SECONDS)

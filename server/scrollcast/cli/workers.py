@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 def serve_by_workers(settings: Settings, listener: socket.socket, address: str, count: int, logs: Logging) -> int:
     """Serve until stopped; the exit status, 1 where the workers did not start."""
     with tempfile.TemporaryDirectory(prefix="scrollcast-workers-") as siblings:
-        config = make_config(partial(_app, settings, logs, Path(siblings)), factory=True)
+        config = make_config(partial(_app, settings, logs, Path(siblings)), settings, factory=True)
         config.workers, config.backlog = count, ACCEPTED_AT_ONCE
         workers = Workers(config, listener, address, open_browser=settings.open_browser)
         try:
@@ -58,7 +58,7 @@ def serve_by_workers(settings: Settings, listener: socket.socket, address: str, 
 
 def _app(settings: Settings, logs: Logging, siblings: Path) -> Starlette:
     """The application of one worker, made in it."""
-    log_to_stderr(logs)
+    log_to_stderr(logs, settings.token)
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     allow_many_connections()
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -23,20 +23,24 @@ _SESSION: Final = re.compile(r"(?P<prefix>.*?)/(?:ws/)?sessions/(?P<scroll_id>[^
 class Address:
     """The address of a session, and the parameters of its replay.
 
-    Takes what a person has at hand: the address of a session's page in the browser, or of the WebSocket itself.
+    Takes what a person has at hand: the address of a session's page in the browser, a link that shares it, or the
+    address of the WebSocket itself. `token` is what opens it, `None` where nothing is asked for; a link has it in it.
 
     Raises:
         ValueError: it is neither.
     """
 
-    def __init__(self, url: str, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, url: str, parameters: Mapping[str, Any], token: str | None = None) -> None:
         parts = urlsplit(url)
         path = _SESSION.fullmatch(parts.path)
         if parts.scheme not in _SCHEMES or not parts.netloc or path is None:
             wanted = "ws://host/ws/sessions/<scroll_id> or the address of the session's page"
             raise ValueError(f"{url[:200]!r} is no address of a session; it looks like {wanted}")
         self._scheme = _SCHEMES[parts.scheme]
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("an address has no name or password in it; give token=… instead")
         self._host = parts.netloc
+        self.token = token or dict(parse_qsl(parts.fragment)).get("share")
         self._path = f"{path['prefix']}/ws/sessions/{path['scroll_id']}"
         given = {name: _text(value) for name, value in parameters.items() if value is not None}
         named = dict(parse_qsl(parts.query, keep_blank_values=True))

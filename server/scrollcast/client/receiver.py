@@ -57,6 +57,11 @@ class Receiver:
 
     # ------------------------------------------------------------------------------------------------- connecting
 
+    @property
+    def token(self) -> str | None:
+        """What opens the address."""
+        return self._address.token
+
     def begin(self) -> str:
         """A connection is to be made: to this address, which goes on where the last one ended."""
         self._greeted = False

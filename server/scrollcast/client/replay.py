@@ -24,8 +24,12 @@ from scrollcast.errors import ReplayError, ReplayLost
 __all__ = ["Replay", "connect"]
 
 
-def connect(url: str, *, patience: float = PATIENCE_SECONDS, **parameters: Unpack[Parameters]) -> Replay:
-    """A replay of the session at `url`: the address of its page, or of its WebSocket.
+def connect(
+    url: str, *, token: str | None = None, patience: float = PATIENCE_SECONDS, **parameters: Unpack[Parameters]
+) -> Replay:
+    """A replay of the session at `url`: the address of its page, a link that shares it, or that of its WebSocket.
+
+    `token` is the owner's, or the secret of a share, where the server asks for one.
 
     Nothing is sent before the first event is asked for, or the context is entered. A connection that is lost is made
     again for up to `patience` seconds, and the replay goes on with the event that was next.
@@ -33,7 +37,7 @@ def connect(url: str, *, patience: float = PATIENCE_SECONDS, **parameters: Unpac
     Raises:
         ValueError: `url` is no address of a session.
     """
-    return Replay(Receiver(Address(url, parameters)), Patience(patience))
+    return Replay(Receiver(Address(url, parameters, token)), Patience(patience))
 
 
 class Replay(ReplayBase[ClientConnection]):
@@ -191,7 +195,7 @@ class Replay(ReplayBase[ClientConnection]):
         """A connection; `None` when that has to be tried again."""
         url = self._receiver.begin()
         try:
-            socket = await open_socket(url, **socket_options(url))
+            socket = await open_socket(url, **socket_options(url, self._receiver.token))
         except (OSError, InvalidHandshake, TimeoutError) as failed:
             self._bear(failed)
             await asyncio.sleep(self._wait_after(ABNORMAL, str(failed)))

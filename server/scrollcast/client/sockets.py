@@ -22,9 +22,14 @@ _OPTIONS: Final[dict[str, Any]] = {
 _OWN_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-def socket_options(url: str) -> dict[str, Any]:
+def socket_options(url: str, token: str | None = None) -> dict[str, Any]:
     """What websockets' two `connect` functions are told, for this address. No proxy leads to one's own machine."""
-    return {**_OPTIONS, "proxy": None} if urlsplit(url).hostname in _OWN_HOSTS else _OPTIONS
+    options = dict(_OPTIONS)
+    if urlsplit(url).hostname in _OWN_HOSTS:
+        options["proxy"] = None
+    if token is not None:
+        options["additional_headers"] = {"Authorization": f"Bearer {token}"}
+    return options
 
 
 _PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})

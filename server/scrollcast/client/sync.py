@@ -27,9 +27,11 @@ from scrollcast.errors import ReplayError, ReplayLost
 __all__ = ["Replay", "connect"]
 
 
-def connect(url: str, *, patience: float = PATIENCE_SECONDS, **parameters: Unpack[Parameters]) -> Replay:
+def connect(
+    url: str, *, token: str | None = None, patience: float = PATIENCE_SECONDS, **parameters: Unpack[Parameters]
+) -> Replay:
     """As `scrollcast.client.connect`."""
-    return Replay(Receiver(Address(url, parameters)), Patience(patience))
+    return Replay(Receiver(Address(url, parameters, token)), Patience(patience))
 
 
 class Replay(ReplayBase[ClientConnection]):
@@ -153,7 +155,7 @@ class Replay(ReplayBase[ClientConnection]):
         """A connection; `None` when that has to be tried again."""
         url = self._receiver.begin()
         try:
-            self._socket = open_socket(url, **socket_options(url)).__enter__()  # left in `close`
+            self._socket = open_socket(url, **socket_options(url, self._receiver.token)).__enter__()  # left in `close`
         except (OSError, InvalidHandshake, TimeoutError) as failed:
             self._bear(failed)
             time.sleep(self._wait_after(ABNORMAL, str(failed)))

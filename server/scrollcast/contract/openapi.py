@@ -35,6 +35,11 @@ _PATH: Final = {
     "description": "The part's place in the content; of one inside a result, `{place}/output/{place}`.",
 }  # fmt: skip
 
+_SHARE_ID: Final = {
+    "name": "share_id", "in": "path", "required": True, "schema": {"type": "string"}, "description": "A share's id.",
+}  # fmt: skip
+_ACCESS: Final = {"session": _query("Of a share of this session.", _TEXT)}
+
 _META: Final = {"meta": _query("Number the events with the meta events among them.", _FLAG)}
 _HITS: Final = {
     "q": _query("Words that all have to be there.", _TEXT, required=True),
@@ -104,12 +109,19 @@ def _operation(
     query: Mapping[str, Mapping[str, Any]] | None = None,
     path: Sequence[Mapping[str, Any]] = (),
     problems: Sequence[int] = (),
+    *,
+    method: str = "get",
+    status: int = 200,
+    body: str | None = None,
 ) -> dict[str, Any]:
     parameters = [*path, *({"name": name, "in": "query", **told} for name, told in (query or {}).items())]
-    answers: dict[str, Any] = {"200": {"description": summary, "content": dict(content)}}
+    answers: dict[str, Any] = {str(status): {"description": summary, "content": dict(content)}}
     for status in problems:
         answers[str(status)] = {"$ref": f"#/components/responses/{status}"}
-    return {"get": {"summary": summary, "parameters": parameters, "responses": answers}}
+    operation = {"summary": summary, "parameters": parameters, "responses": answers}
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": _json(body)}
+    return {method: operation}
 
 
 _SESSION: Final = "/api/sessions/{scroll_id}"
@@ -148,6 +160,27 @@ _PATHS: Final[Mapping[str, Any]] = {
     f"{_SESSION}/export": _operation(
         "The session as one file.", _binary(*_EXPORTED), _EXPORT, (_SCROLL_ID,), problems=(400, 404, 500)
     ),
+    f"{_SESSION}/shares": {
+        **_operation("The links that show the session.", _json("SharePage"), path=(_SCROLL_ID,), problems=(400, 404)),
+        **_operation(
+            "A new link.",
+            _json("Share"),
+            path=(_SCROLL_ID,),
+            problems=(400, 404),
+            method="post",
+            status=201,
+            body="ShareWish",
+        ),
+    },
+    "/api/shares": _operation("Every link.", _json("SharePage"), problems=(400,)),
+    "/api/shares/{share_id}": _operation(
+        "Withdrawn.", {}, path=(_SHARE_ID,), problems=(400, 404), method="delete", status=204
+    ),
+    "/api/access": {
+        **_operation("What whoever asks may see.", _json("Access"), _ACCESS),
+        **_operation("A token exchanged for a cookie.", _json("Access"), problems=(400,), method="post", body="Token"),
+        **_operation("The cookies taken back.", {}, method="delete", status=204),
+    },
     "/api/facets": _operation("What the list may be filtered by.", _json("Facets")),
     "/api/unrecognised": _operation("Files that no reader knows.", _json("Unrecognised")),
     "/oembed": _operation("What to frame for an address.", _json("OEmbed"), _OEMBED, problems=(400, 404)),
@@ -162,9 +195,34 @@ _PATHS: Final[Mapping[str, Any]] = {
 
 _PROBLEMS: Final = {
     400: "A parameter has a value that cannot be taken; `parameter` names it.",
+    401: "It is not known who asks: a token, or a link that holds, is missing.",
+    403: "Whoever asks may not, or asks from another site.",
     404: "There is no such session, or no such part of it.",
+    429: "Too many wrong tokens came from this address.",
     500: "The session's archive cannot be read.",
     503: "Not ready yet, or no more can be served.",
+}
+
+
+_ASKED: Final = (401, 403, 429)
+"""What any route that tells something of a session may answer where a token is asked for."""
+
+
+def _guarded(path: str, operations: Mapping[str, Any]) -> dict[str, Any]:
+    """The operations of a path with what the gate before it may answer."""
+    if not path.startswith(("/api/", "/oembed")):
+        return dict(operations)
+    asked = {str(status): {"$ref": f"#/components/responses/{status}"} for status in _ASKED}
+    security: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}, {}]
+    return {
+        method: {**operation, "security": security, "responses": {**operation["responses"], **asked}}
+        for method, operation in operations.items()
+    }
+
+
+_SCHEMES: Final = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The owner's token, or the secret of a share."},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": "scrollcast-8420-owner"},
 }
 
 
@@ -182,8 +240,8 @@ def openapi_document(server: str = "/") -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": server}],
-        "paths": _PATHS,
-        "components": {"schemas": SCHEMAS, "responses": answers},
+        "paths": {path: _guarded(path, operations) for path, operations in _PATHS.items()},
+        "components": {"schemas": SCHEMAS, "responses": answers, "securitySchemes": _SCHEMES},
     }
     resolved_document: dict[str, Any] = resolved(document, _PLACE)
     return resolved_document

@@ -34,6 +34,13 @@ def _object(description: str, required: Mapping[str, Schema], optional: Mapping[
     return {"description": description, **schema} if description else schema
 
 
+_STRETCH: Final[Mapping[str, Schema]] = {
+    "from_ms": {"type": ["integer", "null"], "minimum": 0},
+    "to_ms": {"type": ["integer", "null"], "minimum": 0},
+    "redact": {"type": "boolean", "description": "Whether secrets are taken out."},
+}
+
+
 def _of_type(
     name: str, description: str, required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None
 ) -> Schema:
@@ -232,7 +239,7 @@ _FROM_SERVER: Final[Mapping[str, Schema]] = {
     "State": _object("What a replay is doing.", _STATE),
     "Range": _object(
         "The events of a replay. `complete` is false as long as the session is read for the first time.",
-        {"first_seq": {"const": 0}, "next_seq": _COUNT, "duration_ms": ref("RecordedTime"), "live": _FLAG},
+        {"first_seq": _COUNT, "next_seq": _COUNT, "duration_ms": ref("RecordedTime"), "live": _FLAG},
         {"complete": {"const": False}},
     ),
     "Hello": _of_type(
@@ -388,6 +395,7 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
         "What a seek bar is drawn of.",
         {
             "epoch": _TEXT,
+            "first_seq": _COUNT,
             "count": _COUNT,
             "duration_ms": ref("RecordedTime"),
             "markers": _list(ref("Marker")),
@@ -427,6 +435,31 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
         {"version": {"const": "1.0"}, "type": {"const": "rich"}, "html": _TEXT, "width": _COUNT, "height": _COUNT},
         {"title": _TEXT, "author_name": _TEXT, "provider_name": _TEXT, "provider_url": _TEXT, "cache_age": _COUNT},
     ),
+    "Access": _object(
+        "What whoever asks may see: everything, or one session, or a stretch of it.",
+        {
+            "owner": _FLAG,
+            "asks": {**_FLAG, "description": "Whether the server asks for a token at all."},
+            "scroll_id": {"type": ["string", "null"]},
+            **_STRETCH,
+            "expires_at": {"type": ["string", "null"], "format": "date-time"},
+        },
+    ),
+    "Token": _object("A token, or what stands in a link.", {"token": _TEXT}),
+    "ShareWish": _object("What a link is to show, and for how long.", {}, {**_STRETCH, "expires_s": _COUNT}),
+    "Share": _object(
+        "A link that shows one session.",
+        {
+            "id": _TEXT,
+            "scroll_id": _TEXT,
+            **_STRETCH,
+            "created_at": {"type": "string", "format": "date-time"},
+            "expires_at": {"type": "string", "format": "date-time"},
+            "revoked_at": {"type": ["string", "null"], "format": "date-time"},
+        },
+        {"url": {**_TEXT, "description": "The link itself, told when it is made."}},
+    ),
+    "SharePage": _object("", {"shares": {"type": "array", "items": ref("Share")}}),
     "Problem": _object(
         "An error, as RFC 9457 has it.",
         {"type": _TEXT, "title": _TEXT, "status": _COUNT, "detail": _TEXT, "code": _TEXT},

@@ -7,7 +7,6 @@ of the session. So what is left out here is in no document.
 from __future__ import annotations
 
 import json
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
@@ -20,7 +19,7 @@ from scrollcast.archive.encoding import TimedRecord
 from scrollcast.archive.index import SessionIndex
 from scrollcast.archive.timestamps import parse_instant
 from scrollcast.errors import ArchiveError, BadRequest, SessionNotFound
-from scrollcast.model import MarkerKind, Part, Record, Session, derive_scroll_id
+from scrollcast.model import MarkerKind, Part, Record, Session, Span, derive_scroll_id
 
 __all__ = ["LEAVABLE", "Excerpt", "Selection", "open_excerpt", "parse_leave_out"]
 
@@ -120,7 +119,7 @@ class Excerpt:
         cls, archive: Archive, index: SessionIndex, selection: Selection, above: frozenset[UUID] = frozenset()
     ) -> Self:
         """Of a session that was read whole."""
-        start, stop = _range(index, selection)
+        start, stop = Span(selection.from_ms, selection.to_ms).places(index.times, index.count)
         found: dict[int, list[tuple[MarkerKind, str]]] = {}
         if not selection.leave_out & {"tools", "outputs"}:
             for marker in orjson.loads(index.markers_so_far()):
@@ -225,15 +224,6 @@ class Excerpt:
             source_gone=False,
             metadata={} if selection.leave_out else session.metadata,
         )
-
-
-def _range(index: SessionIndex, selection: Selection) -> tuple[int, int]:
-    times, start, stop = index.times, 0, index.count
-    if selection.from_ms is not None:
-        start = bisect_left(times, selection.from_ms, 0, stop)
-    if selection.to_ms is not None:
-        stop = bisect_right(times, selection.to_ms, start, stop)
-    return start, stop
 
 
 def _events(index: SessionIndex, start: int, stop: int) -> Iterator[tuple[int, dict[str, Any]]]:

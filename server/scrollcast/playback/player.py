@@ -161,6 +161,7 @@ class Player:
             self._due_offset -= self._ahead()  # added again when the event is back
         waiting = self.cursor >= self.timeline.count
         self.timeline = self._paced(timeline, self.timeline.idle)
+        self.cursor = max(self.cursor, timeline.first)  # what was added may all lie before the first that counts
         if waiting and self.cursor < timeline.count:
             self._due_offset += self._ahead()
 
@@ -277,9 +278,9 @@ class Player:
         match seek:
             case SeekTime(t_ms):
                 self.cursor = self.timeline.index_at(t_ms)
-                self._recorded = min(t_ms, self.timeline.duration_ms)
+                self._recorded = max(self.timeline.start_ms, min(t_ms, self.timeline.duration_ms))
             case SeekSeq(seq):
-                self.cursor = min(seq, self.timeline.count)
+                self.cursor = min(max(seq, self.timeline.first), self.timeline.count)
                 self._recorded = self._time_of(self.cursor)
             case SeekEvent():
                 raise ValueError("an event id must be looked up before the player is asked")

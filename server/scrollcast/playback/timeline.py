@@ -25,7 +25,8 @@ class Timeline:
     grows with the session: no table of offsets is ever built. The gap *before* event `index` is that event's gap.
 
     `times` are whole milliseconds, never decreasing; only the first `count` count, so that a growing list can be
-    shared. `complete` says that no event will follow. `idle` is the idle cap in seconds, `None` for no cap. `turns`,
+    shared, and of them only those from `first` on: what lies before it is not there, as far as playback can tell.
+    `complete` says that no event will follow. `idle` is the idle cap in seconds, `None` for no cap. `turns`,
     `tools` and `errors` are the sorted indices at which a turn, a tool call or an error stands. `reading` is how many
     milliseconds it takes to read each event: with `by_reading` an event comes when the one before it has been read,
     whenever it was recorded.
@@ -40,6 +41,7 @@ class Timeline:
     errors: Sequence[int] = ()
     reading: Sequence[int] = ()
     by_reading: bool = False
+    first: int = 0
 
     @classmethod
     def of(cls, *times: int, idle: float | None = None) -> Self:
@@ -53,19 +55,24 @@ class Timeline:
     @property
     def duration_ms(self) -> int:
         """The recorded time of the last event."""
-        return self.times[self.count - 1] if self.count else 0
+        return self.times[self.count - 1] if self.count > self.first else 0
+
+    @property
+    def start_ms(self) -> int:
+        """The recorded time at which it begins: that of a whole session is 0."""
+        return self.times[self.first] if 0 < self.first < self.count else 0
 
     # ------------------------------------------------------------------------------------------------------ gaps
 
     def gap_ms(self, index: int) -> int:
         """The recorded length of an event's gap; none before the first event."""
-        return max(0, self.times[index] - self.times[index - 1]) if index else 0
+        return max(0, self.times[index] - self.times[index - 1]) if index > self.first else 0
 
     def length(self, index: int) -> float:
         """The seconds that an event's gap takes at speed 1."""
         gap = self.gap_ms(index)
         if self.by_reading:
-            gap = self.reading[index - 1] if index else 0
+            gap = self.reading[index - 1] if index > self.first else 0
         elif gap >= IDLE_HOUR_MS:
             return 0.0
         seconds = gap / 1000
@@ -82,7 +89,7 @@ class Timeline:
 
     def index_at(self, t_ms: float) -> int:
         """The first event at or after a recorded time; `count` past the end."""
-        return bisect_left(self.times, t_ms, 0, self.count)
+        return bisect_left(self.times, t_ms, self.first, self.count)
 
     def left(self, index: int, t_ms: float) -> float:
         """The seconds of playback left from a recorded time to the event whose gap it lies in."""
@@ -113,12 +120,12 @@ class Timeline:
         return min(self.count, places[nth] + 1) if nth < len(places) else self.count
 
     def backward(self, cursor: int, unit: Unit, steps: int) -> int:
-        """The index of the `steps`-th unit before `cursor`; 0 past the start."""
+        """The index of the `steps`-th unit before `cursor`; the first event past the start."""
         if unit == "event":
-            return max(0, cursor - steps)
+            return max(self.first, cursor - steps)
         places = self._places(unit)
         nth = bisect_right(places, cursor - 1) - steps
-        return places[nth] if nth >= 0 else 0
+        return max(self.first, places[nth]) if nth >= 0 else self.first
 
     def _places(self, unit: Literal["turn", "tool", "error"]) -> Sequence[int]:
         return {"turn": self.turns, "tool": self.tools, "error": self.errors}[unit]

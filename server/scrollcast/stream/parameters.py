@@ -11,12 +11,12 @@ from typing import Final, TypeVar
 from scrollcast.errors import BadRequest
 from scrollcast.playback.commands import Mode, SeekSeq, SeekTime, check_idle, check_speed
 
-__all__ = ["MAX_BATCH_BYTES", "MIN_PREVIEW_BYTES", "ReplayParameters", "parse_bool", "parse_int"]
+__all__ = ["MAX_BATCH_BYTES", "MAX_NUMBER", "MIN_PREVIEW_BYTES", "ReplayParameters", "parse_bool", "parse_int"]
 
 MAX_BATCH_BYTES: Final = 1 << 20
 MIN_PREVIEW_BYTES: Final = 1024
 
-_MAX_NUMBER: Final = 2**53 - 1
+MAX_NUMBER: Final = 2**53 - 1
 """The largest whole number that every JSON reader keeps exact."""
 
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
@@ -86,9 +86,9 @@ class ReplayParameters:
         return self.epoch is not None and isinstance(self.start, SeekSeq)
 
 
-def parse_int(text: str, least: int, most: int = _MAX_NUMBER) -> int:
+def parse_int(text: str, least: int, most: int = MAX_NUMBER) -> int:
     """A whole number within bounds; raises `ValueError` with a sentence for the client."""
-    wanted = f"must be a whole number from {least}" + (f" to {most}" if most != _MAX_NUMBER else " on")
+    wanted = f"must be a whole number from {least}" + (f" to {most}" if most != MAX_NUMBER else " on")
     if not (text.isascii() and text.isdigit() and len(text) <= 16):
         raise ValueError(wanted)
     number = int(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import replace
 from typing import Final, Literal, Protocol, TypeVar, assert_never
@@ -21,6 +21,7 @@ from scrollcast.errors import (
     TooManyBadCommands,
     TooManyCommands,
 )
+from scrollcast.model import WHOLE, Session, Span
 from scrollcast.playback.commands import Control, SeekEvent, SeekSeq, SeekTime
 from scrollcast.playback.player import CaughtUp, Changed, Deliver, Output, Player, Rewind, Skipped, Status
 from scrollcast.playback.timeline import Timeline
@@ -108,7 +109,8 @@ class SessionStream:
     """Replays a session over a connection, and obeys what comes back.
 
     `root_path` is the path prefix behind which the server's addresses are to be had (`""` for none). `pacer` is the one
-    that all streams of a loop share. `max_commands` is how many commands the client may send in a second.
+    that all streams of a loop share. `max_commands` is how many the client may send in a second. Of the session
+    only `span` is there for the client, and beside its events what `told` makes of it.
 
     While it waits, what becomes due is sent right from the pacer's tick (`_ring`), and the coroutine sleeps on: it is
     woken for whatever might have to wait.
@@ -147,7 +149,9 @@ class SessionStream:
         "_root_path",
         "_scroll_id",
         "_seen",
+        "_span",
         "_started",
+        "_told",
         "_told_skipped",
         "_watch_at",
         "refused",
@@ -166,12 +170,16 @@ class SessionStream:
         root_path: str = "",
         pacer: Pacer | None = None,
         max_commands: int = MAX_COMMANDS_A_SECOND,
+        span: Span = WHOLE,
+        told: Callable[[Session], Session] = lambda session: session,
     ) -> None:
         self._connection = connection
         self._root_path = root_path
         self._archive = archive
         self._scroll_id = scroll_id
         self._parameters = parameters
+        self._span = span
+        self._told = told
         self.replay_id = uuid4()
         self._loop = asyncio.get_running_loop()
         self._pacer = pacer or Pacer()
@@ -290,6 +298,8 @@ class SessionStream:
     async def _open_index(self) -> SessionIndex:
         index = await self._archive.open_index(self._scroll_id, meta=self._parameters.meta)
         index.check()
+        if self._span.from_ms is not None:
+            await index.reach_time(self._span.from_ms)  # where the span begins is known only then
         if self._parameters.follow:
             await self._archive.let_grow(index)
         return index
@@ -309,8 +319,9 @@ class SessionStream:
             return "none", start
         if not await self._is_resumed_epoch(start.seq):
             return "reset", SeekSeq(0)
-        if start.seq > self._index.count:
-            raise PositionOutOfRange("start_seq", f"{start.seq} is beyond the end, which is {self._index.count}")
+        _, stop = self._span.places(self._index.times, self._index.count)
+        if start.seq > stop:
+            raise PositionOutOfRange("start_seq", f"{start.seq} is beyond the end, which is {stop}")
         return "continued" if self._parameters.resumes else "none", start
 
     async def _is_resumed_epoch(self, seq: int) -> bool:
@@ -326,26 +337,39 @@ class SessionStream:
     def _timeline(self, idle: float | None, at_least: int = 0) -> Timeline:
         index, seen = self._index, self._seen
         count = max(at_least, self._count_of(seen))
-        return Timeline(index.times, count, seen.complete, idle, index.turns, index.tools, index.errors, index.reading)
+        first, stop = self._span.places(index.times, count)
+        return Timeline(
+            index.times,
+            stop,
+            seen.complete or stop < count,
+            idle,
+            index.turns,
+            index.tools,
+            index.errors,
+            index.reading,
+            first=first,
+        )
 
     def _count_of(self, openness: Openness) -> int:
         """How many events this client may have: who follows does not get what may still change."""
         return openness.shown if self._parameters.follow else openness.count
 
     async def _send_hello(self, resume: wire.Resume) -> None:
-        index, complete, count = self._index, self._seen.complete, self._player.timeline.count
-        session = replace(index.session, live=await self._is_live())
-        if complete and not self._parameters.meta:
-            session = replace(session, count=index.count, duration_ms=index.duration_ms)
+        index, complete, timeline = self._index, self._seen.complete, self._player.timeline
+        session = replace(self._told(index.session), live=await self._is_live())
+        if (complete and not self._parameters.meta) or not self._span.is_whole:
+            count = timeline.count - timeline.first
+            session = replace(session, count=count, duration_ms=timeline.duration_ms - timeline.start_ms)
         await self._send(
             wire.encode_hello(
                 replay_id=self.replay_id,
                 epoch=index.epoch,
                 resume=resume,
                 session=session,
-                count=count,
-                duration_ms=self._player.timeline.duration_ms,
-                complete=complete,
+                first=timeline.first,
+                count=timeline.count,
+                duration_ms=timeline.duration_ms,
+                complete=timeline.complete,
                 live=self._parameters.follow and session.live,
                 snapshot=self._player.snapshot(self._loop.time()),
             )
@@ -522,10 +546,16 @@ class SessionStream:
 
     async def _go_on(self, at_least: int) -> None:
         """Play on with what is known by now, where that holds the `at_least` first events as they were sent."""
-        if self._index.epoch == self._epoch and self._index.count >= at_least:
-            self._player.grow(self._timeline(None, at_least))
-        else:
+        if self._index.epoch != self._epoch or self._index.count < at_least:
             await self._start_over()
+            return
+        timeline = self._timeline(None, at_least)
+        if timeline.first <= self._player.cursor:
+            self._player.grow(timeline)
+            return
+        # All that was there lay before what the client may see: it goes on behind what is written before that, too.
+        await self._obey(self._player.replace(timeline, self._loop.time()))
+        await self._reply(did_seek=True, request_id=None)
 
     async def _is_live(self) -> bool:
         try:
@@ -534,8 +564,8 @@ class SessionStream:
             return False
 
     async def _send_complete(self) -> None:
-        index = self._index
-        span = {"first_seq": 0, "next_seq": index.count, "duration_ms": index.duration_ms}
+        timeline = self._player.timeline
+        span = {"first_seq": timeline.first, "next_seq": timeline.count, "duration_ms": timeline.duration_ms}
         span["live"] = self._parameters.follow and await self._is_live()
         await self._send(wire.encode_notice("info", "index_complete", "the whole session was read", range=span))
 
@@ -679,7 +709,8 @@ class SessionStream:
                 await self._patiently(index.reach(seq))
             case SeekEvent(event_id):
                 seq_found = await self._patiently(index.find(event_id))
-                if seq_found is None:
+                first, stop = self._span.places(index.times, index.count)
+                if seq_found is None or not first <= seq_found < stop:
                     raise BadCommand(f"there is no message {event_id[:100]!r}", command.request_id)
                 return replace(control, seek=SeekSeq(seq_found))
             case None:
@@ -732,11 +763,12 @@ class SessionStream:
     async def _end(self) -> None:
         now = self._loop.time()
         await self._send(wire.encode_state(self._player.snapshot(now)))
-        count = self._seen.count
+        timeline = self._player.timeline
+        is_cut_short = self._index.truncated and timeline.count == self._seen.count
         await self._send(
             wire.encode_end(
-                "truncated" if self._index.truncated else "completed",
-                count - 1 if count else None,
+                "truncated" if is_cut_short else "completed",
+                timeline.count - 1 if timeline.count > timeline.first else None,
                 sent=self.sent,
                 failures=self._failures,
                 duration_ms=round((now - self._started) * 1000),

@@ -225,10 +225,10 @@ def session_json(session: Session) -> dict[str, Any]:
 
 def encode_hello(
     *, replay_id: UUID, epoch: str, resume: Resume, session: Session, count: int, duration_ms: int, complete: bool,
-    live: bool, snapshot: Snapshot,
+    live: bool, snapshot: Snapshot, first: int = 0,
 ) -> bytes:  # fmt: skip
     """`hello`: the first message of a replay."""
-    span: dict[str, Any] = {"first_seq": 0, "next_seq": count, "duration_ms": duration_ms, "live": live}
+    span: dict[str, Any] = {"first_seq": first, "next_seq": count, "duration_ms": duration_ms, "live": live}
     if not complete:
         span["complete"] = False
     return orjson.dumps(

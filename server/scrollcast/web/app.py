@@ -14,18 +14,21 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import Route, WebSocketRoute
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from scrollcast.archive.archive import Archive
 from scrollcast.errors import ScrollcastError
 from scrollcast.settings import Settings, static_folder
 from scrollcast.stream.registry import StreamRegistry
-from scrollcast.web import contract, embedding, routes
+from scrollcast.web import access, contract, embedding, routes
 from scrollcast.web.assets import Assets
+from scrollcast.web.door import Door
 from scrollcast.web.doors import Doors
 from scrollcast.web.export import export
 from scrollcast.web.failures import UnknownErrors, handle_error, handle_http_exception
+from scrollcast.web.gate import Need, guarded, guarded_socket
 from scrollcast.web.metrics import exposition, metrics
+from scrollcast.web.open_shares import OpenShares
 from scrollcast.web.path_prefix import PathPrefix
 from scrollcast.web.readiness import health, readiness
 from scrollcast.web.security import ELEMENT_PATH, RequestGuard
@@ -62,47 +65,61 @@ def create_app(settings: Settings, siblings: Path | None = None) -> Starlette:
                 loop.call_soon_threadsafe(app.state.ready.set)
 
         await asyncio.to_thread(archive.keep_up, found)
+        watching = loop.create_task(app.state.open_shares.watch()) if app.state.door.shares is not None else None
         try:
             async with app.state.siblings.telling(partial(exposition, app.state)):
                 yield {"doors": app.state.doors}  # which uvicorn gives to each of its connections
         finally:
+            if watching is not None:
+                watching.cancel()
             await asyncio.to_thread(archive.close)
 
+    trusted = list(settings.trusted_proxies)
+    proxies = [Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)] if trusted else []
     app = Starlette(
         routes=[
-            Route("/", routes.page),
-            Route("/sessions/{scroll_id}", routes.page),
-            Route("/embed/{scroll_id}", embedding.frame),
-            Route(ELEMENT_PATH, embedding.element),
-            Route("/oembed", embedding.oembed),
-            Route("/openapi.json", contract.openapi),
-            Route("/asyncapi.json", contract.asyncapi),
-            Route("/healthz", health),
-            Route("/readyz", readiness),
-            Route("/metrics", metrics),
-            Route("/api/sessions", routes.sessions),
-            Route("/api/sessions/{scroll_id}", routes.session),
-            Route("/api/sessions/{scroll_id}/timeline", routes.timeline),
-            Route("/api/sessions/{scroll_id}/timeline/{table}", routes.timeline_table),
-            Route("/api/sessions/{scroll_id}/turns", routes.turns),
-            Route("/api/sessions/{scroll_id}/events", routes.events),
-            Route("/api/sessions/{scroll_id}/export", export),
-            Route("/api/sessions/{scroll_id}/search", routes.search),
-            Route("/api/sessions/{scroll_id}/events/{seq}/parts/{path:path}", routes.part),
-            Route("/api/facets", routes.facets),
-            Route("/api/unrecognised", routes.unrecognised),
-            Route("/api/{rest:path}", routes.unknown_api),
-            WebSocketRoute("/ws/sessions/{scroll_id}", replay),
-            WebSocketRoute("/{rest:path}", unknown_socket),
-            Route("/assets/{digest}/{path:path}", routes.asset),
+            guarded("/", routes.page, Need.NOTHING),
+            guarded("/sessions/{scroll_id}", routes.page, Need.NOTHING),
+            guarded("/embed/{scroll_id}", embedding.frame, Need.NOTHING),
+            guarded(ELEMENT_PATH, embedding.element, Need.NOTHING),
+            guarded("/assets/{digest}/{path:path}", routes.asset, Need.NOTHING),
+            guarded("/healthz", health, Need.NOTHING),
+            guarded("/readyz", readiness, Need.NOTHING),
+            guarded("/openapi.json", contract.openapi, Need.NOTHING),
+            guarded("/asyncapi.json", contract.asyncapi, Need.NOTHING),
+            guarded("/api/access", access.who, Need.NOTHING),
+            guarded("/api/access", access.sign_in, Need.NOTHING, ["POST"]),
+            guarded("/api/access", access.sign_out, Need.NOTHING, ["DELETE"]),
+            guarded("/api/sessions/{scroll_id}", routes.session, Need.SESSION),
+            guarded("/api/sessions/{scroll_id}/timeline", routes.timeline, Need.SESSION),
+            guarded("/api/sessions/{scroll_id}/timeline/{table}", routes.timeline_table, Need.SESSION),
+            guarded("/api/sessions/{scroll_id}/turns", routes.turns, Need.SESSION),
+            guarded("/api/sessions/{scroll_id}/events", routes.events, Need.SESSION),
+            guarded("/api/sessions/{scroll_id}/events/{seq}/parts/{path:path}", routes.part, Need.SESSION),
+            guarded("/api/sessions/{scroll_id}/search", routes.search, Need.SESSION),
+            guarded("/api/sessions/{scroll_id}/export", export, Need.SESSION),
+            guarded("/api/sessions", routes.sessions),
+            guarded("/api/sessions/{scroll_id}/shares", access.session_shares),
+            guarded("/api/sessions/{scroll_id}/shares", access.make_share, methods=["POST"]),
+            guarded("/api/shares", access.shares),
+            guarded("/api/shares/{share_id}", access.revoke_share, methods=["DELETE"]),
+            guarded("/api/facets", routes.facets),
+            guarded("/api/unrecognised", routes.unrecognised),
+            guarded("/oembed", embedding.oembed),
+            guarded("/metrics", metrics),
+            guarded("/api/{rest:path}", routes.unknown_api),
+            guarded_socket("/ws/sessions/{scroll_id}", replay, Need.SESSION),
+            guarded_socket("/{rest:path}", unknown_socket, Need.NOTHING),
         ],
         middleware=[
+            *proxies,
             Middleware(PathPrefix, root_path=settings.root_path),
             Middleware(
                 RequestGuard,
-                allowed_hosts=settings.allowed_hosts,
+                allowed_hosts=settings.known_hosts,
                 allowed_origins=settings.allowed_origins,
                 embedders=settings.embedders,
+                own_origins=settings.own_origins,
             ),
             Middleware(UnknownErrors),
         ],
@@ -118,5 +135,8 @@ def create_app(settings: Settings, siblings: Path | None = None) -> Starlette:
     app.state.named = settings.paths
     app.state.max_commands = settings.max_commands
     app.state.ready = asyncio.Event()
+    app.state.door = Door(settings)
+    app.state.open_shares = OpenShares(app.state.door.shares)
+    app.state.public_url = settings.public_url
     app.state.assets = Assets(static_folder())
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from starlette.requests import Request
@@ -12,8 +13,10 @@ from scrollcast.archive.archive import Archive
 from scrollcast.errors import BadRequest
 from scrollcast.export.documents import FORMATS, file_name, make_document, parse_format
 from scrollcast.export.excerpt import Selection, open_excerpt, parse_leave_out
+from scrollcast.model import Span
 from scrollcast.settings import static_folder
 from scrollcast.stream.parameters import parse_int
+from scrollcast.web.door import access_of
 
 __all__ = ["export"]
 
@@ -35,7 +38,12 @@ async def export(request: Request) -> Response:
     assert isinstance(archive, Archive)
     query = request.query_params
     format_name = parse_format(query.get("format", "html"))
-    excerpt = await open_excerpt(archive, request.path_params["scroll_id"], _selection(query))
+    access = access_of(request)
+    selection = _selection(query, access.span)
+    if not access.is_owner:
+        selection = selection.without("subagents")  # which are sessions of their own
+    excerpt = await open_excerpt(archive, request.path_params["scroll_id"], selection)
+    excerpt = replace(excerpt, session=access.told(excerpt.session))
     name = file_name(excerpt, format_name)
     return StreamingResponse(
         gathered(make_document(format_name, excerpt, static_folder())),
@@ -44,10 +52,13 @@ async def export(request: Request) -> Response:
     )
 
 
-def _selection(query: Mapping[str, str]) -> Selection:
+def _selection(query: Mapping[str, str], allowed: Span) -> Selection:
+    span = Span(_time(query, "from_ms"), _time(query, "to_ms"))
+    if span.from_ms is None or span.to_ms is None or span.from_ms <= span.to_ms:  # else it is refused as it stands
+        span = span.within(allowed)
     return Selection(
-        from_ms=_time(query, "from_ms"),
-        to_ms=_time(query, "to_ms"),
+        from_ms=span.from_ms,
+        to_ms=span.to_ms,
         title=query.get("title", "")[:MAX_TITLE_CHARACTERS].strip() or None,
         leave_out=parse_leave_out(query.get("leave_out", "")),
     )

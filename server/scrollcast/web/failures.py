@@ -17,6 +17,7 @@ from scrollcast.errors import (
     ArchiveError,
     BadRequest,
     CommandTooLarge,
+    NotAllowed,
     PositionOutOfRange,
     ScrollcastError,
     SessionNotFound,
@@ -25,12 +26,15 @@ from scrollcast.errors import (
     TooManyCommands,
     TooManySessions,
     TooManyStreams,
+    TooManyTries,
+    Unauthenticated,
 )
 from scrollcast.stream.wire import encode_error
 
 __all__ = [
     "Failure",
     "UnknownErrors",
+    "answer",
     "error_message",
     "handle_error",
     "handle_http_exception",
@@ -60,6 +64,9 @@ _FAILURES: Final[tuple[tuple[type[ScrollcastError], Failure], ...]] = (
     (PositionOutOfRange, Failure("position_out_of_range", "Position out of range", 400, 4501)),
     (BadRequest, Failure("bad_request", "Bad request", 400, 4501)),
     (TooManySessions, Failure("too_many_sessions", "Too many sessions", 503, 4013, retryable=True)),
+    (Unauthenticated, Failure("unauthenticated", "Not authenticated", 401, 4500)),
+    (NotAllowed, Failure("not_allowed", "Not allowed", 403, 4500)),
+    (TooManyTries, Failure("too_many_tries", "Too many tries", 429, 4500)),
     (TooManyStreams, Failure("too_many_streams", "Too many streams", 503, 4013, retryable=True)),
     (SlowClient, Failure("slow_client", "The client reads too slowly", 503, 4008, retryable=True)),
     (CommandTooLarge, Failure("command_too_large", "Message too big", 413, 1009)),
@@ -100,6 +107,8 @@ def _facts(error: Exception) -> dict[str, Any]:
             return {"parameter": error.parameter}
         case TooManyStreams():
             return {"retry_after_ms": error.retry_after_ms}
+        case TooManyTries():
+            return {"retry_after_ms": error.retry_after * 1000}
         case _:
             return {}
 
@@ -116,12 +125,25 @@ def problem(status: int, code: str, title: str, detail: str, **facts: Any) -> Re
     return Response(orjson.dumps(body), status, media_type="application/problem+json")
 
 
-async def handle_error(request: Request, error: Exception) -> Response:
-    """Answer one of our errors, or any other, as a problem."""
+def answer(error: Exception) -> tuple[Response, Failure]:
+    """One of our errors, or any other, as a problem; and the failure that it tells."""
     failure, sentence, facts = to_failure(error)
+    response = problem(failure.status, failure.code, failure.title, sentence, **facts)
+    if isinstance(error, Unauthenticated):
+        response.headers["www-authenticate"] = "Bearer"
+    elif isinstance(error, TooManyTries):
+        response.headers["retry-after"] = str(error.retry_after)
+    return response, failure
+
+
+async def handle_error(request: Request, error: Exception) -> Response:
+    """Answer one of our errors, or any other, as a problem; take a cookie back that is good for nothing."""
+    response, failure = answer(error)
     if "app" in request.scope:
         request.app.state.registry.errors[failure.code] += 1
-    return problem(failure.status, failure.code, failure.title, sentence, **facts)
+    if isinstance(error, Unauthenticated) and error.stale_cookie is not None:
+        request.app.state.door.cookies.set(request.scope, response, error.stale_cookie, "", 0)
+    return response
 
 
 async def handle_http_exception(_request: Request, error: Exception) -> Response:

@@ -7,7 +7,8 @@ import math
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -20,11 +21,12 @@ from scrollcast.archive.index import SessionIndex
 from scrollcast.archive.markers import count_kind, thin
 from scrollcast.archive.search import Hit
 from scrollcast.errors import BadRequest
-from scrollcast.model import MarkerKind
+from scrollcast.model import MarkerKind, Span
 from scrollcast.stream.parameters import MIN_PREVIEW_BYTES, parse_bool, parse_int
 from scrollcast.stream.preview import cut_event, find_body, part_hrefs
 from scrollcast.stream.wire import Envelope, session_json
 from scrollcast.web.assets import ASSET_HEADERS, Assets
+from scrollcast.web.door import access_of, door_of
 from scrollcast.web.embedding import discovery_link
 from scrollcast.web.failures import problem
 from scrollcast.web.listing import parse_count, parse_listing
@@ -42,6 +44,9 @@ MAX_TURNS: Final = 1000
 
 DEFAULT_HITS: Final = 100
 MAX_HITS: Final = 1000
+
+MAX_SPAN_HITS: Final = 100_000
+"""Hits that are looked at for those within what a share shows: the index of words knows sessions, not their parts."""
 
 DENSITY_BUCKETS: Final = 200
 """About as many as can be told apart on a seek bar."""
@@ -117,14 +122,26 @@ async def search(request: Request) -> Response:
     """`GET /api/sessions/{scroll_id}/search`."""
     query = request.query_params
     limit = min(MAX_HITS, parse_count(query, "limit", DEFAULT_HITS))
-    found = await asyncio.to_thread(_archive(request).hits, request.path_params["scroll_id"], query.get("q", ""), limit)
+    span = access_of(request).span
+    wanted = limit if span.is_whole else MAX_SPAN_HITS
+    scroll_id = request.path_params["scroll_id"]
+    found = await asyncio.to_thread(_archive(request).hits, scroll_id, query.get("q", ""), wanted)
+    found = [hit for hit in found if span.has(hit.t_ms)][:limit]
     return _json({"hits": [_hit_json(hit) for hit in found]})
 
 
 async def session(request: Request) -> Response:
     """`GET /api/sessions/{scroll_id}`."""
     found = await asyncio.to_thread(_archive(request).session, request.path_params["scroll_id"])
-    return _json(session_json(found))
+    access = access_of(request)
+    told = access.told(found)
+    if not access.span.is_whole and found.error is None:
+        index = await _open_index(request)
+        await index.finish()
+        start, stop = access.span.places(index.times, index.count)
+        length = index.times[stop - 1] - index.times[start] if stop > start else 0
+        told = replace(told, count=stop - start, duration_ms=length)
+    return _json(session_json(told))
 
 
 async def timeline(request: Request) -> Response:
@@ -132,29 +149,45 @@ async def timeline(request: Request) -> Response:
     most = _parse(request.query_params, "most", lambda text: parse_int(text, 1), None)
     index = await _open_index(request)
     markers = await index.markers()
-    totals = await asyncio.to_thread(_totals, index, markers, most)
+    span = access_of(request).span
+    start, stop = span.places(index.times, index.count)
+    if not span.is_whole:
+        markers = await asyncio.to_thread(_within, markers, start, stop)
+    totals = await asyncio.to_thread(_totals, index, markers, most, is_whole=span.is_whole)
     limit = MAX_TOOLS if most is None else most
     markers = await asyncio.to_thread(thin, markers, totals, limit)
-    listed = index.gaps if most is None or len(index.gaps) <= 2 * most else ()
+    bounds = _gaps(index, span)
+    listed = bounds if most is None or len(bounds) <= 2 * most else ()
     gaps = [{"start_ms": start, "end_ms": end} for start, end in zip(listed[::2], listed[1::2], strict=True)]
     answer = {
         "epoch": index.epoch,
-        "count": index.count,
-        "duration_ms": index.duration_ms,
+        "first_seq": start,
+        "count": stop,
+        "duration_ms": index.times[stop - 1] if stop > start else 0,
         "markers": orjson.Fragment(markers),
         "thinned": totals["tool"] > limit,
         "gaps": gaps,
-        "density": _density(index),
-        "reading": await asyncio.to_thread(_reading, index, index.count),
+        "density": _density(index, start, stop),
+        "reading": await asyncio.to_thread(_reading, index, start, stop),
     }
     if most is not None:
-        totals["gap"] = len(index.gaps) // 2
+        totals["gap"] = len(bounds) // 2
         answer["left_out"] = [kind for kind, total in totals.items() if total > most]
     return _json(answer)
 
 
-def _totals(index: SessionIndex, markers: bytes, most: int | None) -> dict[str, int]:
+def _gaps(index: SessionIndex, span: Span) -> Sequence[int]:
+    """Where each gap begins and ends, of those that lie within what may be seen."""
+    if span.is_whole:
+        return index.gaps
+    pairs = zip(index.gaps[::2], index.gaps[1::2], strict=True)
+    return [end for pair in pairs if span.has(pair[0]) and span.has(pair[1]) for end in pair]
+
+
+def _totals(index: SessionIndex, markers: bytes, most: int | None, *, is_whole: bool) -> dict[str, int]:
     """How many markers there are of each kind that may be thinned."""
+    if not is_whole:
+        return {kind: count_kind(markers, kind) for kind in MarkerKind if most is not None or kind == MarkerKind.TOOL}
     known = {"tool": len(index.tools)}
     if most is None:
         return known
@@ -169,22 +202,30 @@ async def timeline_table(request: Request) -> Response:
         return await unknown_api(request)
     index = await _open_index(request)
     await index.finish()
-    data = await asyncio.to_thread(_pairs, index, table)
+    data = await asyncio.to_thread(_pairs, index, table, access_of(request).span)
     return Response(data, media_type="application/octet-stream")
 
 
-def _pairs(index: SessionIndex, table: str) -> bytes:
+def _pairs(index: SessionIndex, table: str, span: Span) -> bytes:
     """The ends of all gaps, or the number and time of each turn: 64 bits a number, the lowest byte first."""
     numbers = array("q")
     if table == "gaps":
-        copy = index.gaps[:]  # or, where it is mapped and stays as it is, a view
+        copy = (
+            _gaps(index, span)[:] if span.is_whole else array("q", _gaps(index, span))
+        )  # or, where it is mapped and stays as it is, a view
         numbers.frombytes(bytes(memoryview(copy)))  # type: ignore[arg-type]  # an array, or that view
     else:
-        for seq in index.turns:
+        for seq in _turns(index, span):
             numbers.extend((seq, index.times[seq]))
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers.tobytes()
+
+
+def _turns(index: SessionIndex, span: Span) -> Sequence[int]:
+    """The turns that may be seen."""
+    first, stop = span.places(index.times, index.count)
+    return index.turns[bisect_left(index.turns, first) : bisect_left(index.turns, stop)]
 
 
 async def turns(request: Request) -> Response:
@@ -193,29 +234,40 @@ async def turns(request: Request) -> Response:
     start = _parse(query, "start", lambda text: parse_int(text, 0), 0)
     limit = min(MAX_TURNS, parse_count(query, "limit", DEFAULT_TURNS))
     index = await _open_index(request)
-    labels = await index.turn_labels(start, start + limit)
+    span = access_of(request).span
+    await index.finish()
+    seen = _turns(index, span)
+    before = bisect_left(index.turns, seen[0]) if len(seen) else 0
+    labels = await index.turn_labels(before + start, min(before + start + limit, before + len(seen)))
     found = [
         {"number": number, "seq": seq, "t_ms": index.times[seq], "label": label}
-        for number, (seq, label) in enumerate(zip(index.turns[start:], labels, strict=False), start + 1)
+        for number, (seq, label) in enumerate(zip(seen[start:], labels, strict=False), start + 1)
     ]
-    return _json({"epoch": index.epoch, "turns": found, "total": len(index.turns)})
+    return _json({"epoch": index.epoch, "turns": found, "total": len(seen)})
 
 
-def _density(index: SessionIndex) -> dict[str, Any]:
+def _within(markers: bytes, start: int, stop: int) -> bytes:
+    return orjson.dumps([marker for marker in orjson.loads(markers) if start <= marker["seq"] < stop])
+
+
+def _density(index: SessionIndex, first: int, stop: int) -> dict[str, Any]:
     """How many events there are in each of some equal stretches of the recorded time."""
-    count, bucket_ms = index.count, index.duration_ms / DENSITY_BUCKETS
+    bucket_ms = index.times[stop - 1] / DENSITY_BUCKETS if stop > first else 0
     if not bucket_ms:
         return {"bucket_ms": 0, "counts": []}
-    ends = [bisect_left(index.times, bucket_ms * place, 0, count) for place in range(DENSITY_BUCKETS)]
-    return {"bucket_ms": bucket_ms, "counts": [end - start for start, end in pairwise([*ends, count])]}
+    ends = [bisect_left(index.times, bucket_ms * place, first, stop) for place in range(DENSITY_BUCKETS)]
+    return {"bucket_ms": bucket_ms, "counts": [end - start for start, end in pairwise([*ends, stop])]}
 
 
-def _reading(index: SessionIndex, count: int) -> dict[str, Any]:
-    """How many milliseconds it takes to read the events, of so many together that there are not too many numbers."""
-    every = max(1, math.ceil(count / MAX_READING))
+def _reading(index: SessionIndex, first: int, stop: int) -> dict[str, Any]:
+    """How many milliseconds it takes to read the events, of so many together that there are not too many numbers.
+
+    It begins with the event 0; those before `first` take none.
+    """
+    every = max(1, math.ceil(stop / MAX_READING))
     return {
         "every": every,
-        "ms": [sum(index.reading[start : min(start + every, count)]) for start in range(0, count, every)],
+        "ms": [sum(index.reading[max(at, first) : min(at + every, stop)]) for at in range(0, stop, every)],
     }
 
 
@@ -226,8 +278,13 @@ async def events(request: Request) -> Response:
     limit = min(MAX_EVENTS, parse_count(query, "limit", DEFAULT_EVENTS))
     preview = _parse(query, "preview", lambda text: parse_int(text, MIN_PREVIEW_BYTES), None)
     index = await _open_index(request)
+    span = access_of(request).span
+    if span.from_ms is not None:
+        await index.reach_time(span.from_ms)
+    start = max(start, span.places(index.times, index.count)[0])
     await index.reach(start + limit)
-    stop = min(start + limit, index.count)
+    first, end = span.places(index.times, index.count)
+    start, stop = max(start, first), min(start + limit, end)
     if start >= stop:
         return _json({"events": [], "next_seq": None})
     stop = min(stop, index.fit(start, MAX_PAGE_BYTES))
@@ -236,7 +293,7 @@ async def events(request: Request) -> Response:
     if preview is not None:
         own = await asyncio.to_thread(_cut, own, preview, start, _hrefs(request, index))
     envelope = Envelope.of(index.session, {"type": "archive"})
-    more = stop if stop < index.count or not index.complete else None
+    more = stop if stop < end or not (index.complete or end < index.count) else None
     body = b",".join(envelope.wrap(event) for event in own)
     tail = b'],"next_seq":' + orjson.dumps(more) + b"}"
     return Response(b"".join((b'{"events":[', body, tail)), media_type="application/json")
@@ -262,7 +319,8 @@ async def part(request: Request) -> Response:
     index = await _open_index(request)
     await index.reach(seq)
     body = None
-    if seq < index.count:
+    start, stop = access_of(request).span.places(index.times, index.count)
+    if start <= seq < stop:
         event = (await index.read(seq, seq + 1)).event(seq)
         body = await asyncio.to_thread(find_body, event, request.path_params["path"])
     if body is None:
@@ -274,6 +332,8 @@ async def page(request: Request) -> Response:
     """`GET /` and `GET /sessions/{scroll_id}`: the viewer."""
     is_player = "scroll_id" in request.path_params
     page = _assets(request).page(request.scope["root_path"], shows="player" if is_player else "list")
+    if not door_of(request).is_open:
+        page = page.replace(b"<html ", b"<html data-asks ", 1)
     if is_player:
         page = page.replace(b"</head>", discovery_link(request) + b"</head>", 1)
     return Response(page, media_type="text/html", headers={"cache-control": "no-cache"})

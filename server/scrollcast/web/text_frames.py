@@ -74,6 +74,10 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
     sent_bytes = 0
     """What was written since the handshake, frame heads included."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.conn.debug = False  # it would write every header into the log, and every message of every session
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over a connection whose handshake has begun."""
         super().connection_made(transport)

@@ -7,35 +7,37 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from starlette.responses import PlainTextResponse
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from scrollcast.errors import SlowClient, StreamClosed
+from scrollcast.access.grant import Access
+from scrollcast.errors import ScrollcastError, SlowClient, StreamClosed, TooManyTries, Unauthenticated
 from scrollcast.logs import add_facts
 from scrollcast.stream.parameters import ReplayParameters
+from scrollcast.stream.registry import StreamRegistry
 from scrollcast.stream.session_stream import SessionStream
 from scrollcast.stream.wire import PROTOCOL
 from scrollcast.tracing import span
-from scrollcast.web.failures import error_message, problem
+from scrollcast.web.door import TOKEN_PROTOCOL, access_of
+from scrollcast.web.failures import Failure, answer, error_message, problem
 from scrollcast.web.text_frames import TEXT_FRAMES, WRITE_TIMEOUT, TextFrameProtocol
 
-__all__ = ["replay", "unknown_socket"]
+__all__ = ["refuse", "replay", "unknown_socket"]
+
+FAREWELL_SECONDS: Final = 1.0
+"""A client that may not stay has so long to take what is said to it, before it is closed without waiting."""
 
 log = logging.getLogger(__name__)
 
 
 async def replay(websocket: WebSocket) -> None:
     """Replay one session over one WebSocket."""
-    offered = websocket.scope["subprotocols"]
-    if offered and PROTOCOL not in offered:
-        sentence = f"This server speaks the subprotocol {PROTOCOL}; offer it, or none.\n"
-        await websocket.send_denial_response(PlainTextResponse(sentence, 400))
+    if not await _accept(websocket):
         return
-    await websocket.accept(PROTOCOL if offered else None)
     connection = _connect(websocket)
     add_facts(scroll_id=websocket.path_params["scroll_id"][:100])
     try:
@@ -50,29 +52,59 @@ async def replay(websocket: WebSocket) -> None:
         await connection.close(1000, "")
 
 
+async def refuse(websocket: WebSocket, error: ScrollcastError) -> None:
+    """Say why there is no replay for whoever asks, and close. A browser shows a page nothing of a handshake that
+    failed, so it succeeds first; not for one who only guesses."""
+    if isinstance(error, TooManyTries):
+        response, _ = answer(error)
+        await websocket.send_denial_response(response)
+    elif await _accept(websocket):
+        await _fail(_connect(websocket), error)
+
+
+async def _accept(websocket: WebSocket) -> bool:
+    """Take the connection, unless the client speaks other protocols only. A token that is offered is never chosen."""
+    offered = websocket.scope["subprotocols"]
+    if offered and PROTOCOL not in offered:
+        has_token = any(each.startswith(TOKEN_PROTOCOL) for each in offered)
+        wanted = "offer it beside the token.\n" if has_token else "offer it, or none.\n"
+        sentence = f"This server speaks the subprotocol {PROTOCOL}; {wanted}"
+        await websocket.send_denial_response(PlainTextResponse(sentence, 400))
+        return False
+    await websocket.accept(PROTOCOL if offered else None)
+    return True
+
+
 async def unknown_socket(websocket: WebSocket) -> None:
     """Anything but a replay."""
     await websocket.send_denial_response(problem(404, "not_found", "Not Found", "there is no such route"))
 
 
 async def _replay(websocket: WebSocket, connection: _PlainFrames) -> None:
-    registry = websocket.app.state.registry
+    registry, access = websocket.app.state.registry, access_of(websocket)
     scroll_id = websocket.path_params["scroll_id"]
-    with registry.admit(scroll_id):
-        parameters = ReplayParameters.parse(parse_qsl(websocket.scope["query_string"].decode(), keep_blank_values=True))
-        stream = SessionStream(
-            connection,
-            websocket.app.state.archive,
-            scroll_id,
-            parameters,
-            root_path=websocket.scope["root_path"],
-            pacer=registry.pacer,
-            max_commands=websocket.app.state.max_commands,
-        )
-        add_facts(replay_id=stream.replay_id)
-        connection.on_shutdown(stream.farewell)
-        with registry.playing(stream), _told(stream, scroll_id):
-            await stream.run()
+    async with websocket.app.state.open_shares.hold(access):
+        with registry.admit(scroll_id):
+            stream = _stream(websocket, connection, registry, access)
+            add_facts(replay_id=stream.replay_id)
+            connection.on_shutdown(stream.farewell)
+            with registry.playing(stream), _told(stream, scroll_id):
+                await stream.run()
+
+
+def _stream(websocket: WebSocket, connection: _PlainFrames, registry: StreamRegistry, access: Access) -> SessionStream:
+    parameters = ReplayParameters.parse(parse_qsl(websocket.scope["query_string"].decode(), keep_blank_values=True))
+    return SessionStream(
+        connection,
+        websocket.app.state.archive,
+        websocket.path_params["scroll_id"],
+        parameters,
+        root_path=websocket.scope["root_path"],
+        pacer=registry.pacer,
+        max_commands=websocket.app.state.max_commands,
+        span=access.span,
+        told=access.told,
+    )
 
 
 @contextmanager
@@ -92,6 +124,9 @@ def _told(stream: SessionStream, scroll_id: str) -> Iterator[None]:
 async def _fail(connection: _PlainFrames, error: Exception) -> str:
     """Say what went wrong, and close with its code; what was said is called so."""
     message, failure = error_message(error)
+    if isinstance(error, Unauthenticated):
+        await _send_away(connection, message, failure)
+        return failure.code
     if failure.code != "too_many_bad_commands" and not isinstance(error, SlowClient):  # the former was said already
         try:
             await connection.send(message)
@@ -111,6 +146,18 @@ def _received(message: Message) -> str | bytes:
         raise StreamClosed
     received: str | bytes = message["bytes"] if message.get("text") is None else message["text"]
     return received
+
+
+async def _send_away(connection: _PlainFrames, message: bytes, failure: Failure) -> None:
+    try:
+        async with asyncio.timeout(FAREWELL_SECONDS):
+            await connection.send(message)
+    except StreamClosed:
+        return
+    except TimeoutError:
+        await connection.let_go(message, failure.close_code, failure.code)
+    else:
+        await connection.close(failure.close_code, failure.code)
 
 
 def _connect(websocket: WebSocket) -> _PlainFrames:

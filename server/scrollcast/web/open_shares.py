@@ -1,0 +1,94 @@
+"""What is being watched by links, so that it ends when they do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from scrollcast.access.grant import Access
+from scrollcast.access.shares import Shares
+from scrollcast.errors import ArchiveError, Unauthenticated
+
+__all__ = ["OpenShares"]
+
+LOOK_SECONDS: Final = 1.0
+"""How often it is looked whether a share that is in use was withdrawn: by the page, by the command, by another worker.
+A file has no other way to tell."""
+
+MAX_FAILURES: Final = 5
+"""So often in a row the table may be unreadable before what hangs on it ends."""
+
+ENDED: Final = "this link has expired or was withdrawn"
+
+log = logging.getLogger(__name__)
+
+
+class OpenShares:
+    """Ends what uses an `Access` when the access ends. `shares` is `None` where there are none to watch."""
+
+    def __init__(self, shares: Shares | None) -> None:
+        self._shares = shares
+        self._held: dict[str, set[asyncio.Timeout]] = {}
+        self._any = asyncio.Event()
+
+    @asynccontextmanager
+    async def hold(self, access: Access) -> AsyncIterator[None]:
+        """Run the block for as long as the access holds.
+
+        Raises:
+            Unauthenticated: it ended before the block did, which was cancelled.
+        """
+        loop = asyncio.get_running_loop()
+        end = None if access.until is None else loop.time() + access.until - time.time()
+        timeout = asyncio.timeout_at(end)
+        try:
+            async with timeout:
+                if access.share is not None:
+                    self._held.setdefault(access.share, set()).add(timeout)
+                    self._any.set()
+                try:
+                    yield
+                finally:
+                    self._forget(access.share, timeout)
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            raise Unauthenticated(ENDED) from None
+
+    def _forget(self, share: str | None, timeout: asyncio.Timeout) -> None:
+        if share is None:
+            return
+        held = self._held[share]
+        held.discard(timeout)
+        if not held:
+            del self._held[share]
+
+    async def watch(self) -> None:
+        """Look after what is held, until cancelled."""
+        assert self._shares is not None
+        failures = 0
+        while True:
+            await self._any.wait()
+            await asyncio.sleep(LOOK_SECONDS)
+            if not self._held:
+                self._any.clear()
+                continue
+            asked = set(self._held)
+            try:
+                holding = await asyncio.to_thread(self._shares.holding, asked)
+                failures = 0
+            except ArchiveError as problem:
+                failures += 1
+                log.warning("%s: %s", problem.reason, problem.detail)
+                holding = asked if failures < MAX_FAILURES else set()
+            self._end(asked - holding)
+
+    def _end(self, shares: Iterable[str]) -> None:
+        now = asyncio.get_running_loop().time()
+        for share in shares:
+            for timeout in self._held.get(share, ()):
+                timeout.reschedule(now)
