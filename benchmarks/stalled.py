@@ -1,4 +1,4 @@
-"""Realtime viewers beside a thousand clients that read nothing: how late events are, and what those cost."""
+"""Realtime viewers beside clients that read nothing: how late events are, and what those cost."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from benchmarks.server import Child, scrollcast
 __all__ = ["measure"]
 
 VIEWERS: Final = 100
+CLIENTS: Final = 200
+LARGE_MB: Final = 20
 SESSION_EVENTS: Final = 2_000
 LATEST_START: Final = 0.8
 SMALL_BUFFER: Final = 4 << 10
@@ -37,18 +39,18 @@ KIB_A_CLIENT: Final = 600.0
 
 async def measure(options: Options, folder: Path) -> list[Row]:
     """Viewers alone, then with the others there, until all of these were let go."""
-    count = options.pick(1_000, 200)
+    count = CLIENTS
     watched = realtime_session(folder / "archive", SESSION_EVENTS, name="stalled-realtime")
-    large = native_session(folder / "archive", options.pick(100, 20), name="stalled-large")
+    large = native_session(folder / "archive", LARGE_MB, name="stalled-large")
     more = ("--max-connections", str(count + VIEWERS + 100))
     with scrollcast([folder / "archive"], folder / "cache", options.package, *more) as server:
         async with AsyncExitStack() as stack:
             viewers = await _watch(stack, server, watched)
-            alone = await _window(options.pick(10, 3))
+            alone = await _window(3)
             before = server.memory().resident
             stalled = await _stall(server, large, count)
             try:
-                beside = await _window(options.pick(15, 4))
+                beside = await _window(4)
                 grown = server.memory().resident - before
                 gone = await _until_gone(server)
             finally:
