@@ -7,7 +7,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from scrollcast.access.token import OwnerToken
 from scrollcast.archive.kept import counterparts
 from scrollcast.archive.places import data_folder
 from scrollcast.errors import SettingsError
+from scrollcast.redaction import Redaction
 from scrollcast.stream.registry import MAX_SESSIONS, MAX_STREAMS
 from scrollcast.stream.session_stream import MAX_COMMANDS_A_SECOND
 
@@ -33,9 +34,11 @@ __all__ = [
     "keeps_sessions",
     "kept_folder",
     "owner_token",
+    "redact_patterns",
     "shares_file",
     "static_folder",
     "token_file",
+    "user_names",
 ]
 
 DEFAULT_PORT: Final = 8420
@@ -51,7 +54,7 @@ MAX_CONNECTIONS_OF_ADDRESS: Final = 500
 
 VARIABLES: Final = (
     "SCROLLCAST_ALLOW_EMBED", "SCROLLCAST_CACHE_DIR", "SCROLLCAST_KEEP", "SCROLLCAST_KEPT_DIR",
-    "SCROLLCAST_TOKEN", "XDG_CACHE_HOME",
+    "SCROLLCAST_REDACT_PATTERNS", "SCROLLCAST_TOKEN", "XDG_CACHE_HOME",
 )  # fmt: skip
 """The environment variables that are read here; `archive/places.py` has those that say where sessions lie."""
 
@@ -78,7 +81,10 @@ class Settings:
 
     `shares` is the file of the links that share a session, and is there with `token`. `public_url` is where the server
     is to be had from elsewhere, without a slash at its end. What the `trusted_proxies` (addresses or networks) say of
-    whom they speak for is believed. `redact` says that secrets are taken out of what leaves this machine.
+    whom they speak for is believed.
+
+    With `redact` secrets are taken out of whatever is shown; with `None` out of what leaves this machine, documents
+    included; with `False` out of nothing but what a link says it of. `redaction` says what secrets are.
     """
 
     paths: tuple[Path, ...] = ()
@@ -102,7 +108,8 @@ class Settings:
     shares: Path | None = None
     public_url: str = ""
     trusted_proxies: tuple[str, ...] = ()
-    redact: bool = True
+    redact: bool | None = None
+    redaction: Redaction = field(default_factory=Redaction)
     certificate: Path | None = None
     certificate_key: Path | None = None
 
@@ -291,6 +298,30 @@ def keeps_sessions(environment: Mapping[str, str] = os.environ) -> bool:
 def allowed_embedders(environment: Mapping[str, str] = os.environ) -> frozenset[str]:
     """The origins whose pages may always frame the player: `SCROLLCAST_ALLOW_EMBED`, with spaces or commas between."""
     return frozenset(environment.get("SCROLLCAST_ALLOW_EMBED", "").replace(",", " ").split())
+
+
+def redact_patterns(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """The owner's own patterns: those in the file that `SCROLLCAST_REDACT_PATTERNS` names, one a line, without those
+    that begin with `#`.
+
+    Raises:
+        SettingsError: the file cannot be read.
+    """
+    given = environment.get("SCROLLCAST_REDACT_PATTERNS")
+    if not given:
+        return ()
+    try:
+        lines = Path(given).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "it is no UTF-8"
+        raise SettingsError(f"SCROLLCAST_REDACT_PATTERNS: {given} cannot be read: {reason}") from problem
+    return tuple(line for line in lines if line.strip() and not line.startswith("#"))
+
+
+def user_names(environment: Mapping[str, str] = os.environ) -> frozenset[str]:
+    """The names by which this user is known to the system."""
+    given = (environment.get("USER"), environment.get("LOGNAME"), environment.get("USERNAME"), Path.home().name)
+    return frozenset(filter(None, given))
 
 
 def _shipped(inside_package: str, inside_checkout: str) -> Path:

@@ -20,7 +20,7 @@ from typing import Final, Self, TypeAlias
 from uuid import UUID
 
 from scrollcast.archive.cache import Fingerprint, load_index, load_older, prune
-from scrollcast.archive.catalogue import FRESH_SECONDS, Catalogue, CatalogueEntry, Progress
+from scrollcast.archive.catalogue import FRESH_SECONDS, Catalogue, CatalogueEntry, Progress, Unrecognised
 from scrollcast.archive.epoch import epoch_of
 from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.index import SessionIndex
@@ -182,6 +182,11 @@ class Archive:
         if self._remove_cache:
             self._remove_cache()
 
+    @property
+    def cache_folder(self) -> Path:
+        """Where what is made of the sessions lies."""
+        return self._cache
+
     def __enter__(self) -> Self:
         return self
 
@@ -251,15 +256,32 @@ class Archive:
         Raises:
             BadRequest: there is no word in `words`.
         """
+        if words is None:
+            page, progress = self.page_of(listing)
+            return FoundPage(page, None, progress)
+        search = self.search_index()
+        page, progress = self.page_of(listing, search.matching(words))
+        hits = search.hits(words, page.numbers)
+        return FoundPage(page, [hits.get(number, []) for number in page.numbers], progress)
+
+    def page_of(self, listing: Listing, numbers: Collection[int] | None = None) -> tuple[Page, Progress]:
+        """One page of the list, with `numbers` only of the sessions that the catalogue knows by these."""
         if not self.catalogue.is_large:
             self.catalogue.refresh(older_than=FRESH_SECONDS)
         progress = self.catalogue.progress
-        if words is None:
-            return FoundPage(self.catalogue.page(listing), None, progress)
-        search = self.search_index()
-        page = self.catalogue.page(listing, search.matching(words))
-        hits = search.hits(words, page.numbers)
-        return FoundPage(page, [hits.get(number, []) for number in page.numbers], progress)
+        return self.catalogue.page(listing, numbers), progress
+
+    def children(self, scroll_id: UUID | str) -> list[Session]:
+        """The sessions that a session started, the oldest first."""
+        return self.catalogue.children(scroll_id)
+
+    def facets(self) -> dict[str, list[tuple[str, int]]]:
+        """What there is to choose the list by: `Catalogue.facets`."""
+        return self.catalogue.facets()
+
+    def unrecognised(self) -> list[Unrecognised]:
+        """The files that hold no session that anybody could read."""
+        return self.catalogue.unrecognised()
 
     def hits(self, scroll_id: UUID | str, words: str, limit: int) -> list[Hit]:
         """The first hits in one session, in order.

@@ -16,7 +16,17 @@ import orjson
 from scrollcast.archive.timestamps import Instant, format_instant, parse_instant, read_time
 from scrollcast.model import BadRecord, MarkerKind, Part, Record, Session, wire_role
 
-__all__ = ["EPOCH_START", "EncodedEvent", "EventEncoder", "RecordTimer", "SessionClock", "TimedRecord", "time_records"]
+__all__ = [
+    "EPOCH_START",
+    "EncodedEvent",
+    "EventEncoder",
+    "RecordTimer",
+    "SessionClock",
+    "TimedRecord",
+    "decode_event",
+    "describe",
+    "time_records",
+]
 
 _LABEL_CHARACTERS: Final = 80
 """A marker's label is a hint beside a seek bar, not a text to read."""
@@ -151,7 +161,7 @@ class EventEncoder:
             "metadata": _metadata(record),
         }
         event = {"type": "message_completed", "connector_id": self._connector_id, "message": message}
-        is_turn, is_tool, markers, reading_ms = _describe(record)
+        is_turn, is_tool, markers, reading_ms = describe(record)
         if record.markers:
             markers = (*markers, *record.markers)
         data = _encode({"seq": seq, "t_ms": t_ms, "event": event})
@@ -177,6 +187,16 @@ def _encode(value: dict[str, Any]) -> bytes:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def decode_event(data: bytes) -> dict[str, Any]:
+    """An event's own bytes, decoded."""
+    try:
+        event = orjson.loads(data)
+    except orjson.JSONDecodeError:  # nested more deeply than it goes
+        event = json.loads(data)
+    assert isinstance(event, dict)
+    return event
+
+
 def _metadata(record: Record) -> Mapping[str, Any] | None:
     if record.role in ("user", "assistant"):
         return record.metadata or None
@@ -186,7 +206,7 @@ def _metadata(record: Record) -> Mapping[str, Any] | None:
 # ------------------------------------------------------------------------------------------------------ markers
 
 
-def _describe(record: Record) -> tuple[bool, bool, tuple[tuple[MarkerKind, str], ...], int]:
+def describe(record: Record) -> tuple[bool, bool, tuple[tuple[MarkerKind, str], ...], int]:
     """Whether a message is a turn, whether it calls a tool, the markers that its parts make, and how long it reads."""
     content = record.content
     call = failure = plan = None

@@ -16,7 +16,7 @@ import threading
 import zlib
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -113,6 +113,7 @@ class SessionIndex:
         self.truncated = False
         self.skipped_count = 0
         self.skipped_lines: list[int] = []
+        self.redacted = 0  # the secrets that were taken out so far
         self.failure: ArchiveError | None = None
         self.times: Sequence[int] = array("q")
         self.turns: Sequence[int] = array("I")
@@ -129,6 +130,7 @@ class SessionIndex:
         self._newest: tuple[int, bytes] = (0, b"")  # the offset and bytes of what was appended last
         self._lock = threading.Lock()
         self._waiters: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
+        self._listeners: list[Callable[[], object]] = []
 
     def __del__(self) -> None:
         # The last stream that plays from here is gone, and the archive has let go of it.
@@ -157,6 +159,10 @@ class SessionIndex:
         in the same epoch, as a session's last records do while it is being written."""
         return min(self.count, max(self.settled, self.shown))
 
+    def show_text(self, text: str) -> str:
+        """Another text as it may be shown beside these events."""
+        return text
+
     def size_of(self, start: int, stop: int) -> int:
         """The bytes that a run of events takes, a comma behind each."""
         return self.offsets[stop] - self.offsets[start]
@@ -183,6 +189,15 @@ class SessionIndex:
     def _forget(self, future: asyncio.Future[None]) -> None:
         with self._lock:
             self._waiters.pop(future, None)
+
+    def listen(self, listener: Callable[[], object]) -> None:
+        """Call this, in the thread of whoever reads the session, whenever the index has changed."""
+        self._listeners.append(listener)
+
+    def stop_listening(self, listener: Callable[[], object]) -> None:
+        """Call it no more."""
+        with suppress(ValueError):
+            self._listeners.remove(listener)
 
     async def reach(self, seq: int) -> None:
         """Wait until the event `seq` is there, or all are.
@@ -425,6 +440,8 @@ class SessionIndex:
         for future, loop in waiters.items():
             with suppress(RuntimeError):  # its loop was closed: nobody waits any more
                 loop.call_soon_threadsafe(self._resolve, future)
+        for listener in tuple(self._listeners):
+            listener()
 
     def _resolve(self, future: asyncio.Future[None]) -> None:
         future.remove_done_callback(self._forget)  # it was forgotten already

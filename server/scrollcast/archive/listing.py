@@ -25,6 +25,7 @@ __all__ = [
     "Listing",
     "Page",
     "decode_cursor",
+    "encode_cursor",
     "select_page",
 ]
 
@@ -84,7 +85,8 @@ class Listing:
 # ------------------------------------------------------------------------------------------------------- cursors
 
 
-def _encode_cursor(order: str, key: Key) -> str:
+def encode_cursor(order: str, key: Key) -> str:
+    """What a page's `next_cursor` is made of: the key of its last session."""
     return urlsafe_b64encode(orjson.dumps((order, *key))).decode().rstrip("=")
 
 
@@ -124,7 +126,7 @@ def select_page(connection: sqlite3.Connection, listing: Listing, matching: Coll
     cursor = None
     if more:
         _, value, scroll_id = page[-1]
-        cursor = _encode_cursor(listing.order, (value, str(UUID(bytes=scroll_id))))
+        cursor = encode_cursor(listing.order, (value, str(UUID(bytes=scroll_id))))
     numbers = [number for number, _, _ in page]
     return Page(numbers, _sessions(connection, numbers), cursor, total)
 

@@ -18,7 +18,17 @@ import orjson
 from scrollcast.archive.timestamps import parse_instant
 from scrollcast.model import Session
 
-__all__ = ["GONE", "LIVE_SECONDS", "SESSION_COLUMNS", "columns_of", "from_bytes", "live_span", "session_of", "to_bytes"]
+__all__ = [
+    "GONE",
+    "LIVE_SECONDS",
+    "SESSION_COLUMNS",
+    "columns_of",
+    "from_bytes",
+    "live_span",
+    "session_of",
+    "title_key",
+    "to_bytes",
+]
 
 LIVE_SECONDS: Final = 60.0
 """A session whose file changed within this time is being written. Agents think for less between two records, mostly."""
@@ -54,7 +64,7 @@ def columns_of(session: Session) -> dict[str, Any]:
     }
     columns = {
         "title": session.title,
-        "title_key": session.title[:MAX_KEY_CHARACTERS].casefold(),
+        "title_key": title_key(session.title),
         "agent": session.agent,
         "model": session.model,
         "project": session.project,
@@ -70,6 +80,11 @@ def columns_of(session: Session) -> dict[str, Any]:
     }
     orjson.dumps(columns)  # what cannot be encoded cannot be stored either
     return columns
+
+
+def title_key(title: str) -> str:
+    """What a title's place in the list is decided by."""
+    return title[:MAX_KEY_CHARACTERS].casefold()
 
 
 def _integer(value: int) -> int:

@@ -15,7 +15,8 @@ import threading
 from bisect import bisect_left
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Final, Self
@@ -45,6 +46,9 @@ REMOVED_AT_ONCE: Final = 256
 BLOCKS_LOOKED_INTO: Final = 3
 """For a list of sessions, how many blocks are unpacked of each. More are rarely needed: the blocks with the most of the
 words come first."""
+
+SHOWN_AT_ONCE: Final = 64
+"""So many blocks are kept of what is shown to somebody who may not see all, while one query is answered."""
 
 REMEMBERED_QUERIES: Final = 8
 """The next page of a list, and a session opened from it, need no second run through the index."""
@@ -138,8 +142,9 @@ class SearchIndex:
 
     # ---------------------------------------------------------------------------------------------------- searching
 
-    def matching(self, query: str) -> Sequence[int]:
-        """The sessions that hold all the words of a query, in order of their numbers.
+    def matching(self, query: str, *, excluding: bool = True) -> Sequence[int]:
+        """The sessions that hold all the words of a query, in order of their numbers; without `excluding` also those
+        that hold what must not be in them.
 
         In SQL it is used as `number IN (SELECT value FROM json_each(?))` with this list as JSON.
 
@@ -147,6 +152,8 @@ class SearchIndex:
             BadRequest: the query has no word in it, or too many.
         """
         parsed = parse_query(query)
+        if not excluding:
+            parsed = replace(parsed, excluded=())
         if not self.available:
             return ()
         return self._database.read(lambda connection: self._matches_of(connection, parsed)).numbers
@@ -162,10 +169,11 @@ class SearchIndex:
         def work(connection: sqlite3.Connection) -> dict[int, list[Hit]]:
             matches = self._matches_of(connection, parsed)
             found = {number: matches.blocks(number) for number in numbers}
+            unpack = partial(_unpacked, connection)
             return {
                 number: hits
                 for number, blocks in found.items()
-                if blocks and (hits := _hits(connection, matches.terms, blocks[:BLOCKS_LOOKED_INTO], per_session))
+                if blocks and (hits := _hits(unpack, matches.terms, blocks[:BLOCKS_LOOKED_INTO], per_session))
             }
 
         return self._database.read(work)
@@ -178,9 +186,41 @@ class SearchIndex:
 
         def work(connection: sqlite3.Connection) -> list[Hit]:
             matches = self._matches_of(connection, parsed, number)
-            return _hits(connection, matches.terms, matches.blocks(number), limit)
+            return _hits(partial(_unpacked, connection), matches.terms, matches.blocks(number), limit)
 
         return self._database.read(work)
+
+    def shown_hits(
+        self, query: str, number: int, limit: int, show: Callable[[Block], Block | None]
+    ) -> list[Hit] | None:
+        """As `session_hits`, of what somebody is shown of a session, who may not see all: `show` makes of a block what
+        that is. `None` where what is shown does not match. Raises as `matching`, and what `show` does.
+
+        It takes a look at each block that holds a word of the query, so that nothing is told of what is not shown.
+        """
+        parsed = parse_query(query)
+        if not self.available:
+            return None
+        # What is shown is made outside of the database, whose readers are few.
+        wanted = replace(parsed, excluded=())
+        matches = self._database.read(lambda connection: self._matches_of(connection, wanted, number))
+        shown: dict[int, Block | None] = {}
+
+        def look(block_id: int) -> Block | None:
+            if block_id not in shown:
+                block = self._database.read(lambda connection: _unpacked(connection, block_id))
+                if len(shown) >= SHOWN_AT_ONCE:
+                    shown.pop(next(iter(shown)))
+                shown[block_id] = None if block is None else show(block)
+            return shown[block_id]
+
+        def holds(term: Term) -> bool:
+            blocks = self._database.read(lambda connection: _blocks_with(connection, term, number))
+            return any(block.holds(term) for block in map(look, blocks) if block is not None)
+
+        if not all(map(holds, matches.terms)) or any(map(holds, parsed.excluded)):
+            return None
+        return _hits(look, matches.terms, matches.blocks(number), limit)
 
     def _matches_of(self, connection: sqlite3.Connection, query: Query, only: int | None = None) -> _Matches:
         (generation,) = connection.execute("SELECT value FROM facts WHERE name = 'generation'").fetchone()
@@ -251,9 +291,12 @@ def _blocks_with(connection: sqlite3.Connection, term: Term, only: int | None) -
 
 
 def _hits(
-    connection: sqlite3.Connection, terms: Sequence[Term], blocks: Iterable[tuple[int, int]], limit: int
+    unpack: Callable[[int], Block | None], terms: Sequence[Term], blocks: Iterable[tuple[int, int]], limit: int
 ) -> list[Hit]:
-    """The first hits in these blocks of a session; where there are none, the events that come nearest to being one."""
+    """The first hits in these blocks of a session; where there are none, the events that come nearest to being one.
+
+    `unpack` gives a block by its id.
+    """
     hits: list[Hit] = []
     near: list[tuple[int, Callable[[], Hit]]] = []
     most = len(terms) - 1  # of the terms in an event, where none has all of them
@@ -262,7 +305,7 @@ def _hits(
         # No event reaches into another block: without all of the terms it has no hit, and neither have those behind it.
         if len(hits) >= limit or (held <= most and (hits or is_near_enough)):
             break
-        block = _unpacked(connection, block_id)
+        block = unpack(block_id)
         if block is None:
             continue
         hits += block.hits(terms, limit - len(hits)) if held > most else ()

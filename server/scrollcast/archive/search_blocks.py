@@ -194,6 +194,15 @@ class Block:
         start = _starts(self._sizes[:place])[-1]
         return self._body[start : start + self._sizes[place]]
 
+    @property
+    def seqs(self) -> range:
+        """The numbers of the events that it has texts of lie in this range."""
+        return range(self._seqs[0], self._seqs[-1] + 1)
+
+    def holds(self, term: Term) -> bool:
+        """Whether a term is anywhere in it."""
+        return term.find(self._folded, 0, len(self._folded)) is not None
+
     def hits(self, terms: Sequence[Term], limit: int) -> list[Hit]:
         """The first so many events that hold all the terms. It is fastest with the rarest one first."""
         return [self._hit(first, stop, terms) for first, stop in islice(self._events_with_all(terms), limit)]

@@ -15,11 +15,12 @@ from typing import Final
 from scrollcast.archive.places import Place, default_places
 from scrollcast.errors import SettingsError
 from scrollcast.model import Session
-from scrollcast.settings import Settings, cache_folder, demo_folder, kept_folder
+from scrollcast.redaction import Redaction
+from scrollcast.settings import Settings, cache_folder, demo_folder, kept_folder, redact_patterns, user_names
 
 __all__ = [
-    "Choice", "add_paths", "choose", "find_session", "is_path", "say", "settings_of", "usable_cache",
-    "usable_kept",
+    "Choice", "add_paths", "add_redaction", "choose", "find_session", "is_path", "redaction_of", "say", "settings_of",
+    "usable_cache", "usable_kept",
 ]  # fmt: skip
 
 LEAST_CHARACTERS: Final = 4
@@ -52,6 +53,23 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
         "--discover", action="store_true",
         help="look at the places where agents put their sessions too; without a PATH these are looked at anyway",
     )  # fmt: skip
+
+
+def add_redaction(parser: argparse.ArgumentParser) -> None:
+    """Add to a verb what says which secrets are taken out, besides those that are known by rules."""
+    parser.add_argument(
+        "--redact-pattern", action="append", default=[], metavar="REGEX",
+        help="also take out what this matches (RE2), or its first group; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--redact-names", action="store_true", help="also take out the names of users, as in paths of home folders"
+    )
+
+
+def redaction_of(arguments: argparse.Namespace) -> Redaction:
+    """What the command line and the environment say of secrets. Raises `SettingsError`, naming what is wrong."""
+    patterns = (*redact_patterns(), *arguments.redact_pattern)
+    return Redaction(tuple(dict.fromkeys(patterns)), arguments.redact_names, user_names())
 
 
 def choose(paths: tuple[Path, ...], *, discover: bool = False, demo: bool = False) -> Choice:

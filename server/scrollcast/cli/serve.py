@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scrollcast.access.shares import Shares
-from scrollcast.cli.choosing import add_paths, choose, say, usable_cache, usable_kept
+from scrollcast.cli.choosing import add_paths, add_redaction, choose, redaction_of, say, usable_cache, usable_kept
 from scrollcast.cli.running import QUEUE, make_config, serve_alone, with_room_for_files
 from scrollcast.cli.workers import serve_by_workers
 from scrollcast.errors import SettingsError
@@ -96,13 +96,15 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
     parser.add_argument("--ssl-certfile", type=Path, metavar="FILE", help="serve over TLS, with this certificate")
     parser.add_argument("--ssl-keyfile", type=Path, metavar="FILE", help="its key, where that is another file")
     parser.add_argument(
-        "--redact", action=argparse.BooleanOptionalAction, default=True,
-        help="take secrets out of what is sent to other machines (default: yes)",
-    )  # fmt: skip
-    parser.add_argument(
         "--root-path", default="", metavar="PREFIX",
         help="the path prefix that a proxy gives the server, such as /scrollcast",
     )  # fmt: skip
+    parser.add_argument(
+        "--redact", action=argparse.BooleanOptionalAction, default=None,
+        help="take secrets out of everything that is shown, on this machine too; or out of nothing that is, documents "
+        "included (default: out of what leaves the machine)",
+    )  # fmt: skip
+    add_redaction(parser)
     parser.add_argument(
         "--workers", type=_workers, default=1, metavar="N",
         help="server processes that share the port, for more viewers than one core can serve (default: %(default)s)",
@@ -170,6 +172,7 @@ def serve(arguments: argparse.Namespace) -> int:
         redact=arguments.redact,
         certificate=arguments.ssl_certfile,
         certificate_key=arguments.ssl_keyfile,
+        redaction=redaction_of(arguments),
     )
     _check_certificate(settings)
     if choice.is_demo:

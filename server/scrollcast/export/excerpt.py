@@ -14,9 +14,9 @@ from uuid import UUID
 
 import orjson
 
-from scrollcast.archive.archive import Archive
-from scrollcast.archive.encoding import TimedRecord
+from scrollcast.archive.encoding import TimedRecord, decode_event
 from scrollcast.archive.index import SessionIndex
+from scrollcast.archive.redacted_archive import AnyArchive
 from scrollcast.archive.timestamps import parse_instant
 from scrollcast.errors import ArchiveError, BadRequest, SessionNotFound
 from scrollcast.model import MarkerKind, Part, Record, Session, Span, derive_scroll_id
@@ -81,7 +81,7 @@ def parse_leave_out(text: str) -> frozenset[str]:
     return names
 
 
-async def open_excerpt(archive: Archive, scroll_id: UUID | str, selection: Selection) -> Excerpt:
+async def open_excerpt(archive: AnyArchive, scroll_id: UUID | str, selection: Selection) -> Excerpt:
     """The excerpt of a session as it is now; waits until it was read to its end.
 
     Raises:
@@ -93,7 +93,7 @@ async def open_excerpt(archive: Archive, scroll_id: UUID | str, selection: Selec
         raise BadRequest("to_ms", "the range ends before it begins")
     index = await archive.open_index(scroll_id, meta="meta" not in selection.leave_out)
     index.check()
-    await index.finish()
+    await index.markers()  # which takes its time where they have to be redacted
     return Excerpt.of(archive, index, selection)
 
 
@@ -107,7 +107,7 @@ class Excerpt:
 
     session: Session
     selection: Selection
-    _archive: Archive
+    _archive: AnyArchive
     _index: SessionIndex
     _above: frozenset[UUID]  # the session and those that it was started by
     _markers: Mapping[int, Sequence[tuple[MarkerKind, str]]]
@@ -116,7 +116,7 @@ class Excerpt:
 
     @classmethod
     def of(
-        cls, archive: Archive, index: SessionIndex, selection: Selection, above: frozenset[UUID] = frozenset()
+        cls, archive: AnyArchive, index: SessionIndex, selection: Selection, above: frozenset[UUID] = frozenset()
     ) -> Self:
         """Of a session that was read whole."""
         start, stop = Span(selection.from_ms, selection.to_ms).places(index.times, index.count)
@@ -128,6 +128,11 @@ class Excerpt:
                     found.setdefault(marker["seq"], []).append((MarkerKind(kind), marker["label"]))
         excerpt = cls(index.session, selection, archive, index, above | {index.session.scroll_id}, found, start, stop)
         return replace(excerpt, session=excerpt._told())
+
+    @property
+    def redacted(self) -> int:
+        """How many secrets were taken out of the session."""
+        return self._index.redacted
 
     @property
     def base_ms(self) -> int:
@@ -147,7 +152,7 @@ class Excerpt:
         """The sessions that its calls started, by the ids of these calls. Blocks."""
         if self.selection.leave_out & _WITH_SUBAGENTS:
             return {}
-        children = self._archive.catalogue.children(self._index.session.scroll_id)
+        children = self._archive.children(self._index.session.scroll_id)
         return {
             child.parent_call_id: child.scroll_id
             for child in children
@@ -211,10 +216,12 @@ class Excerpt:
         """What a document says of its session. An excerpt is a session of its own, with an id of its own."""
         session, selection = self.session, self.selection
         if selection.title:
-            session = replace(session, title=selection.title)
-        if selection.is_whole:
+            session = replace(session, title=self._index.show_text(selection.title))
+        if selection.is_whole and not self.redacted:
             return replace(session, live=False, source_gone=False)
-        asked = (selection.from_ms, selection.to_ms, sorted(selection.leave_out))
+        asked: tuple[Any, ...] = (selection.from_ms, selection.to_ms, sorted(selection.leave_out))
+        if self.redacted:
+            asked += ("redacted",)
         created_at = next((timed.created_at for timed in self.records()), session.created_at)
         return replace(
             session,
@@ -233,7 +240,7 @@ def _events(index: SessionIndex, start: int, stop: int) -> Iterator[tuple[int, d
         data, first = index.read_now(at, end), index.offsets[at]
         for seq in range(at, end):
             place = index.offsets[seq] - first
-            yield seq, _decode(data[place : place + index.size_of(seq, seq + 1) - 1])
+            yield seq, decode_event(data[place : place + index.size_of(seq, seq + 1) - 1])
         at = end
 
 
@@ -244,15 +251,6 @@ def _began_at(index: SessionIndex) -> int | None:
     messages = (event["event"].get("message") for _seq, event in _events(index, 0, index.count))
     first = next(filter(None, messages), None)
     return None if first is None else parse_instant(first["created_at"])
-
-
-def _decode(data: bytes) -> dict[str, Any]:
-    try:
-        event = orjson.loads(data)
-    except orjson.JSONDecodeError:  # nested more deeply than it goes
-        event = json.loads(data)
-    assert isinstance(event, dict)
-    return event
 
 
 def _without(parts: Sequence[Part], left_out: frozenset[str]) -> Iterator[Part]:

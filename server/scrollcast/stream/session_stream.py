@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Final, Literal, Protocol, TypeVar, assert_never
 from uuid import uuid4
 
-from scrollcast.archive.archive import Archive
 from scrollcast.archive.index import EventBlock, Openness, SessionIndex
+from scrollcast.archive.redacted_archive import AnyArchive
 from scrollcast.errors import (
     ArchiveError,
     BadCommand,
@@ -152,6 +152,7 @@ class SessionStream:
         "_span",
         "_started",
         "_told",
+        "_told_redacted",
         "_told_skipped",
         "_watch_at",
         "refused",
@@ -163,7 +164,7 @@ class SessionStream:
     def __init__(
         self,
         connection: Connection,
-        archive: Archive,
+        archive: AnyArchive,
         scroll_id: str,
         parameters: ReplayParameters,
         *,
@@ -198,6 +199,7 @@ class SessionStream:
         self._close_at = math.inf  # set by an end, unset by a seek away from it
         self._live_from = sys.maxsize  # the first event that was written after the client had caught up
         self._told_skipped = 0  # of how many bad records the client knows
+        self._told_redacted = 0  # of how many secrets it knows that they were taken out
         self._growing: asyncio.Future[None] | None = None  # done when the index is further than was seen
         self._reopen_at = -math.inf  # when the session may be opened anew
         self._give_up_at = math.inf  # when an error of the archive ends a replay that follows it
@@ -293,7 +295,7 @@ class SessionStream:
         self._begin_generation()
         await self._send_hello(resume)
         if self._seen.complete:
-            await self._send_skipped_records()
+            await self._send_losses()
 
     async def _open_index(self) -> SessionIndex:
         index = await self._archive.open_index(self._scroll_id, meta=self._parameters.meta)
@@ -375,8 +377,16 @@ class SessionStream:
             )
         )
 
+    async def _send_losses(self) -> None:
+        """Tell of bad records, and of secrets that were taken out, that the client does not know of."""
+        await self._send_skipped_records()
+        count = self._index.redacted - self._told_redacted
+        if count > 0:
+            self._told_redacted += count
+            text = f"{count} secrets were replaced by placeholders"
+            await self._send(wire.encode_notice("info", "redacted", text, count=count))
+
     async def _send_skipped_records(self) -> None:
-        """Tell of bad records that the client does not know of."""
         index = self._index
         count = index.skipped_count - self._told_skipped
         if count > 0:
@@ -542,7 +552,7 @@ class SessionStream:
             self._give_up_at = math.inf
             if not before.complete:
                 await self._send_complete()
-            await self._send_skipped_records()
+            await self._send_losses()
 
     async def _go_on(self, at_least: int) -> None:
         """Play on with what is known by now, where that holds the `at_least` first events as they were sent."""
@@ -600,7 +610,8 @@ class SessionStream:
 
     async def _start_over(self) -> None:
         """Play what the archive was rewritten to, from its beginning."""
-        self._epoch, self._live_from, self._told_skipped = self._index.epoch, sys.maxsize, 0
+        self._epoch, self._live_from = self._index.epoch, sys.maxsize
+        self._told_skipped = self._told_redacted = 0
         text = "the archive was rewritten; it is played from its beginning"
         await self._send(wire.encode_notice("warning", "archive_rewritten", text, epoch=self._epoch))
         await self._obey(self._player.replace(self._timeline(None), self._loop.time()))

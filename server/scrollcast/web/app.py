@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from scrollcast.archive.archive import Archive
+from scrollcast.archive.redacted_archive import RedactedArchive
 from scrollcast.errors import ScrollcastError
 from scrollcast.settings import Settings, static_folder
 from scrollcast.stream.registry import StreamRegistry
@@ -57,6 +58,7 @@ def create_app(settings: Settings, siblings: Path | None = None) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
         archive = await asyncio.to_thread(Archive, roots, settings.cache, optional=bool(settings.places), kept=kept)
         app.state.archive = archive
+        app.state.redacted = RedactedArchive(archive, settings.redaction)
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="scrollcast-wait"))
 
@@ -72,6 +74,7 @@ def create_app(settings: Settings, siblings: Path | None = None) -> Starlette:
         finally:
             if watching is not None:
                 watching.cancel()
+            await asyncio.to_thread(app.state.redacted.close)
             await asyncio.to_thread(archive.close)
 
     trusted = list(settings.trusted_proxies)
@@ -138,5 +141,6 @@ def create_app(settings: Settings, siblings: Path | None = None) -> Starlette:
     app.state.door = Door(settings)
     app.state.open_shares = OpenShares(app.state.door.shares)
     app.state.public_url = settings.public_url
+    app.state.redact = settings.redact
     app.state.assets = Assets(static_folder())
     return app

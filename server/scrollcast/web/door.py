@@ -74,7 +74,7 @@ class Door:
             TooManyTries: nothing of this address is looked at for a while.
             ArchiveError: the shares cannot be read.
         """
-        owner = replace(EVERYTHING, redact=self._redact and not is_local(scope))
+        owner = replace(EVERYTHING, redact=self._is_redacted(scope))
         if self._token is None:
             return owner
         given = next(_tokens(scope), None)
@@ -110,7 +110,11 @@ class Door:
             words = "this link was opened before, or is too old" if given.startswith(CODE) else "this is not the token"
             raise Unauthenticated(words)
         value, until = self._token.make_cookie()
-        return SignedIn(Access(redact=self._redact and not is_local(scope)), self.cookies.owner(scope), value, until)
+        return SignedIn(Access(redact=self._is_redacted(scope)), self.cookies.owner(scope), value, until)
+
+    def _is_redacted(self, scope: Scope) -> bool:
+        """Whether the owner sees no secrets: of another machine, unless that was said of all or of none."""
+        return not is_local(scope) if self._redact is None else self._redact
 
     async def _find(self, secret: str) -> Share | None:
         return None if self.shares is None else await asyncio.to_thread(self.shares.find, secret)
@@ -121,7 +125,7 @@ class Door:
             raise Unauthenticated("this opens nothing here")
         if not share.holds(time.time()):
             raise Unauthenticated(ENDED)
-        return share.access
+        return replace(share.access, redact=share.redact or self._redact is True)
 
     def _note(self, scope: Scope) -> None:
         """Count a wrong one, unless there were too many already."""

@@ -13,12 +13,12 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from scrollcast.archive.archive import Archive
 from scrollcast.errors import BadRequest, SessionNotFound
 from scrollcast.stream.parameters import parse_int
 from scrollcast.web.assets import Assets
 from scrollcast.web.failures import problem
 from scrollcast.web.security import ELEMENT_PATH
+from scrollcast.web.shown import shown_archive
 
 __all__ = ["discovery_link", "element", "frame", "oembed"]
 
@@ -57,8 +57,7 @@ async def oembed(request: Request) -> Response:
     if query.get("format", "json") != "json":
         return problem(501, "not_implemented", "Not implemented", "oEmbed is answered as JSON only")
     scroll_id, address = _named(request, query.get("url", ""))
-    archive = request.app.state.archive
-    assert isinstance(archive, Archive)
+    archive = shown_archive(request)
     session = await asyncio.to_thread(archive.session, scroll_id)
     width, height = _size(query)
     title = session.title or "A session without a title"

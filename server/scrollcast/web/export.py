@@ -9,14 +9,14 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from scrollcast.archive.archive import Archive
 from scrollcast.errors import BadRequest
 from scrollcast.export.documents import FORMATS, file_name, make_document, parse_format
 from scrollcast.export.excerpt import Selection, open_excerpt, parse_leave_out
 from scrollcast.model import Span
 from scrollcast.settings import static_folder
-from scrollcast.stream.parameters import parse_int
+from scrollcast.stream.parameters import parse_bool, parse_int
 from scrollcast.web.door import access_of
+from scrollcast.web.shown import archive_for_document
 
 __all__ = ["export"]
 
@@ -34,9 +34,8 @@ MAX_TITLE_CHARACTERS: Final = 500
 
 async def export(request: Request) -> Response:
     """Answer with the document, while it is being made."""
-    archive = request.app.state.archive
-    assert isinstance(archive, Archive)
     query = request.query_params
+    archive = archive_for_document(request, _redact(query))
     format_name = parse_format(query.get("format", "html"))
     access = access_of(request)
     selection = _selection(query, access.span)
@@ -50,6 +49,15 @@ async def export(request: Request) -> Response:
         media_type=FORMATS[format_name].media_type,
         headers={**_HEADERS, "content-disposition": f'attachment; filename="{name}"'},
     )
+
+
+def _redact(query: Mapping[str, str]) -> bool | None:
+    if not query.get("redact"):
+        return None
+    try:
+        return parse_bool(query["redact"])
+    except ValueError as reason:
+        raise BadRequest("redact", str(reason)) from None
 
 
 def _selection(query: Mapping[str, str], allowed: Span) -> Selection:

@@ -16,9 +16,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from scrollcast.archive.archive import Archive
 from scrollcast.archive.index import SessionIndex
 from scrollcast.archive.markers import count_kind, thin
+from scrollcast.archive.redacted_archive import AnyArchive
 from scrollcast.archive.search import Hit
 from scrollcast.errors import BadRequest
 from scrollcast.model import MarkerKind, Span
@@ -30,6 +30,7 @@ from scrollcast.web.door import access_of, door_of
 from scrollcast.web.embedding import discovery_link
 from scrollcast.web.failures import problem
 from scrollcast.web.listing import parse_count, parse_listing
+from scrollcast.web.shown import shown_archive
 
 __all__ = [
     "asset", "events", "facets", "page", "part", "search", "session", "sessions", "timeline",
@@ -75,10 +76,8 @@ def _assets(request: Request) -> Assets:
     return assets
 
 
-def _archive(request: Request) -> Archive:
-    archive = request.app.state.archive
-    assert isinstance(archive, Archive)
-    return archive
+def _archive(request: Request) -> AnyArchive:
+    return shown_archive(request)
 
 
 async def sessions(request: Request) -> Response:
@@ -102,7 +101,7 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
 
 async def facets(request: Request) -> Response:
     """`GET /api/facets`."""
-    found = await asyncio.to_thread(_archive(request).catalogue.facets)
+    found = await asyncio.to_thread(_archive(request).facets)
     return _json(
         {name: [{"value": value, "count": count} for value, count in values] for name, values in found.items()}
     )
@@ -110,7 +109,7 @@ async def facets(request: Request) -> Response:
 
 async def unrecognised(request: Request) -> Response:
     """`GET /api/unrecognised`."""
-    found = await asyncio.to_thread(_archive(request).catalogue.unrecognised)
+    found = await asyncio.to_thread(_archive(request).unrecognised)
     files = [
         {"path": str(file.path), "size": file.size, "why": file.why, "row_types": file.row_types}
         for file in found[:MAX_UNRECOGNISED]

@@ -24,6 +24,7 @@ from scrollcast.stream.wire import PROTOCOL
 from scrollcast.tracing import span
 from scrollcast.web.door import TOKEN_PROTOCOL, access_of
 from scrollcast.web.failures import Failure, answer, error_message, problem
+from scrollcast.web.shown import shown_archive
 from scrollcast.web.text_frames import TEXT_FRAMES, WRITE_TIMEOUT, TextFrameProtocol
 
 __all__ = ["refuse", "replay", "unknown_socket"]
@@ -96,7 +97,7 @@ def _stream(websocket: WebSocket, connection: _PlainFrames, registry: StreamRegi
     parameters = ReplayParameters.parse(parse_qsl(websocket.scope["query_string"].decode(), keep_blank_values=True))
     return SessionStream(
         connection,
-        websocket.app.state.archive,
+        shown_archive(websocket),
         websocket.path_params["scroll_id"],
         parameters,
         root_path=websocket.scope["root_path"],
