@@ -28,8 +28,8 @@ const KINDS = [
 ];
 
 /**
- * @typedef {{ format: string, from: string, to: string, title: string, leaveOut: readonly string[] }} Wanted
- *   `from` and `to` as somebody wrote them, empty for no bound
+ * @typedef {{ format: string, from: string, to: string, title: string, leaveOut: readonly string[], redact: boolean }} Wanted
+ *   `from` and `to` as somebody wrote them, empty for no bound; with `redact` secrets are taken out
  */
 
 /**
@@ -37,7 +37,7 @@ const KINDS = [
  * @param {Wanted} wanted
  * @returns {string | null} the address of the file; `null` where a time is none
  */
-export function exportPath(scrollId, { format, from, to, title, leaveOut }) {
+export function exportPath(scrollId, { format, from, to, title, leaveOut, redact }) {
   const [start, end] = [from.trim(), to.trim()].map((text) => (text === '' ? undefined : parseTime(text)));
   if (start === null || end === null || (start ?? 0) > (end ?? Infinity)) return null;
   const query = new URLSearchParams({ format });
@@ -45,6 +45,7 @@ export function exportPath(scrollId, { format, from, to, title, leaveOut }) {
   if (end !== undefined) query.set('to_ms', String(end));
   if (title.trim() !== '') query.set('title', title.trim());
   if (leaveOut.length > 0) query.set('leave_out', leaveOut.join(','));
+  if (!redact) query.set('redact', 'false');
   return `/api/sessions/${encodeURIComponent(scrollId)}/export?${query}`;
 }
 
@@ -58,6 +59,7 @@ export class ExportDialog {
   #to;
   #title;
   #kinds;
+  #redact;
   #wrong = el('p', { class: 'field-wrong', hidden: true, text: 'Times are seconds or a clock such as 1:30, the first no later than the last.', attrs: { id: 'export-wrong', role: 'alert' } });
   #link;
 
@@ -71,6 +73,7 @@ export class ExportDialog {
     const change = () => this.#change();
     this.#formats = FORMATS.map(({ value }, index) => el('input', { attrs: { type: 'radio', name: 'export-format', value, checked: index === 0, 'aria-describedby': 'export-hint' }, on: { change } }));
     this.#kinds = KINDS.map(({ value }) => el('input', { attrs: { type: 'checkbox', value }, on: { change } }));
+    this.#redact = el('input', { attrs: { type: 'checkbox', checked: true, 'aria-describedby': 'export-secrets' }, on: { change } });
     this.#from = el('input', { class: 'time-field', attrs: { type: 'text', inputmode: 'numeric', placeholder: '0:00', 'aria-label': 'From', autocomplete: 'off' }, on: { input: change } });
     this.#to = el('input', { class: 'time-field', attrs: { type: 'text', inputmode: 'numeric', 'aria-label': 'To', autocomplete: 'off' }, on: { input: change } });
     this.#title = el('input', { class: 'title-field', attrs: { type: 'text', maxlength: 300, 'aria-label': 'Title', autocomplete: 'off' }, on: { input: change } });
@@ -107,14 +110,16 @@ export class ExportDialog {
         el('fieldset', {}, el('legend', { text: 'Under the title' }), this.#title),
         el('fieldset', {}, el('legend', { text: 'Leave out' }),
           el('div', { class: 'kind-fields' }, ...KINDS.map(({ words }, index) => el('label', { class: 'kind-field' }, this.#kinds[index], words)))),
-        el('p', { class: 'field-hint', text: 'Nothing looks for secrets in what stays: read the file before you give it away.' }),
+        el('fieldset', {}, el('legend', { text: 'Secrets' }),
+          el('div', { class: 'kind-fields' }, el('label', { class: 'kind-field' }, this.#redact, 'Take secrets out')),
+          el('p', { class: 'field-hint', text: 'Keys, tokens and passwords are replaced as far as they are recognised: read the file before you give it away.', attrs: { id: 'export-secrets' } })),
         el('div', { class: 'export-actions' }, this.#link)));
   }
 
   #change() {
     const format = this.#formats.find((each) => each.checked)?.value ?? 'html';
     const leaveOut = this.#kinds.filter((each) => each.checked).map((each) => each.value);
-    const path = exportPath(this.#scrollId, { format, from: this.#from.value, to: this.#to.value, title: this.#title.value, leaveOut });
+    const path = exportPath(this.#scrollId, { format, from: this.#from.value, to: this.#to.value, title: this.#title.value, leaveOut, redact: this.#redact.checked });
     this.#hint.textContent = FORMATS.find((each) => each.value === format)?.hint ?? '';
     this.#wrong.hidden = path !== null;
     for (const field of [this.#from, this.#to]) {

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from archives import SCROLL_ID, write_session
+from archives import SCROLL_ID, message, write_session
 from scrollcast.access.secrets import HideSecrets
 from scrollcast.access.token import OwnerToken
 from scrollcast.access.tries import MAX_TRIES
@@ -508,3 +508,26 @@ async def test_only_who_is_on_this_machine_sees_secrets(root: Path, cache: Path,
         assert await redacts(http, host="replay.example")
     async with serving(root, cache=cache, allowed_hosts=hosts, redact=False) as server, server.http() as http:
         assert not await redacts(http, **{header: "1"})
+
+
+# ------------------------------------------------------------------------------------------------------- redaction
+
+SECRET = "ghp_" + "q8Zr2LmT5vXc9NbK4sHd7WyJ1fGp6QaE3uRo"
+
+
+@pytest.mark.parametrize(("redact", "is_shown"), [(True, False), (False, True)])
+async def test_a_link_shows_secrets_only_where_it_was_made_to(
+    root: Path, cache: Path, redact: bool, is_shown: bool
+) -> None:
+    """On the socket, over HTTP and in documents, whatever is asked for; the owner sees them."""
+    write_session(root, [message("m0", content_md=f"export GITHUB_TOKEN={SECRET}")])
+    export = f"/api/sessions/{SCROLL_ID}/export?format=jsonl&redact=false"
+    async with guarded_serving(root, cache) as server, server.http() as http:
+        _, secret = await asyncio.to_thread(make_share, server, redact=redact)
+        for token, is_there in ((secret, is_shown), (TOKEN, True)):
+            for path in (f"/api/sessions/{SCROLL_ID}/events", export):
+                answer = await http.get(path, headers=bearer(token))
+                assert (SECRET in answer.text) is is_there, path
+        client = await server.replay(token=secret)
+    assert (SECRET in str(client.log.messages)) is is_shown
+    assert ("redacted" in client.log.codes()) is not is_shown

@@ -85,6 +85,7 @@ _EXPORT: Final = {
     "from_ms": _query("Only what was recorded then or later.", _MILLISECONDS),
     "to_ms": _query("Only what was recorded up to then.", _MILLISECONDS),
     "title": _query("In place of the session's own title.", _TEXT),
+    "redact": _query("Whether secrets are taken out; they are, unless an owner wishes otherwise.", _FLAG),
     "leave_out": _query("With commas between: thinking, tools, outputs, subagents, images, system, meta.", _TEXT),
 }
 _OEMBED: Final = {
