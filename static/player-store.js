@@ -126,6 +126,8 @@ export class PlayerStore {
   #era = 0;
   /** What to ask for once the server can be asked again, after a reset. @type {Control | null} */
   #wayBack = null;
+  /** Whether it plays as soon as the server greets. */
+  #beginsPlaying;
   #startSeq;
   /** The id of the event that a link leads to, until the server has been asked for it. @type {string | null} */
   #startEvent;
@@ -133,6 +135,8 @@ export class PlayerStore {
   #linkedId = null;
   /** Whether a connection is on its way in which the events have other numbers. */
   #renumbering = false;
+  /** Whether the session's length is known: one that plays while it is being read is longer than was said so far. */
+  #measured = false;
   /** Whether the length shown is that of what was there before a reset: kept until the new one is known. */
   #outdated = false;
   /** How many messages the list said there are, the last time. @type {number | null} */
@@ -148,6 +152,7 @@ export class PlayerStore {
     this.#scrollId = scrollId;
     this.#ports = ports;
     this.#state = opening(wish, ports.now());
+    this.#beginsPlaying = !wish.paused;
     this.#startSeq = wish.startSeq ?? null;
     this.#startEvent = wish.startEvent ?? null;
     this.#client = ports.connect(wish, {
@@ -272,7 +277,8 @@ export class PlayerStore {
   }
 
   #isRunning() {
-    return this.#state.status === 'playing' || this.#state.status === 'live';
+    const { status } = this.#state;
+    return status === null ? this.#beginsPlaying : status === 'playing' || status === 'live';
   }
 
   #play() {
@@ -283,8 +289,10 @@ export class PlayerStore {
   /** @param {number} tMs  at the end or beyond it, everything has happened: the last event too */
   #seekTime(tMs) {
     const { durationMs, live } = this.#state;
-    if (tMs >= durationMs) this.#seek({ t_ms: live ? END_MS : durationMs + 1 }, durationMs);
-    else this.#seek({ t_ms: Math.round(Math.max(0, tMs)) }, Math.max(0, tMs));
+    const place = Math.round(Math.max(0, tMs));
+    const ends = this.#measured && place > 0 && place >= durationMs;
+    const end = live ? END_MS : durationMs + 1;
+    this.#seek({ t_ms: ends ? end : place }, Math.min(durationMs, Math.max(0, tMs)));
   }
 
   #goLive() {
@@ -479,6 +487,7 @@ export class PlayerStore {
     const { range, state } = hello;
     const durationMs = Math.max(range.duration_ms, this.#state.timeline?.duration_ms ?? 0);
     this.#outdated = false;
+    this.#measured = range.complete ?? true;
     if (this.#renumbering) this.#renumbered();
     const live = range.live || Boolean(hello.session.live);
     this.#set({ phase: 'ready', failure: null, loadError: null, session: { ...this.#state.session, ...hello.session, live }, live, epoch: hello.epoch, first: range.first_seq, count: range.next_seq, durationMs });
@@ -598,6 +607,7 @@ export class PlayerStore {
    * @param {Range | null} range
    */
   #know(range) {
+    this.#measured = true;
     const { count, durationMs, timeline } = this.#state;
     if (range) this.#set({ count: Math.max(count, range.next_seq), durationMs: Math.max(durationMs, range.duration_ms) });
     // Live, what is new comes as events; a timeline for each of them would be the whole session again and again.

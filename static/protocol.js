@@ -85,7 +85,7 @@ export const SUBPROTOCOL = 'scrollcast.v1';
  *
  * @typedef {PlayerState & {type: 'state'}} State
  *
- * @typedef {{first_seq: number, next_seq: number, duration_ms: number, live: boolean}} Range
+ * @typedef {{first_seq: number, next_seq: number, duration_ms: number, live: boolean, complete?: boolean}} Range  `complete`: false while there may be more than was read so far
  *
  * @typedef {Object} Hello
  * @property {'hello'} type

@@ -80,6 +80,7 @@ export class Controls {
         el('div', { class: 'transport', attrs: { role: 'group', 'aria-label': 'Transport' } }, this.#jumps[0]?.node, ...this.#buttons, this.#jumps[1]?.node, this.#more),
         el('div', { class: 'dock-side dock-options' }, this.#pace.label, this.#speed.label, turnsButton)),
       this.#now);
+    this.#disable(true, () => true);
   }
 
   /** @param {ReplayState} state */
@@ -93,13 +94,18 @@ export class Controls {
     const pace = paced === 'reading' ? paced : idle;
     this.#pace.show(String(pace), paceWords(pace));
     const off = phase !== 'ready' || connection.status !== 'open';
-    for (const each of this.#buttons) each.disabled = off;
-    for (const { kind, buttons } of this.#jumps) {
-      const none = timeline !== null && !timeline.markers.some((each) => each.kind === kind);
-      for (const each of buttons) each.disabled = off || none;
-    }
+    this.#disable(off, (kind) => timeline !== null && !timeline.markers.some((each) => each.kind === kind));
     this.node.classList.toggle('is-off', phase !== 'ready');
     this.tick();
+  }
+
+  /**
+   * @param {boolean} off  as long as there is nothing to command
+   * @param {(kind: 'tool' | 'error') => boolean} hasNone
+   */
+  #disable(off, hasNone) {
+    for (const each of this.#buttons) each.disabled = off;
+    for (const { kind, buttons } of this.#jumps) for (const each of buttons) each.disabled = off || hasNone(kind);
   }
 
   /** Moves what moves with time. */

@@ -20,6 +20,8 @@ export class FindStrip {
   #next;
   #typing = 0;
   #isOpen = false;
+  /** What had focus before. @type {Element | null} */
+  #cameFrom = null;
   /** @type {ReplayState['found']} */
   #found = null;
 
@@ -43,6 +45,7 @@ export class FindStrip {
   open() {
     this.#isOpen = true;
     this.node.hidden = false;
+    if (!this.node.contains(document.activeElement)) this.#cameFrom = document.activeElement;
     this.#words.focus();
     this.#words.select();
   }
@@ -52,8 +55,17 @@ export class FindStrip {
     this.#isOpen = false;
     clearTimeout(this.#typing);
     this.#words.value = '';
+    this.#giveBackFocus();
     this.node.hidden = true;
     if (this.#found) this.#store.dispatch({ type: 'find', q: '' });
+  }
+
+  /** At once: what is hidden loses focus only in the next frame, and a key pressed before would be typed into it. */
+  #giveBackFocus() {
+    const focused = document.activeElement;
+    if (!(focused instanceof HTMLElement) || !this.node.contains(focused)) return;
+    focused.blur();
+    if (this.#cameFrom instanceof HTMLElement && this.#cameFrom.isConnected) this.#cameFrom.focus({ preventScroll: true });
   }
 
   /** @param {ReplayState} state */

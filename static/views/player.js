@@ -16,6 +16,7 @@ import { rooted, sessionHref } from '../base.js';
 import { formatEvent, formatMoment, parseMoment } from '../deep-link.js';
 import { clear, el, icon, localLink, replaceChildren, setAttribute } from '../dom.js';
 import { clock, dateTime, oneLine, relativeDate, span } from '../format.js';
+import { END_MS } from '../player-store.js';
 import { Poller } from '../poller.js';
 import { PACES, SPEEDS } from '../settings.js';
 import { listen } from '../shortcuts.js';
@@ -347,6 +348,7 @@ export class Player {
   #perform(action, key) {
     const send = this.#store.dispatch.bind(this.#store);
     const { durationMs, live } = this.#store.getState();
+    const end = live ? /** @type {const} */ ({ type: 'go-live' }) : /** @type {const} */ ({ type: 'seek', tMs: END_MS });
     switch (action) {
       case 'toggle': return send({ type: 'toggle' });
       case 'back': return send({ type: 'seek-by', ms: -NEAR_MS });
@@ -361,9 +363,9 @@ export class Player {
       case 'previous-error': return send({ type: 'previous', kind: 'error' });
       case 'step-back': return send({ type: 'step', by: -1, unit: 'event' });
       case 'step-forward': return send({ type: 'step', by: 1, unit: 'event' });
-      case 'percent': return send({ type: 'seek', tMs: (durationMs * Number(key)) / 10 });
+      case 'percent': return void (durationMs > 0 && send({ type: 'seek', tMs: (durationMs * Number(key)) / 10 }));
       case 'start': return send({ type: 'seek', tMs: 0 });
-      case 'end': return send(live ? { type: 'go-live' } : { type: 'seek', tMs: durationMs });
+      case 'end': return send(end);
       case 'next-hit': return send({ type: 'next-hit' });
       case 'previous-hit': return send({ type: 'previous-hit' });
       case 'slower': return this.#changeSpeed(-1);
@@ -371,7 +373,7 @@ export class Player {
       case 'normal-speed': return this.#setSpeed(1);
       case 'pace': return this.#nextPace();
       case 'max-speed': return this.#setSpeed(this.#store.getState().mode === 'fast' ? this.#store.getState().speed : 'max');
-      case 'live': return send(live ? { type: 'go-live' } : { type: 'seek', tMs: durationMs });
+      case 'live': return send(end);
       case 'find': return this.#find.open();
       case 'thinking': return this.#toggleThinking();
       case 'meta': return this.#toggleMeta();

@@ -8,6 +8,7 @@
 import { densityPath } from '../density.js';
 import { clear, el, setAttribute, svg } from '../dom.js';
 import { clock, oneLine, span } from '../format.js';
+import { END_MS } from '../player-store.js';
 import { TimeScale } from '../timescale.js';
 import { Pairs } from '../pairs.js';
 import { plain, turnAt } from '../turns.js';
@@ -323,12 +324,11 @@ export class Timeline {
   /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
-    const { durationMs } = this.#store.getState();
     /** @type {Record<string, number>} */
     const moves = {
       ArrowLeft: -STEP_MS, ArrowDown: -STEP_MS, ArrowRight: STEP_MS, ArrowUp: STEP_MS, PageDown: -PAGE_MS, PageUp: PAGE_MS,
     };
-    const ends = event.key === 'Home' ? 0 : event.key === 'End' ? durationMs : null;
+    const ends = event.key === 'Home' ? 0 : event.key === 'End' ? END_MS : null;
     const by = moves[event.key];
     if (ends !== null) this.#store.dispatch({ type: 'seek', tMs: ends });
     else if (by !== undefined) this.#store.dispatch({ type: 'seek-by', ms: by });

@@ -106,6 +106,8 @@ export class Transcript {
   #tailShown = '';
   #headShown = '';
   #pillShown = '';
+  /** So many digits the gutter has room for. */
+  #clockDigits = 0;
   /** Calls that are looked for, by id. @type {Map<string, { place: Place, context: Context, pages: number }>} */
   #wanted = new Map();
   /** Where the reader left the end: what has come since is new. @type {number | null} */
@@ -171,7 +173,16 @@ export class Transcript {
     if (state.found !== this.#found) this.#markFound(state.found);
     if (state.children !== this.#children) this.#joinChildren(state.children);
     if (this.#wanted.size > 0 && !state.loading) this.#findWanted(state);
+    this.#fitClocks(state);
     this.#work();
+  }
+
+  /** Every clock has room beside its message: the last is the longest. @param {ReplayState} state */
+  #fitClocks({ durationMs }) {
+    const digits = clock(durationMs).replaceAll(':', '').length + 1; // the colons together are as wide as one
+    if (digits === this.#clockDigits) return;
+    this.#clockDigits = digits;
+    this.node.style.setProperty('--clock-digits', String(digits));
   }
 
   /** Folds all thoughts, or unfolds them, now and from now on. @param {boolean} open */

@@ -116,6 +116,67 @@ async def test_axe_finds_nothing_in_what_opens(
     assert {name: lines for name, lines in found.items() if lines} == {}
 
 
+SIZES: dict[str, dict[str, Any]] = {
+    "wide": {},
+    "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True},
+}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+async def test_axe_finds_nothing_with_everything_open(
+    browser: Browser, server: Server, theme: Literal["light", "dark"], size: str
+) -> None:
+    """What opens is open, on a desk and on a phone: the list's filters, the turns, the words looked for, the dock's
+    further buttons, thoughts and system events, a preview on the bar, an image, the dialogs."""
+    async with tab(browser, server.url, color_scheme=theme, reduced_motion="reduce", **SIZES[size]) as viewer:
+        page, found = viewer.page, {}
+        await page.goto(f"{viewer.url}/")
+        await expect(page.get_by_role("link", name="Metronome")).to_be_visible()
+        filters = page.get_by_role("button", name="Filters")
+        if size == "phone":
+            await filters.click()
+        await page.get_by_label("Agent", exact=True).select_option("Codex")
+        await expect(page.get_by_role("link", name="Big")).to_be_visible()
+        found["filters"] = await violations(viewer)
+
+        await viewer.watch(DEMO, "#t=1620")
+        await viewer.stop()
+        await page.keyboard.press("h")
+        await page.keyboard.press("m")
+        turns = page.get_by_role("navigation", name="Turns")
+        if size == "phone":
+            await page.get_by_role("button", name="Tool calls and errors").click()
+            await page.get_by_role("button", name="Turns").click()
+        await expect(turns).to_be_visible()
+        await expect(page.locator(".toast").first).to_be_visible()
+        await viewer.settled()
+        found["turns"] = await violations(viewer)
+        if size == "phone":
+            await page.get_by_role("button", name="Turns").click()
+            await expect(turns).to_be_hidden()
+        await page.get_by_role("slider").hover()
+        await expect(page.locator(".preview")).to_be_visible()
+        found["preview"] = await violations(viewer)
+        await page.keyboard.press("/")
+        await page.keyboard.type("clock")
+        await expect(page.locator(".find-strip")).to_contain_text("place")
+        found["find"] = await violations(viewer)
+        await page.keyboard.press("Escape")
+
+        await page.keyboard.press("End")
+        await page.locator(".image-button").last.click()
+        await expect(page.locator(".lightbox")).to_be_visible()
+        found["image"] = await violations(viewer, "dialog[open]")
+        await page.keyboard.press("Escape")
+        for name in ("Take this session away", "Help: keys and marks"):
+            await page.get_by_role("button", name=name).click()
+            await expect(page.locator("dialog[open]")).to_be_visible()
+            found[name] = await violations(viewer, "dialog[open]")
+            await page.keyboard.press("Escape")
+        assert {name: lines for name, lines in found.items() if lines} == {}
+
+
 async def test_the_bar_is_a_slider(viewer: Viewer) -> None:
     """With words for where it is, and its own keys."""
     await viewer.watch(STEADY, "#t=5")

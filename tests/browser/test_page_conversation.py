@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 import pytest
 from playwright.async_api import Browser, expect
 
+from archives import message, write_session
 from browser.sessions import APART, DEMO, PARENT, STEADY
 from browser.viewing import Server, Viewer, tab
 
@@ -75,7 +78,7 @@ async def test_a_message_is_shown_as_it_is_archived_and_linked_to(browser: Brows
         await link.press("Enter")
         await expect(viewer.page.get_by_text("copied")).to_be_visible()
         copied = await viewer.page.evaluate("() => navigator.clipboard.readText()")
-        assert copied == f"{viewer.url}/sessions/{STEADY}#seq=4"
+        assert copied == f"{viewer.url}/sessions/{STEADY}#e=m4"
         assert await viewer.page.locator(".msg-actions").count() == 1
 
 
@@ -205,3 +208,32 @@ async def test_a_result_far_from_its_call_is_shown_with_it(viewer: Viewer) -> No
     await expect(card).to_contain_text("everything is made")
     await expect(card.locator(".tool-time")).to_have_text(re.compile("8 min 19 s"))
     await expect(viewer.page.locator('.msg[data-seq="0"]')).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_a_clock_of_months_has_room(browser: Browser, tmp_path: Path, width: int) -> None:
+    """It is on one line, within the gutter on a wide screen, and over no words on a phone."""
+    session_id = UUID("0b5e55ed-0000-4000-8000-0000000000b1")
+    (home := tmp_path / "home").mkdir()
+    months = [message(f"m{day}", day * 86_400, "user", content_md=f"Day {day}") for day in (0, 60, 140)]
+    write_session(tmp_path / "archive", months, scroll_id=session_id, title="Months")
+    server = Server(home, tmp_path / "archive")
+    await asyncio.to_thread(server.start)
+    try:
+        async with tab(browser, server.url, viewport={"width": width, "height": 800}) as viewer:
+            await viewer.watch(session_id, "#e=m140")
+            last = viewer.page.locator('.msg[data-seq="2"]')
+            time = last.locator(".msg-time")
+            await expect(time).to_have_text("3360:00:00")
+            box, name = await time.bounding_box(), await last.locator(".msg-name").bounding_box()
+            gutter = await last.locator(".msg-gutter").bounding_box()
+            assert box
+            assert name
+            assert gutter
+            assert box["height"] < 24
+            assert gutter["x"] <= box["x"]
+            assert box["x"] + box["width"] <= gutter["x"] + gutter["width"] + 0.5
+            assert box["x"] + box["width"] < name["x"] or name["x"] + name["width"] < box["x"]
+            assert await viewer.overflow() <= 0
+    finally:
+        server.kill()

@@ -247,6 +247,19 @@ async def test_keys_are_typed_where_one_types(viewer: Viewer) -> None:
     await expect(viewer.page.get_by_role("dialog")).to_be_hidden()
 
 
+async def test_the_search_gives_focus_back(viewer: Viewer) -> None:
+    """To what had it, or to the page: what is pressed next is the player's."""
+    ear, middle = await _listen(viewer, "#t=60")
+    for place in ("the page", "a button", "a turn of the list"):
+        await viewer.page.evaluate(PLACES[place])
+        before = await viewer.page.evaluate("() => document.activeElement.textContent")
+        await viewer.page.keyboard.press("/")
+        await viewer.page.keyboard.press("Escape")
+        await _to_the_middle(viewer, ear, middle)
+        assert await viewer.page.evaluate("() => document.activeElement.textContent") == before
+        await expect(viewer.page.get_by_role("searchbox", name="Find in this session")).to_have_value("")
+
+
 async def test_keys_do_nothing_behind_a_dialog(viewer: Viewer) -> None:
     """What one cannot see does not move."""
     ear, _ = await _listen(viewer, "#t=60")

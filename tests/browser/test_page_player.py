@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import urllib.request
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -28,8 +29,13 @@ def recorded_times(url: str, scroll_id: object) -> list[int]:
 
 def error_seconds(url: str, scroll_id: object) -> list[int]:
     """The recorded times of a session's errors, in whole seconds."""
+    return [t_ms // 1000 for t_ms in marked(url, scroll_id, "error")]
+
+
+def marked(url: str, scroll_id: object, kind: str) -> list[int]:
+    """The recorded times of a session's marks of a kind, in milliseconds."""
     with urllib.request.urlopen(f"{url}/api/sessions/{scroll_id}/timeline") as answer:
-        return [marker["t_ms"] // 1000 for marker in json.load(answer)["markers"] if marker["kind"] == "error"]
+        return [marker["t_ms"] for marker in json.load(answer)["markers"] if marker["kind"] == kind]
 
 
 def _only_results(event: dict[str, dict[str, dict[str, list[dict[str, str]]]]]) -> bool:
@@ -133,6 +139,85 @@ async def test_a_link_leads_to_its_moment_and_again_after_a_reload(viewer: Viewe
         assert shown[0] <= 40
         assert 80 <= shown[-1] < 100
         await viewer.page.reload()
+
+
+async def test_the_bar_follows_a_finger_and_playback_lands_where_it_is_lifted(browser: Browser, server: Server) -> None:
+    """Forth and back, above the bar too; what the system takes away leaves nothing behind."""
+    async with tab(browser, server.url, viewport={"width": 390, "height": 844}, has_touch=True) as viewer:
+        await viewer.watch(STEADY)
+        await viewer.stop()
+        slider, preview = viewer.page.get_by_role("slider"), viewer.page.locator(".preview")
+        box = await slider.bounding_box()
+        assert box is not None
+        touch = await viewer.page.context.new_cdp_session(viewer.page)
+
+        async def finger(kind: str, share: float, above: float = 0) -> None:
+            point = {"x": box["x"] + box["width"] * share, "y": box["y"] + box["height"] / 2 - above}
+            points = [] if kind in ("touchEnd", "touchCancel") else [point]
+            await touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        last_ms = recorded_times(viewer.url, STEADY)[-1]
+        await finger("touchStart", 0.05)
+        for share, above in ((0.2, 0), (0.88, 0), (0.3, 0), (0.63, 200)):
+            await finger("touchMove", share, above)
+            at = int(last_ms * share / 1000)
+            await expect(preview.locator(".preview-time")).to_have_text(f"0:{at:02}")
+            await expect(preview.locator(".kind-turn")).to_have_text(f"Turn {at + 1} message {at * 10}")
+            await expect(slider).to_have_attribute("aria-valuenow", str(at))
+            shown = await preview.bounding_box()
+            assert shown is not None
+            assert shown["x"] <= box["x"] + box["width"] * share <= shown["x"] + shown["width"]
+            assert shown["y"] + shown["height"] <= box["y"] + box["height"] / 2
+        await finger("touchEnd", 0.63)
+
+        await expect(preview).to_be_hidden()
+        await expect(viewer.said("message 74")).to_be_visible()
+        await expect(slider).to_have_attribute("aria-valuenow", "7")
+        await viewer.settled()
+        assert (await viewer.seqs())[-1] == 74
+
+        await finger("touchStart", 0.3)
+        await expect(preview).to_be_visible()
+        await finger("touchCancel", 0.3)
+        await expect(preview).to_be_hidden()
+        await expect(slider).to_have_attribute("aria-valuenow", "7")
+
+
+@pytest.mark.parametrize("phone", [False, True])
+async def test_the_dock_steps_by_tool_call_and_by_error(browser: Browser, server: Server, phone: bool) -> None:
+    """Both ways; on a phone once they have been asked for."""
+    options: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    async with tab(browser, server.url, **(options if phone else {})) as viewer:
+        await viewer.watch(DEMO)
+        await viewer.stop()
+        button = viewer.page.get_by_role("button", name="Next tool call")
+        more = viewer.page.get_by_role("button", name="Tool calls and errors")
+        await expect(button).to_be_visible(visible=not phone)
+        await expect(more).to_be_visible(visible=phone)
+        if phone:
+            await more.tap()
+            await expect(more).to_have_attribute("aria-expanded", "true")
+        for kind, words in (("tool", "tool call"), ("error", "error")):
+            first, second = [f"{marker // 1000}" for marker in marked(viewer.url, DEMO, kind)[:2]]
+            await viewer.page.keyboard.press("Home")
+            slider = viewer.page.get_by_role("slider")
+            await expect(slider).to_have_attribute("aria-valuenow", "0")
+            assert first != second
+            for way, at in (("Next", first), ("Next", second), ("Previous", first), ("Next", second)):
+                pressed = viewer.page.get_by_role("button", name=f"{way} {words}")
+                await (pressed.tap() if phone else pressed.click())
+                await expect(slider).to_have_attribute("aria-valuenow", at)
+        assert await viewer.overflow() <= 0
+        if phone:
+            await more.tap()
+            await expect(button).to_be_hidden()
+
+
+async def test_the_dock_offers_no_tool_calls_and_errors_where_there_are_none(viewer: Viewer) -> None:
+    """A button that leads nowhere says so."""
+    await viewer.watch(STEADY)
+    for name in ("Next tool call", "Previous tool call", "Next error", "Previous error"):
+        await expect(viewer.page.get_by_role("button", name=name)).to_be_disabled()
 
 
 async def test_a_changed_hash_seeks(viewer: Viewer) -> None:

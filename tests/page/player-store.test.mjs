@@ -3,7 +3,7 @@ import { beforeEach, describe, test } from 'node:test';
 
 import { ApiError } from '../../static/api.js';
 import { Pairs } from '../../static/pairs.js';
-import { PlayerStore } from '../../static/player-store.js';
+import { END_MS, PlayerStore } from '../../static/player-store.js';
 import { SessionClient } from '../../static/session-client.js';
 import { turnBefore } from '../../static/turns.js';
 import { FakeClock } from './clock.mjs';
@@ -214,6 +214,40 @@ describe('commands', () => {
     store.dispatch({ type: 'seek', tMs: 1e9 });
     assert.deepEqual(last().seek, { t_ms: 99_001 });
     assert.equal(store.position(), 99_000);
+  });
+
+  test('while the session is being read nobody knows where its end is but the server', () => {
+    const range = { first_seq: 0, next_seq: 2, duration_ms: 1_000, live: false };
+    api.timeline = () => new Promise(() => {});
+    open(WISH);
+    store.dispatch({ type: 'seek', tMs: END_MS });
+    socket().says(hello(0, { range: { ...range, complete: false } }));
+    assert.deepEqual(last().seek, { t_ms: END_MS });
+    store.dispatch({ type: 'seek', tMs: 5_000 });
+    assert.deepEqual(last().seek, { t_ms: 5_000 });
+    assert.equal(store.position(), 1_000);
+    socket().says({ type: 'notice', level: 'info', code: 'index_complete', message: '', range: { ...range, next_seq: 100, duration_ms: 99_000 } });
+    store.dispatch({ type: 'seek', tMs: END_MS });
+    assert.deepEqual(last().seek, { t_ms: 99_001 });
+  });
+
+  test('a key that comes before the greeting means what it would right after it', () => {
+    for (const paused of [false, true]) {
+      open({ ...WISH, paused });
+      store.dispatch({ type: 'toggle' });
+      socket().says(hello(0, { state: { status: paused ? 'paused' : 'playing' } }));
+      assert.equal(last().play, paused);
+    }
+  });
+
+  test('the start of a session without a length is not its end', () => {
+    api.timeline = () => new Promise(() => {});
+    open(WISH);
+    socket().says(hello(0, { range: { first_seq: 0, next_seq: 1, duration_ms: 0, live: false } }));
+    store.dispatch({ type: 'seek', tMs: 0 });
+    assert.deepEqual(last().seek, { t_ms: 0 });
+    store.dispatch({ type: 'seek', tMs: END_MS });
+    assert.deepEqual(last().seek, { t_ms: 1 });
   });
 
   test('a seek shows in the cursor, and that all is to be drawn anew', () => {
