@@ -36,6 +36,11 @@ class ReplayBase(Generic[SocketT]):
         """The last state that the server told; `None` before it has greeted."""
         return self._receiver.state
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection; after the first one was made and lost, another is being waited for."""
+        return self._socket is not None
+
     def _wait_after(self, code: int, reason: str) -> float:
         """The connection is gone: the seconds until it is time to make another; none where this was the end."""
         receiver = self._receiver

@@ -8,8 +8,6 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect as open_socket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from scrollcast.client.address import Address
@@ -18,29 +16,35 @@ from scrollcast.client.base import ReplayBase
 from scrollcast.client.patience import PATIENCE_SECONDS, Patience
 from scrollcast.client.receiver import ABNORMAL, Receiver
 from scrollcast.client.records import Item, ReplayEvent, ReplayState
-from scrollcast.client.sockets import socket_options
+from scrollcast.client.transport import OpenTransport, Transport, open_socket
 from scrollcast.errors import ReplayError, ReplayLost
 
 __all__ = ["Replay", "connect"]
 
 
 def connect(
-    url: str, *, token: str | None = None, patience: float = PATIENCE_SECONDS, **parameters: Unpack[Parameters]
+    url: str,
+    *,
+    token: str | None = None,
+    patience: float = PATIENCE_SECONDS,
+    transport: OpenTransport = open_socket,
+    **parameters: Unpack[Parameters],
 ) -> Replay:
     """A replay of the session at `url`: the address of its page, a link that shares it, or that of its WebSocket.
 
     `token` is the owner's, or the secret of a share, where the server asks for one.
 
     Nothing is sent before the first event is asked for, or the context is entered. A connection that is lost is made
-    again for up to `patience` seconds, and the replay goes on with the event that was next.
+    again for up to `patience` seconds, and the replay goes on with the event that was next. `transport` is what opens
+    it: a WebSocket, unless a program has another way to whoever speaks the protocol.
 
     Raises:
         ValueError: `url` is no address of a session.
     """
-    return Replay(Receiver(Address(url, parameters, token)), Patience(patience))
+    return Replay(Receiver(Address(url, parameters, token)), Patience(patience), transport)
 
 
-class Replay(ReplayBase[ClientConnection]):
+class Replay(ReplayBase[Transport]):
     """One replay. Iterate over it for its events, over `items()` for everything that comes.
 
     Use it as a context manager where the loop may be left before the end, or where it is controlled. Commands may be
@@ -48,8 +52,9 @@ class Replay(ReplayBase[ClientConnection]):
     `ReplayLost`, `SessionRewritten` or `ProtocolViolation` when there is nothing more to come.
     """
 
-    def __init__(self, receiver: Receiver, patience: Patience) -> None:
+    def __init__(self, receiver: Receiver, patience: Patience, transport: OpenTransport) -> None:
         super().__init__(receiver, patience)
+        self._open_transport = transport
         self._reading: asyncio.Future[None] | None = None  # done when whoever reads has read one message
 
     async def __aenter__(self) -> Self:
@@ -191,11 +196,11 @@ class Replay(ReplayBase[ClientConnection]):
             self._socket = None
             await asyncio.sleep(self._wait_after(socket.close_code or ABNORMAL, "it was cut"))
 
-    async def _connect(self) -> ClientConnection | None:
+    async def _connect(self) -> Transport | None:
         """A connection; `None` when that has to be tried again."""
         url = self._receiver.begin()
         try:
-            socket = await open_socket(url, **socket_options(url, self._receiver.token))
+            socket = await self._open_transport(url, self._receiver.token)
         except (OSError, InvalidHandshake, TimeoutError) as failed:
             self._bear(failed)
             await asyncio.sleep(self._wait_after(ABNORMAL, str(failed)))
