@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from scrollcast.archive.redacted_archive import RedactedArchive
 from scrollcast.cli.choosing import add_redaction, redaction_of, say
-from scrollcast.cli.naming import add_session, open_named
+from scrollcast.cli.naming import add_session, open_named, parse_moment
 from scrollcast.cli.terminal import format_bytes
 from scrollcast.errors import BadRequest, SettingsError
-from scrollcast.export.documents import FORMATS, format_of_suffix, make_document, parse_time
+from scrollcast.export.documents import FORMATS, format_of_suffix, make_document
 from scrollcast.export.excerpt import LEAVABLE, Selection, open_excerpt, parse_leave_out
 from scrollcast.settings import static_folder
 
@@ -63,8 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     redaction = redaction_of(arguments)
     try:
         selection = Selection(
-            from_ms=_time(arguments.start, "--from"),
-            to_ms=_time(arguments.end, "--to"),
+            from_ms=parse_moment(arguments.start, "--from"),
+            to_ms=parse_moment(arguments.end, "--to"),
             title=arguments.title,
             leave_out=parse_leave_out(arguments.leave_out),
         )
@@ -87,13 +87,6 @@ def _told(redacted: int) -> str:
         return ""
     secrets = "1 secret in the session is" if redacted == 1 else f"{redacted} secrets in the session are"
     return f"; {secrets} replaced by placeholders (--no-redact keeps them)"
-
-
-def _time(text: str | None, flag: str) -> int | None:
-    try:
-        return None if text is None else parse_time(text)
-    except ValueError as reason:
-        raise SettingsError(f"{flag} {text} {reason}") from None
 
 
 def _write(name: str, document: Iterable[bytes]) -> int:

@@ -1,4 +1,4 @@
-"""The one session that a verb is about: how it is named, and the archive that has it."""
+"""The one session that a verb is about: how it and a moment of it are named, and the archive that has it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from uuid import UUID
 from scrollcast.archive.archive import Archive
 from scrollcast.cli.choosing import choose, find_session, is_path, settings_of, usable_cache
 from scrollcast.errors import SettingsError
+from scrollcast.export.documents import parse_time
 
-__all__ = ["SCHEMES", "add_session", "is_address", "open_named"]
+__all__ = ["SCHEMES", "add_session", "is_address", "open_named", "parse_moment"]
 
 SCHEMES: Final = ("http://", "https://", "ws://", "wss://")
 
@@ -59,3 +60,15 @@ def _find(archive: Archive, named: str) -> UUID:
     if len(first) > 1:
         raise SettingsError(f"there are {len(first)} sessions in {path}; name one by its id (scrollcast list {path})")
     return first[0].scroll_id
+
+
+def parse_moment(text: str | None, flag: str) -> int | None:
+    """The recorded time, in milliseconds, that was given to a flag.
+
+    Raises:
+        SettingsError: it is none.
+    """
+    try:
+        return None if text is None else parse_time(text)
+    except ValueError as reason:
+        raise SettingsError(f"{flag} {text} {reason}") from None

@@ -51,8 +51,8 @@ class Transport(Protocol):
 
 
 OpenTransport: TypeAlias = Callable[[str, str | None], Awaitable[Transport]]
-"""Opens a connection to the address of a replay, with a token where there is one. Raises `OSError`, or `InvalidHandshake` of websockets, where that
-cannot be done."""
+"""Opens a connection to the address of a replay, with a token where there is one. Raises `OSError`, or
+`InvalidHandshake` of websockets, where that cannot be done."""
 
 
 async def open_socket(url: str, token: str | None) -> Transport:

@@ -7,7 +7,6 @@ each interval in seconds since the event before. A marker stands at each turn.
 from __future__ import annotations
 
 import json
-import re
 import textwrap
 from collections.abc import Iterator
 from typing import Any, Final
@@ -18,10 +17,14 @@ from scrollcast.archive.encoding import TimedRecord
 from scrollcast.archive.timestamps import parse_instant
 from scrollcast.export.excerpt import Excerpt
 from scrollcast.export.text import (
+    COLOUR,
+    CONTROL,
     clock,
+    coloured_text,
     is_by_a_person,
     one_line,
     picture_words,
+    plain_text,
     plan_line,
     shown_input,
     speaker,
@@ -50,16 +53,6 @@ _YELLOW: Final = "\x1b[33m"
 _MAGENTA: Final = "\x1b[35m"
 _CYAN: Final = "\x1b[36m"
 _PLAIN: Final = "\x1b[0m"
-
-_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
-"""Select Graphic Rendition (ECMA-48, 8.3.117): all that is kept of what a terminal obeys."""
-
-_CONTROL: Final = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[P^_X][^\x1b]*(?:\x1b\\)?|.)?"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]",
-    re.DOTALL,
-)
-"""A control sequence or control string, a control character, a mark of direction."""
 
 
 def document(excerpt: Excerpt) -> Iterator[bytes]:
@@ -91,7 +84,7 @@ def _header(session: Session) -> dict[str, Any]:
 
 def _label(timed: TimedRecord) -> str:
     text = next((part["text"] for part in timed.record.content if part["type"] == "text"), "")
-    return one_line(_CONTROL.sub("", text), _LABEL_CHARACTERS)
+    return one_line(CONTROL.sub("", text), _LABEL_CHARACTERS)
 
 
 def _line(value: Any) -> bytes:
@@ -145,7 +138,7 @@ def _call(part: Part) -> str:
 def _with_signs(diff: str) -> str:
     """A diff whose lines have the colours of their signs."""
     colours = {"+": _GREEN, "-": _RED}
-    lines = (f"{colours.get(line[:1], '')}{_plain(line)}{_PLAIN}" for line in diff.split("\n"))
+    lines = (f"{colours.get(line[:1], '')}{plain_text(line)}{_PLAIN}" for line in diff.split("\n"))
     return "\n".join(lines)
 
 
@@ -157,7 +150,7 @@ def _result(part: Part) -> str:
 
 def _prose(text: str) -> str:
     """A text whose lines break between words."""
-    lines = _plain(text).strip("\n").split("\n")
+    lines = plain_text(text).strip("\n").split("\n")
     return "\n".join(part for line in lines for part in (_wrapped(line) or [""])) if text.strip() else ""
 
 
@@ -169,23 +162,8 @@ def _wrapped(line: str) -> list[str]:
 
 def _indented(text: str) -> str:
     """The first lines of a text, with its colours, as far as there is room for them."""
-    lines = _with_colours(text).strip("\n").split("\n")
-    shown = [f"  {line}{_PLAIN if _COLOUR.search(line) else ''}" for line in lines[:SHOWN_LINES]]
+    lines = coloured_text(text).strip("\n").split("\n")
+    shown = [f"  {line}{_PLAIN if COLOUR.search(line) else ''}" for line in lines[:SHOWN_LINES]]
     if len(lines) > SHOWN_LINES:
         shown.append(f"  {_DIM}… {len(lines) - SHOWN_LINES} more lines{_PLAIN}")
     return "\n".join(shown) if text.strip() else ""
-
-
-def _plain(text: str) -> str:
-    return _CONTROL.sub("", _with_line_ends(text)).replace("\t", "    ")
-
-
-def _with_colours(text: str) -> str:
-    kept = _CONTROL.sub(lambda found: found[0] if _COLOUR.fullmatch(found[0]) else "", _with_line_ends(text))
-    return kept.replace("\t", "    ")
-
-
-def _with_line_ends(text: str) -> str:
-    """Line ends of one kind; of a line that was written over again, as a progress bar is, what was left of it."""
-    lines = text.replace("\r\n", "\n").split("\n")
-    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)

@@ -1,8 +1,9 @@
-"""What the documents that are text share: names, times, what a call was given, and pictures in words."""
+"""What is shown as text shares this: names, times, what a call was given, pictures in words, what terminals obey."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from difflib import unified_diff
 from itertools import zip_longest
@@ -12,11 +13,23 @@ from typing import Any, Final
 from scrollcast.model import Part, Record, Session
 
 __all__ = [
-    "clock", "is_by_a_person", "one_line", "picture_words", "plan_line", "shown_input", "speaker", "told_once",
+    "COLOUR", "CONTROL", "clock", "coloured_text", "is_by_a_person", "one_line", "picture_words", "plain_text",
+    "plan_line", "shown_input", "speaker", "told_once",
 ]  # fmt: skip
 
 MOST_COMPARED_LINES: Final = 2_000
 """Of a longer edit what was there stands before what is there now: to compare them would take too long."""
+
+
+COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+"""Select Graphic Rendition (ECMA-48, 8.3.117): all that is kept of what a terminal obeys."""
+
+CONTROL: Final = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[P^_X][^\x1b]*(?:\x1b\\)?|.)?"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]",
+    re.DOTALL,
+)
+"""A control sequence or control string, a control character, a mark of direction."""
 
 
 def clock(t_ms: int) -> str:
@@ -106,3 +119,20 @@ def picture_words(part: Part) -> str:
     size = f", {max(1, len(data) * 3 // 4096)} KiB" if data else ""
     where = f" at {one_line(str(part['uri']))}" if part.get("uri") and not data else ""
     return f"Picture ({one_line(str(part['mime_type']), 60)}{size}){where}"
+
+
+def plain_text(text: str) -> str:
+    """A text as a terminal would be left showing it, without anything that the terminal obeys but line ends."""
+    return CONTROL.sub("", _with_line_ends(text)).replace("\t", "    ")
+
+
+def coloured_text(text: str) -> str:
+    """The same with its colours still in it."""
+    kept = CONTROL.sub(lambda found: found[0] if COLOUR.fullmatch(found[0]) else "", _with_line_ends(text))
+    return kept.replace("\t", "    ")
+
+
+def _with_line_ends(text: str) -> str:
+    """Line ends of one kind; of a line that was written over again, as a progress bar is, what was left of it."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
