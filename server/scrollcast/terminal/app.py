@@ -260,6 +260,8 @@ class PlayerApp(App[None]):
         self._is_changed = True
 
     def _tick(self) -> None:
+        if not self.query(_Conversation):
+            return  # it is not there yet, or no more
         self._ticks += 1
         if self._is_changed:
             self.query_one(_Conversation).refresh()
@@ -311,6 +313,8 @@ class PlayerApp(App[None]):
 
     def perform(self, action: str, key: str = "") -> None:
         """Do what a key of this action does."""
+        if not self.query(_Conversation):
+            return
         height = self.query_one(_Conversation).size.height
         match action:
             case "quit":

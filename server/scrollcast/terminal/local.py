@@ -200,6 +200,7 @@ class _StreamEnd:
         self.messages: deque[bytes] = deque()
         self.news, self.room = asyncio.Event(), asyncio.Event()
         self.over = False
+        self.sent_bytes = 0
 
     async def receive(self) -> str:
         return (await self.commands.get()).decode()
@@ -208,8 +209,7 @@ class _StreamEnd:
         while len(self.messages) >= WAITING_MESSAGES:
             self.room.clear()
             await self.room.wait()
-        self.messages.append(bytes(message))
-        self.news.set()
+        self._put((bytes(message),))
 
     def lead(self, _length: int) -> bytes:
         return b""
@@ -224,6 +224,10 @@ class _StreamEnd:
     def send_now(self, head: bytes, tails: Sequence[bytes | memoryview]) -> bool:
         if len(self.messages) + len(tails) > WAITING_MESSAGES:
             return False
-        self.messages.extend(b"".join((head, tail)) for tail in tails)
-        self.news.set()
+        self._put([b"".join((head, tail)) for tail in tails])
         return True
+
+    def _put(self, messages: Sequence[bytes]) -> None:
+        self.messages.extend(messages)
+        self.sent_bytes += sum(map(len, messages))
+        self.news.set()

@@ -366,8 +366,9 @@ def _path(given: Any) -> str:
 
 
 TOOL_NAMES: Final[Mapping[str, str]] = {
-    "terminal": "bash bashcommand shell shellcommand execcommand exec localshell localshellcall containerexec runshellcommand"
-    " runterminalcmd runterminalcommand runcommand executecommand terminal powershell bashoutput killshell writestdin",
+    "terminal": "bash bashcommand shell shellcommand execcommand exec localshell localshellcall containerexec"
+    " runshellcommand runterminalcmd runterminalcommand runcommand executecommand terminal powershell"
+    " bashoutput killshell writestdin",
     "diff": "edit multiedit notebookedit strreplace strreplaceeditor strreplacebasededittool searchreplace replace"
     " editfile applypatch applydiff patch",
     "write": "write writefile writetofile createfile create filewrite",
