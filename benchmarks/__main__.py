@@ -18,6 +18,7 @@ from benchmarks import (
     page_scale,
     peers,
     realtime_lateness,
+    redaction,
     reference_client,
     search_latency,
     worker_processes,
@@ -35,7 +36,7 @@ STREAMING = (
     compression,
     growth,
 )
-OTHERS = (realtime_lateness, live_latency, page_scale, first_paint, catalogue_speed, search_latency, idle)
+OTHERS = (realtime_lateness, live_latency, page_scale, first_paint, catalogue_speed, search_latency, idle, redaction)
 
 sys.exit(
     main([benchmark.measure for benchmark in STREAMING], __doc__, more=[benchmark.measure for benchmark in OTHERS])

@@ -164,7 +164,9 @@ def main(benchmarks: Sequence[Benchmark], what: str | None, more: Sequence[Bench
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as JSON too")
     parser.add_argument("--server", type=Path, metavar="FOLDER", help="measure the scrollcast package in this folder")
     if more:
-        parser.add_argument("--all", action="store_true", help="also live, the page, the catalogue, search and idling")
+        parser.add_argument(
+            "--all", action="store_true", help="also live, the page, the catalogue, search, idling and redaction"
+        )
     given = parser.parse_args()
     chosen = [*benchmarks, *more] if more and given.all else benchmarks
     started = time.monotonic()

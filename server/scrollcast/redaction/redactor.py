@@ -31,6 +31,10 @@ SEAM_BYTES: Final = 4 << 10
 
 SEAM_EDGE_BYTES: Final = 256
 
+KEPT_TEXTS: Final = 256
+MAX_REMEMBERED: Final = 64
+"""Texts of so many characters are redacted once, not each time that they come."""
+
 _LEAST_CHARACTERS: Final = 4
 """No secret is shorter."""
 
@@ -87,7 +91,8 @@ class Redactor:
         self._finder = finder
         self._key = key
         self._shared_key = shared_key
-        self._name = lru_cache(maxsize=4096)(self._redact_name)
+        # Most short texts of a session stand in it again and again: ids, names of tools and models, fields' names.
+        self._remembered = lru_cache(maxsize=KEPT_TEXTS)(self._redact)
 
     # ------------------------------------------------------------------------------------------------------- texts
 
@@ -128,6 +133,9 @@ class Redactor:
         """With `before`, what stands before the text says what it is; it stays as it is itself."""
         if len(text) < _LEAST_CHARACTERS:
             return text, 0
+        return (self._remembered if len(text) <= MAX_REMEMBERED else self._redact)(text, before)
+
+    def _redact(self, text: str, before: str) -> tuple[str, int]:
         data, lead = text.encode(errors="surrogatepass"), before.encode(errors="replace")
         redacted, count = self._bytes(data)
         if lead:
@@ -215,16 +223,13 @@ class Redactor:
         return count
 
     def _names(self, holder: dict[str, Any], kept: frozenset[str]) -> int:
-        names = {name: self._name(name) for name in holder if len(name) >= _LEAST_CHARACTERS and name not in kept}
+        names = {name: self._text(name, "") for name in holder if len(name) >= _LEAST_CHARACTERS and name not in kept}
         changed = {name: redacted for name, (redacted, count) in names.items() if count}
         if changed:
             fields = [(changed.get(name, name), inner) for name, inner in holder.items()]
             holder.clear()
             holder.update(fields)
         return sum(names[name][1] for name in changed)
-
-    def _redact_name(self, name: str) -> tuple[str, int]:
-        return self._text(name, "")
 
     # ------------------------------------------------------------------------------------------------------- seams
 
