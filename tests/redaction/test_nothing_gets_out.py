@@ -22,6 +22,7 @@ from serving import PATIENCE_SECONDS, Serving, serving, until
 
 TOKEN = "ghp_" + "n4Vb9cXz2LkJ7hGf5DsA1qWe3rTy6uIoP0pM"
 HOME = "/home/marguerite/work/app"
+CHILD = UUID(int=7)
 
 
 def told(place: int, content: list[Any], **fields: Any) -> JsonObject:
@@ -82,8 +83,14 @@ class Viewer:
         await self._watch("socket cut short", preview=1024)
         api = f"/api/sessions/{SCROLL_ID}"
         async with self.server.http() as http:
-            for name in ("", "/timeline", "/events?limit=1000", "/events?limit=1000&meta=true&preview=1024"):
+            for name in (
+                "", "/timeline", "/timeline?most=10", "/timeline/gaps", "/timeline/turns", "/turns",
+                "/events?limit=1000", "/events?limit=1000&meta=true&preview=1024",
+            ):  # fmt: skip
                 await self.get(http, f"{api}{name}")
+            own = f"{self.server.url}/sessions/{SCROLL_ID}"
+            for name in ("/", f"/sessions/{SCROLL_ID}", f"/embed/{SCROLL_ID}", f"/oembed?url={own}"):
+                await self.get(http, name)
             for name in ("/api/sessions", "/api/sessions?sort=title&limit=1", "/api/facets", "/api/unrecognised"):
                 await self.get(http, name)
             for format_name in ("html", "markdown", "jsonl", "cast"):
@@ -166,6 +173,25 @@ async def test_no_place_of_a_session_is_forgotten(root: Path, serve: Serve) -> N
     for name in ("socket", "/api/sessions", f"/api/sessions/{SCROLL_ID}/export?format=markdown"):
         found = {piece[:6] for piece in viewer.got[name].split(b"[redacted:github-pat#")[1:]}
         assert found == {placeholder}, name
+
+
+async def test_a_document_holds_no_secret_of_the_sessions_that_its_own_one_started(root: Path, cache: Path) -> None:
+    """Of a subagent, in the page that an export makes; asked for, they are there."""
+    call = {"type": "tool_call", "call_id": "c1", "name": "Task", "kind": "other", "title": "Task", "input": {}}
+    write_session(root, [told(0, [call])])
+    write_session(
+        root, [message("n0", 1, content_md=f"one {TOKEN}")], scroll_id=CHILD, title=f"Try {TOKEN}",
+        parent_scroll_id=str(SCROLL_ID), parent_call_id="c1", native_session_id=None,
+    )  # fmt: skip
+    async with serving(root, cache=cache) as server:
+        await until(server.app.state.ready.is_set)
+        viewer = Viewer(server)
+        path = f"/api/sessions/{SCROLL_ID}/export?format=html"
+        async with server.http() as http:
+            await viewer.get(http, path)
+            await viewer.get(http, f"{path}&redact=false")
+        assert viewer.places_of(TOKEN) == [f"{path}&redact=false"]
+        assert b"[redacted:github-pat#" in viewer.got[path]
 
 
 async def test_says_how_many(root: Path, serve: Serve) -> None:

@@ -383,8 +383,8 @@ class SessionStream:
         count = self._index.redacted - self._told_redacted
         if count > 0:
             self._told_redacted += count
-            text = f"{count} secrets were replaced by placeholders"
-            await self._send(wire.encode_notice("info", "redacted", text, count=count))
+            text = f"{count} secrets were" if count > 1 else "1 secret was"
+            await self._send(wire.encode_notice("info", "redacted", f"{text} replaced by placeholders", count=count))
 
     async def _send_skipped_records(self) -> None:
         index = self._index
