@@ -45,7 +45,7 @@ export function exportPath(scrollId, { format, from, to, title, leaveOut, redact
   if (end !== undefined) query.set('to_ms', String(end));
   if (title.trim() !== '') query.set('title', title.trim());
   if (leaveOut.length > 0) query.set('leave_out', leaveOut.join(','));
-  if (!redact) query.set('redact', 'false');
+  query.set('redact', String(redact)); // either way: unasked the server goes by what it was started with
   return `/api/sessions/${encodeURIComponent(scrollId)}/export?${query}`;
 }
 

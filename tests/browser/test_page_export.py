@@ -58,10 +58,21 @@ async def test_time_that_is_none_is_told_and_downloads_nothing(viewer: Viewer) -
     await page.get_by_role("button", name="Here: from where playback is").click()
     await expect(page.get_by_text("Times are seconds or a clock")).to_be_hidden()
     await expect(page.get_by_role("link", name="Download")).to_have_attribute(
-        "href", re.compile(r"format=html&from_ms=\d+$")
+        "href", re.compile(r"format=html&from_ms=\d+&redact=true$")
     )
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+async def test_box_says_whether_secrets_are_taken_out(viewer: Viewer) -> None:
+    """Ticked at first; either way the server is told, which may have been started with `--no-redact`."""
+    page = viewer.page
+    await open_dialog(viewer)
+    box, link = page.get_by_role("checkbox", name="Take secrets out"), page.get_by_role("link", name="Download")
+    await expect(box).to_be_checked()
+    await expect(link).to_have_attribute("href", re.compile(r"redact=true$"))
+    await box.uncheck()
+    await expect(link).to_have_attribute("href", re.compile(r"redact=false$"))
 
 
 async def test_dialog_fits_on_a_phone(browser: Browser, server: Server) -> None:

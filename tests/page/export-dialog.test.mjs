@@ -6,8 +6,8 @@ const { exportPath } = await import('../../static/views/export-dialog.js');
 
 const nothing = { format: 'html', from: '', to: '', title: '', leaveOut: [], redact: true };
 
-test('the address says what was chosen, and nothing of what was not', () => {
-  assert.equal(exportPath('a b', nothing), '/api/sessions/a%20b/export?format=html');
+test('the address says what was chosen, and nothing of what was not; of secrets always', () => {
+  assert.equal(exportPath('a b', nothing), '/api/sessions/a%20b/export?format=html&redact=true');
   assert.equal(
     exportPath('s', { format: 'cast', from: ' 1:30 ', to: '200', title: ' A & B ', leaveOut: ['thinking', 'meta'], redact: false }),
     '/api/sessions/s/export?format=cast&from_ms=90000&to_ms=200000&title=A+%26+B&leave_out=thinking%2Cmeta&redact=false',

@@ -338,6 +338,7 @@ async def test_a_document_is_redacted_unless_its_owner_says_otherwise(root: Path
         (None, "true", False),
         (True, "false", False),
         (False, None, True),
+        (False, "true", False),
     ):
         async with serving(root, cache=cache, redact=redact) as server, server.http() as http:
             query = {"format": "markdown"} | ({} if wish is None else {"redact": wish})
