@@ -262,9 +262,9 @@ export class Transcript {
     this.#wanted.clear();
     this.#pages = 0;
     const near = cursor >= this.#low && cursor <= this.#high && (this.#low <= this.#store.getState().first || cursor - this.#low >= 10);
+    this.#follower.follow(); // first: only who follows is led there
     if (this.#stale || !near) this.#stale = true;
     else this.#cut(cursor);
-    this.#follower.follow();
   }
 
   /**

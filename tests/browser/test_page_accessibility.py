@@ -160,7 +160,7 @@ async def test_axe_finds_nothing_with_everything_open(
         found["preview"] = await violations(viewer)
         await page.keyboard.press("/")
         await page.keyboard.type("clock")
-        await expect(page.locator(".find-strip")).to_contain_text("place")
+        await expect(page.locator(".find-where")).to_have_text(re.compile(r"^\d+ "))
         found["find"] = await violations(viewer)
         await page.keyboard.press("Escape")
 
@@ -243,6 +243,21 @@ async def test_a_phone_on_its_side_leaves_room_to_read(browser: Browser, server:
         assert bar is not None
         await viewer.page.touchscreen.tap(bar["x"] + 2, bar["y"] + bar["height"] / 2)
         await expect(viewer.page.get_by_role("slider")).to_have_attribute("aria-valuetext", re.compile("^turn 1, 0:"))
+
+
+async def test_the_turns_have_room_at_twice_the_size(browser: Browser, server: Server) -> None:
+    """Two of them are in view however many plans and switches stand below, and those can be reached."""
+    async with tab(browser, server.url, viewport={"width": 640, "height": 400}) as viewer:
+        await viewer.watch(DEMO, "#t=1650")
+        await viewer.stop()
+        await viewer.page.get_by_role("button", name="Turns").click()
+        await expect(viewer.page.locator(".plan-now")).to_contain_text("done")
+        scroller = await viewer.page.locator(".turn-scroller").bounding_box()
+        assert scroller is not None
+        assert scroller["height"] >= 2 * 56
+        switch = viewer.page.get_by_role("button", name="Show system events")
+        await switch.focus()
+        await expect(switch).to_be_in_viewport()
 
 
 async def test_the_list_has_room_for_thumbs(browser: Browser, server: Server) -> None:

@@ -299,6 +299,20 @@ async def test_reading_stops_following_and_the_way_back_is_one_click(viewer: Vie
     await expect(viewer.page.locator(".messages > :last-child")).to_be_in_viewport()
 
 
+async def test_a_key_that_leads_to_where_playback_is_leads_the_reader_there(viewer: Viewer) -> None:
+    """Who has scrolled away from the end and presses End comes back to it."""
+    await viewer.watch(STEADY)
+    await viewer.page.keyboard.press("End")
+    await expect(viewer.page.locator(".end-card")).to_be_in_viewport()
+    await viewer.settled()
+    await viewer.page.locator(".scroller").hover()
+    await viewer.page.mouse.wheel(0, -900)
+    await expect(viewer.page.get_by_role("button", name="Jump to")).to_be_visible()
+    await viewer.standing()
+    await viewer.page.keyboard.press("End")
+    await expect(viewer.page.locator(".end-card")).to_be_in_viewport()
+
+
 async def test_a_silence_that_was_skipped_is_said(viewer: Viewer) -> None:
     """The idle cap leaves a mark where it cut."""
     await viewer.watch(GAPPED, "#speed=16&idle=2")
