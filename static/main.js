@@ -25,8 +25,8 @@ const RETRY_MS = 1_000;
 let page = null;
 let shownPath = '';
 
-/** The list as it was left, and how far down: who comes back from a session goes on there. @type {{ list: Catalogue | null, top: number }} */
-const left = { list: null, top: 0 };
+/** The list as it was left, how far down, and what had focus: who comes back from a session goes on there. @type {{ list: Catalogue | null, top: number, focused: Element | null }} */
+const left = { list: null, top: 0, focused: null };
 
 /** Shows what the address names, unless that is what is shown already. */
 async function route() {
@@ -47,6 +47,7 @@ function leave() {
   if (page && 'list' in page) {
     left.list = page.list;
     left.top = window.scrollY;
+    left.focused = document.activeElement;
     page.list.hide();
   } else page?.player.dispose();
   page = null;
@@ -61,6 +62,7 @@ async function listOf() {
     app.append(list.node);
     list.show();
     window.scrollTo(0, left.list ? left.top : 0);
+    if (left.focused instanceof HTMLElement && list.node.contains(left.focused)) left.focused.focus({ preventScroll: true });
     whenIdle(() => void playerModule().catch(() => {})); // nothing is lost where it cannot be had yet
   };
 }

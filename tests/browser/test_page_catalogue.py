@@ -32,6 +32,17 @@ async def test_sessions_are_listed_and_lead_to_the_player(viewer: Viewer) -> Non
     await expect(viewer.page.get_by_role("heading", name="Sessions")).to_be_visible()
 
 
+async def test_who_comes_back_by_keyboard_goes_on_at_the_row_that_was_opened(viewer: Viewer) -> None:
+    """It has the focus again, and the next key leads to the next row."""
+    await viewer.page.goto(f"{viewer.url}/")
+    link = viewer.page.get_by_role("link", name="Metronome")
+    await link.focus()
+    await viewer.page.keyboard.press("Enter")
+    await expect(viewer.page.get_by_role("heading", name="Metronome", level=1)).to_be_visible()
+    await viewer.page.go_back()
+    await expect(link).to_be_focused()
+
+
 async def test_a_broken_session_is_listed_with_its_reason_and_cannot_be_opened(viewer: Viewer) -> None:
     """It is there, and no link."""
     await viewer.page.goto(f"{viewer.url}/")
