@@ -36,7 +36,7 @@ export function themeButton(settings) {
     setAttribute(button, 'aria-label', `${words}. Change`);
   };
   const button = el('button', {
-    class: 'icon-button', attrs: { type: 'button' },
+    class: 'icon-button theme-button', attrs: { type: 'button' },
     on: {
       click: () => {
         settings.theme = THEMES[settings.theme].next;
