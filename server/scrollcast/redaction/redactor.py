@@ -186,7 +186,9 @@ class Redactor:
         if not self._may_hold_any(data):
             return data, 0
         value = _decode(data)
-        count = self._seams(value) + self._walk(value, _EVENT_FIELDS)
+        inner = value["event"].get("message") or value["event"]["meta_event"]
+        # The id of the session that it is of is none of a login, though some agents make it look like one.
+        count = self._seams(value) + self._walk(value, _EVENT_FIELDS, inner["session_id"])
         return (_encode(value), count) if count else (data, 0)
 
     def value(self, value: _T | Any) -> tuple[Any, int]:
@@ -199,8 +201,9 @@ class Redactor:
         """Whether an event needs to be looked at more closely: most have nothing that any rule begins with."""
         return data.count(b'"type":') > 2 or _ENCODED.search(data) is not None or self._finder.has_keyword(data)
 
-    def _walk(self, value: Any, kept_names: frozenset[str]) -> int:
-        """Redact all texts in a value, in place, and the names of fields."""
+    def _walk(self, value: Any, kept_names: frozenset[str], named: str = "") -> int:
+        """Redact all texts in a value, in place, and the names of fields. Of a text that is `named`, the name of its
+        field says nothing."""
         count = 0
         waiting: list[Any] = [value]
         while waiting:
@@ -212,7 +215,8 @@ class Redactor:
                     if slot.key in _KEPT and kept_names:
                         continue
                     is_title = slot.key == "title"  # which readers cut
-                    redacted, secrets = self.cut_text(inner) if is_title else self._text(inner, slot.before)
+                    before = "" if inner == named else slot.before
+                    redacted, secrets = self.cut_text(inner) if is_title else self._text(inner, before)
                     if secrets:
                         holder[slot.key] = redacted
                         count += secrets
