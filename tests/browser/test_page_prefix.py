@@ -19,6 +19,7 @@ async def test_everything_works_below_a_path_prefix(browser: Browser, archive: P
     """The list, a session and its events, search, the way back, and loading anew: nothing is asked for outside it."""
     server = Server(tmp_path, archive, "--root-path", "/tools/scrollcast/")
     server.start()
+    assert server.url.endswith("/tools/scrollcast")  # which is where one is led to
     outside: list[str] = []
 
     def note(address: str) -> None:
@@ -26,7 +27,7 @@ async def test_everything_works_below_a_path_prefix(browser: Browser, archive: P
             outside.append(address)
 
     try:
-        async with tab(browser, f"{server.url}/tools/scrollcast") as viewer:
+        async with tab(browser, server.url) as viewer:
             page = viewer.page
             page.on("request", lambda asked: note(asked.url))
             page.on("websocket", lambda socket: note(socket.url))
