@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -74,7 +75,7 @@ def _write(replay: Replay, recording: _Recording, archive: Path) -> None:
         archive.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise SettingsError(f"{archive} cannot be made: {problem.strerror}") from problem
-    with closing(LineFile(target)) as file:
+    with closing(LineFile(target)) as file, recording.stopped_by_ctrl_c():
         recording.target = target
         for line in session_lines(session, recording.records(replay.items())):
             file.append(line)
@@ -93,6 +94,21 @@ class _Recording:
         self.target: Path | None = None
         self._count = 0
         self._is_stopped = False
+        self._is_waiting = False
+
+    @contextmanager
+    def stopped_by_ctrl_c(self) -> Iterator[None]:
+        """Let Ctrl+C cut the waiting short, and nothing else: what came is written whole."""
+        before = signal.signal(signal.SIGINT, self._stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _stop(self, _signal: int, _frame: object) -> None:
+        self._is_stopped = True
+        if self._is_waiting:
+            raise KeyboardInterrupt
 
     @property
     def told(self) -> str:
@@ -102,21 +118,27 @@ class _Recording:
         return f"{'stopped; ' if self._is_stopped else ''}wrote {self._count:,} events to {self.target}"
 
     def records(self, items: Iterator[Item]) -> Iterator[TimedRecord]:
-        """The events as records. Ctrl+C ends them, so that what came by then is written."""
+        """The events as records, until the end or Ctrl+C."""
+        while (item := self._next(items)) is not None:
+            match item:
+                case ReplayEvent():
+                    self._count += 1
+                    yield _record_of(item)
+                case Notice(level="warning"):
+                    say(item.message)
+                case End(reason="truncated"):
+                    say("the session stops in a half-written record")
+                case _:
+                    pass
+
+    def _next(self, items: Iterator[Item]) -> Item | None:
         try:
-            for item in items:
-                match item:
-                    case ReplayEvent():
-                        self._count += 1
-                        yield _record_of(item)
-                    case Notice(level="warning"):
-                        say(item.message)
-                    case End(reason="truncated"):
-                        say("the session stops in a half-written record")
-                    case _:
-                        pass
+            self._is_waiting = True
+            return None if self._is_stopped else next(items, None)
         except KeyboardInterrupt:
-            self._is_stopped = True
+            return None
+        finally:
+            self._is_waiting = False
 
 
 def _record_of(event: ReplayEvent) -> TimedRecord:
