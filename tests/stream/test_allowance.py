@@ -16,6 +16,12 @@ def test_as_many_at_once_as_in_a_second() -> None:
     assert not allowance.take(0.15)
 
 
+def test_some_things_count_less() -> None:
+    """By their share."""
+    allowance = Allowance(2, now=0.0)
+    assert [allowance.take(0.0, 0.5) for _ in range(5)] == [True] * 4 + [False]
+
+
 def test_what_was_not_used_is_kept_for_a_second_only() -> None:
     """After an hour there are no more than after a second."""
     allowance = Allowance(10, now=0.0)

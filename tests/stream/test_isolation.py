@@ -353,7 +353,7 @@ async def test_too_many_commands_close_with_1008(written: Path, command: Any) ->
     """With an error that says how many there may be, after as many answers as that."""
     async with serving(written / "archive", cache=written / "cache", max_commands=20) as server:
         async with server.watch(paused="true") as client:
-            for _ in range(50):
+            for _ in range(400):  # an acknowledgement is a tenth of a command
                 with contextlib.suppress(ConnectionClosed):  # the close may cross with it
                     await client.send(command)
             log = await client.rest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -75,7 +76,7 @@ def _write(replay: Replay, recording: _Recording, archive: Path) -> None:
         archive.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise SettingsError(f"{archive} cannot be made: {problem.strerror}") from problem
-    with closing(LineFile(target)) as file, recording.stopped_by_ctrl_c():
+    with closing(LineFile(target)) as file, recording.stopped_by_ctrl_c(replay):
         recording.target = target
         for line in session_lines(session, recording.records(replay.items())):
             file.append(line)
@@ -94,21 +95,21 @@ class _Recording:
         self.target: Path | None = None
         self._count = 0
         self._is_stopped = False
-        self._is_waiting = False
 
     @contextmanager
-    def stopped_by_ctrl_c(self) -> Iterator[None]:
-        """Let Ctrl+C cut the waiting short, and nothing else: what came is written whole."""
-        before = signal.signal(signal.SIGINT, self._stop)
+    def stopped_by_ctrl_c(self, replay: Replay) -> Iterator[None]:
+        """Let Ctrl+C end the replay, and nothing else: what came is written whole."""
+
+        def stop(_signal: int, _frame: object) -> None:
+            self._is_stopped = True
+            # Not here: this runs in the middle of whatever the replay is about, which may hold a lock of the socket.
+            threading.Thread(target=replay.close, daemon=True).start()
+
+        before = signal.signal(signal.SIGINT, stop)
         try:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
-
-    def _stop(self, _signal: int, _frame: object) -> None:
-        self._is_stopped = True
-        if self._is_waiting:
-            raise KeyboardInterrupt
 
     @property
     def told(self) -> str:
@@ -118,8 +119,8 @@ class _Recording:
         return f"{'stopped; ' if self._is_stopped else ''}wrote {self._count:,} events to {self.target}"
 
     def records(self, items: Iterator[Item]) -> Iterator[TimedRecord]:
-        """The events as records, until the end or Ctrl+C."""
-        while (item := self._next(items)) is not None:
+        """The events as records."""
+        for item in items:
             match item:
                 case ReplayEvent():
                     self._count += 1
@@ -130,15 +131,6 @@ class _Recording:
                     say("the session stops in a half-written record")
                 case _:
                     pass
-
-    def _next(self, items: Iterator[Item]) -> Item | None:
-        try:
-            self._is_waiting = True
-            return None if self._is_stopped else next(items, None)
-        except KeyboardInterrupt:
-            return None
-        finally:
-            self._is_waiting = False
 
 
 def _record_of(event: ReplayEvent) -> TimedRecord:

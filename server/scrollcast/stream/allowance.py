@@ -16,11 +16,11 @@ class Allowance:
         self._left = float(a_second)
         self._at = now
 
-    def take(self, now: float) -> bool:
-        """Whether one more may be done; then it is counted."""
+    def take(self, now: float, share: float = 1.0) -> bool:
+        """Whether one more may be done, or such a share of one; then it is counted."""
         self._left = min(self.a_second, self._left + (now - self._at) * self.a_second)
         self._at = now
-        if self._left < 1:
+        if self._left < share:
             return False
-        self._left -= 1
+        self._left -= share
         return True

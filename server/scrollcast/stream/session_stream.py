@@ -39,7 +39,10 @@ MAX_BAD_COMMANDS: Final = 100
 
 MAX_COMMANDS_A_SECOND: Final = 200
 """Commands of one client, good and bad: more than a hand at a slider makes, and some 5 % of a core. An acknowledgement
-counts where it acknowledges nothing new."""
+of something new does not count."""
+
+IDLE_ACK_SHARE: Final = 0.1
+"""One of nothing new is this much of a command: a client may send it after each message, whatever that was."""
 
 RUN_EVENTS: Final = 256
 RUN_BYTES: Final = 256 << 10
@@ -664,11 +667,11 @@ class SessionStream:
     def _acknowledge(self, seq: int) -> None:
         reached = min(seq + 1, self._player.cursor)
         if reached <= self._acknowledged:
-            self._count_command()
+            self._count_command(IDLE_ACK_SHARE)
         self._acknowledged = max(self._acknowledged, reached)
 
-    def _count_command(self) -> None:
-        if not self._allowance.take(self._loop.time()):
+    def _count_command(self, share: float = 1.0) -> None:
+        if not self._allowance.take(self._loop.time(), share):
             raise TooManyCommands(self._allowance.a_second)
 
     async def _refuse(self, problem: BadCommand) -> None:
