@@ -15,7 +15,7 @@ unset PYTHONPATH
 export HOME="$work" XDG_CACHE_HOME="$work/cache"
 "$work/venv/bin/scrollcast" --version
 "$work/venv/bin/scrollcast" export 5ca1ab1e -o "$work/page.html"
-grep -q 'data-block="contents"' "$work/page.html"
+grep -q 'data-block="0-contents"' "$work/page.html"
 "$work/venv/bin/python" - "$work/venv/bin/scrollcast" <<'PYTHON'
 """Start the installed command, and ask it for the page, the list and one whole replay."""
 import json

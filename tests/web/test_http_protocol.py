@@ -148,6 +148,19 @@ async def test_requests_in_time_are_answered_for_as_long_as_they_come(
     assert connections == 1
 
 
+async def test_a_stream_may_last(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound is the handshake's, not what comes after it."""
+    monkeypatch.setattr(http_protocol, "REQUEST_SECONDS", 0.1)
+    async with server.watch(paused="true") as client:
+        await client.next()
+        await client.quiet(0.5)
+        state = await client.control(play=True)
+        await client.rest()
+
+    assert state["status"] == "playing"
+    assert client.close_code == 1000
+
+
 async def test_a_head_that_is_too_long_is_answered_400(server: Serving) -> None:
     """As soon as that is known."""
     status, headers, _ = await ask(server, HEAD + b"X: " + b"x" * MAX_HEAD_BYTES)

@@ -33,6 +33,7 @@ class HttpProtocol(H11Protocol):
     _late: asyncio.TimerHandle | None = None
     _address = ""
     _is_inside = False
+    _is_handed_over = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Let a connection in, or answer it 503."""
@@ -73,14 +74,14 @@ class HttpProtocol(H11Protocol):
         is_begun = self.conn.their_state is h11.SEND_BODY or (
             self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
         )
-        if not is_begun:
+        if self._is_handed_over or not is_begun:
             self._cancel()
         elif self._late is None:
             self._late = self.loop.call_later(REQUEST_SECONDS, self._give_up)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Hand the connection over."""
-        self._cancel()
+        self._is_handed_over = True
         super().handle_websocket_upgrade(event)
         self._leave()  # the WebSocket has counted itself in
 
