@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 
 from scrollcast.errors import ReplayRefused
 
-__all__ = ["refusal_of", "socket_options"]
+__all__ = ["OWN_HOSTS", "refusal_of", "socket_options"]
 
 _OPTIONS: Final[dict[str, Any]] = {
     "subprotocols": ["scrollcast.v1"],
@@ -19,13 +19,14 @@ _OPTIONS: Final[dict[str, Any]] = {
     "max_size": None,  # an event is as large as it is
 }
 
-_OWN_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+OWN_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+"""This machine's own names, to which no proxy leads."""
 
 
 def socket_options(url: str, token: str | None = None) -> dict[str, Any]:
     """What websockets' two `connect` functions are told, for this address. No proxy leads to one's own machine."""
     options = dict(_OPTIONS)
-    if urlsplit(url).hostname in _OWN_HOSTS:
+    if urlsplit(url).hostname in OWN_HOSTS:
         options["proxy"] = None
     if token is not None:
         options["additional_headers"] = {"Authorization": f"Bearer {token}"}

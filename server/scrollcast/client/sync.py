@@ -53,7 +53,7 @@ class Replay(ReplayBase[ClientConnection]):
         self.close()
 
     def close(self) -> None:
-        """End it."""
+        """End it; another thread may do so too, to end the waiting of this one."""
         self._ended = True
         socket, self._socket = self._socket, None
         if socket is not None:

@@ -18,6 +18,7 @@ import orjson
 from scrollcast.client import Replay, connect
 from scrollcast.client.address import Address
 from scrollcast.client.asking import Parameters
+from scrollcast.client.sockets import OWN_HOSTS
 from scrollcast.errors import ReplayRefused
 
 __all__ = ["PREVIEW_BYTES", "RemoteSource", "Source", "TimedEvent"]
@@ -33,8 +34,6 @@ ANSWER_SECONDS: Final = 30.0
 
 PATIENCE_SECONDS: Final = 600.0
 """For so long it is tried to connect again: who watches sees that it is, and can leave."""
-
-_OWN_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Source(Protocol):
@@ -80,9 +79,7 @@ class RemoteSource:
         scheme = "https" if parts.scheme == "wss" else "http"
         prefix, _, self._scroll_id = parts.path.rpartition("/ws/sessions/")
         self._root = f"{scheme}://{parts.netloc}{prefix}"
-        self._opener: OpenerDirector = (
-            build_opener(ProxyHandler({})) if parts.hostname in _OWN_HOSTS else build_opener()
-        )
+        self._opener: OpenerDirector = build_opener(ProxyHandler({})) if parts.hostname in OWN_HOSTS else build_opener()
 
     def connect(self, **parameters: Unpack[Parameters]) -> Replay:
         """A replay of it over a WebSocket."""
