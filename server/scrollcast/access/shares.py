@@ -23,7 +23,7 @@ from scrollcast.access.secrets import CODE, SHARE, digest_of, make_secret
 from scrollcast.errors import ArchiveError, BadRequest
 from scrollcast.model import Span
 
-__all__ = ["DEFAULT_SECONDS", "MAX_SECONDS", "Share", "Shares", "share_url"]
+__all__ = ["DEFAULT_SECONDS", "ENDED", "MAX_SECONDS", "Share", "Shares", "share_url"]
 
 DEFAULT_SECONDS: Final = 7 * 24 * 3600
 MAX_SECONDS: Final = 366 * 24 * 3600
@@ -31,6 +31,9 @@ MAX_SECONDS: Final = 366 * 24 * 3600
 
 CODE_SECONDS: Final = 24 * 3600
 """So long the link that the server prints can be opened, once."""
+
+ENDED: Final = "this link has expired or was withdrawn; ask for a new one"
+"""What whoever uses a link is told that opens nothing any more."""
 
 KEPT_SECONDS: Final = 90 * 24 * 3600
 """So long it can be seen that a share has ended."""

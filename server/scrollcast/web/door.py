@@ -19,7 +19,7 @@ from starlette.types import Scope
 
 from scrollcast.access.grant import EVERYTHING, Access
 from scrollcast.access.secrets import CODE, SHARE
-from scrollcast.access.shares import Share, Shares
+from scrollcast.access.shares import ENDED, Share, Shares
 from scrollcast.access.tries import Tries
 from scrollcast.errors import Unauthenticated
 from scrollcast.settings import Settings, is_loopback_name
@@ -30,8 +30,6 @@ __all__ = ["TOKEN_PROTOCOL", "Door", "SignedIn", "access_of", "door_of", "is_loc
 
 TOKEN_PROTOCOL: Final = "scrollcast.token."
 """A WebSocket client that can send no header of its own offers this, a token behind it, beside the real one."""
-
-ENDED: Final = "this link has expired or was withdrawn; ask for a new one"
 
 _ACCESS: Final = "scrollcast.access"
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from scrollcast.access.grant import Access
-from scrollcast.access.shares import Shares
+from scrollcast.access.shares import ENDED, Shares
 from scrollcast.errors import ArchiveError, Unauthenticated
 
 __all__ = ["OpenShares"]
@@ -21,8 +21,6 @@ A file has no other way to tell."""
 
 MAX_FAILURES: Final = 5
 """So often in a row the table may be unreadable before what hangs on it ends."""
-
-ENDED: Final = "this link has expired or was withdrawn"
 
 log = logging.getLogger(__name__)
 
