@@ -36,6 +36,7 @@ async function route() {
     return;
   }
   shownPath = path;
+  if (page && 'list' in page) page.list.hide(); // it is still seen while the other's modules load, and asks for nothing
   const session = /^\/sessions\/([^/]+)\/?$/.exec(unrooted(path) ?? '');
   const show = session?.[1] ? await playerOf(decodeURIComponent(session[1])) : await listOf();
   if (path !== shownPath) return; // somebody has gone on meanwhile

@@ -118,6 +118,8 @@ export class PlayerStore {
   #turnPages = new Set();
   /** The request whose answer ends `pendingMs`. @type {string | null} */
   #pendingId = null;
+  /** All that was asked for since the server last answered everything, and the last request of it. @type {{ id: string | null, control: Control } | null} */
+  #asked = null;
   /** Where the last way to an event ends, until the request that has it is answered. @type {{ id: string, cursor: number } | null} */
   #headed = null;
   #acknowledging = false;
@@ -217,6 +219,24 @@ export class PlayerStore {
     return this.#state.live && this.#state.status === 'live';
   }
 
+  /**
+   * How it plays, or will once the server has answered: who presses a key twice means what the first one will have done.
+   *
+   * @returns {Pick<ReplayState, 'mode' | 'paced' | 'speed' | 'idle'> & { running: boolean }}
+   */
+  heading() {
+    const { status, mode, paced, speed, idle } = this.#state;
+    const running = status === null ? this.#beginsPlaying : status === 'playing' || status === 'live';
+    const { control = {} } = this.#asked ?? {};
+    return {
+      running: control.step === undefined && (control.play ?? running),
+      mode: control.mode ?? mode,
+      paced: control.mode === undefined || control.mode === 'fast' ? paced : control.mode,
+      speed: control.speed ?? speed,
+      idle: control.idle === undefined ? idle : control.idle,
+    };
+  }
+
   // ------------------------------------------------------------------------------------------------------ commands
 
   /** @param {Command} command */
@@ -227,7 +247,7 @@ export class PlayerStore {
       case 'pause':
         return this.#send({ play: false });
       case 'toggle':
-        return this.#isRunning() && !this.atEnd() ? this.#send({ play: false }) : this.#play();
+        return this.heading().running && !this.atEnd() ? this.#send({ play: false }) : this.#play();
       case 'replay':
         return this.#seek({ t_ms: 0 }, 0, { play: true });
       case 'seek':
@@ -258,7 +278,7 @@ export class PlayerStore {
       case 'step':
         return this.#send({ step: { by: command.by, unit: command.unit } });
       case 'speed':
-        return this.#send(command.speed === 'max' ? { mode: 'fast' } : { mode: this.#state.paced, speed: command.speed });
+        return this.#send(command.speed === 'max' ? { mode: 'fast' } : { mode: this.heading().paced, speed: command.speed });
       case 'pace':
         return this.#setPace(command.pace);
       case 'load-turns':
@@ -274,11 +294,6 @@ export class PlayerStore {
       case 'dismiss':
         return this.#set({ notices: this.#state.notices.filter((each) => each.id !== command.id) });
     }
-  }
-
-  #isRunning() {
-    const { status } = this.#state;
-    return status === null ? this.#beginsPlaying : status === 'playing' || status === 'live';
   }
 
   #play() {
@@ -309,7 +324,7 @@ export class PlayerStore {
    */
   #seek(seek, pendingMs, more = this.#state.mode === 'fast' ? { play: false } : {}) {
     this.#headed = null;
-    this.#pendingId = this.#client.send({ ...more, seek });
+    this.#pendingId = this.#send({ ...more, seek });
     this.#set({ pendingMs: this.#pendingId === null ? null : pendingMs });
   }
 
@@ -322,7 +337,7 @@ export class PlayerStore {
     const tMs = this.#timeOf(seq);
     const stopped = this.#state.status === 'paused' || this.#state.mode === 'fast';
     this.#seek({ seq }, tMs);
-    const id = stopped ? this.#client.send({ step: { by: 1, unit: 'event' } }) : this.#pendingId;
+    const id = stopped ? this.#send({ step: { by: 1, unit: 'event' } }) : this.#pendingId;
     this.#headed = id === null ? null : { id, cursor: seq + 1 };
   }
 
@@ -361,7 +376,7 @@ export class PlayerStore {
    */
   #askForEvent(id) {
     this.#headed = null;
-    this.#pendingId = this.#linkedId = this.#client.send({ seek: { event_id: id }, step: { by: 1, unit: 'event' } });
+    this.#pendingId = this.#linkedId = this.#send({ seek: { event_id: id }, step: { by: 1, unit: 'event' } });
   }
 
   /** @param {Hit | undefined} hit */
@@ -446,9 +461,23 @@ export class PlayerStore {
     this.#send({ idle: pace === 'reading' ? null : pace, ...(this.#state.mode === 'fast' ? {} : { mode: paced }) });
   }
 
-  /** @param {Control} control */
+  /**
+   * @param {Control} control
+   * @returns {string | null} the request id of the answer, `null` when it could not be sent yet
+   */
   #send(control) {
-    this.#client.send(control);
+    const before = { ...this.#asked?.control };
+    if (control.play !== undefined) delete before.step;
+    const id = this.#client.send(control);
+    this.#asked = { id, control: { ...before, ...control } };
+    return id;
+  }
+
+  /** @param {string | undefined} requestId  of what the server has answered */
+  #answered(requestId) {
+    if (requestId === undefined) return;
+    if (requestId === this.#asked?.id) this.#asked = null;
+    if (requestId === this.#headed?.id) this.#headed = null;
   }
 
   #reconnect() {
@@ -464,6 +493,7 @@ export class PlayerStore {
   /** @param {Connection} connection */
   #onConnection(connection) {
     this.#pendingId = null;
+    this.#asked = null;
     this.#headed = null;
     const stopped = connection.status !== 'open';
     this.#set({ connection, pendingMs: null, returning: this.#renumbering, ...(stopped ? { playhead: this.#playheadAt(this.position(), false) } : {}) });
@@ -570,7 +600,7 @@ export class PlayerStore {
     const { status, mode, speed, idle } = state;
     const answered = state.request_id !== undefined && state.request_id === this.#pendingId;
     if (answered) this.#pendingId = null;
-    if (state.request_id !== undefined && state.request_id === this.#headed?.id) this.#headed = null;
+    this.#answered(state.request_id);
     const paced = mode === 'fast' ? this.#state.paced : mode;
     this.#set({ status, mode, paced, speed, idle, ...(answered ? { pendingMs: null, returning: false } : {}) });
     this.#repace();
@@ -617,7 +647,7 @@ export class PlayerStore {
 
   /** @param {ErrorMessage} error */
   #complain(error) {
-    if (error.request_id !== undefined && error.request_id === this.#headed?.id) this.#headed = null;
+    this.#answered(error.request_id);
     if (error.request_id !== undefined && error.request_id === this.#pendingId) {
       this.#pendingId = null;
       this.#set({ pendingMs: null, returning: false });
@@ -843,7 +873,7 @@ export class PlayerStore {
     const linked = this.#startEvent;
     this.#startEvent = null;
     if (linked !== null) this.#askForEvent(linked);
-    else if (control) this.#pendingId = this.#client.send(control);
+    else if (control) this.#pendingId = this.#send(control);
     if (linked !== null || control?.seek) this.#set({ returning: this.#pendingId !== null });
   }
 

@@ -372,7 +372,7 @@ export class Player {
       case 'faster': return this.#changeSpeed(1);
       case 'normal-speed': return this.#setSpeed(1);
       case 'pace': return this.#nextPace();
-      case 'max-speed': return this.#setSpeed(this.#store.getState().mode === 'fast' ? this.#store.getState().speed : 'max');
+      case 'max-speed': return this.#toggleMaxSpeed();
       case 'live': return send(end);
       case 'find': return this.#find.open();
       case 'thinking': return this.#toggleThinking();
@@ -446,11 +446,16 @@ export class Player {
 
   /** @param {1 | -1} by */
   #changeSpeed(by) {
-    const { mode, speed } = this.#store.getState();
+    const { mode, speed } = this.#store.heading();
     const value = (/** @type {number | 'max'} */ each) => (each === 'max' ? Infinity : each);
     const now = mode === 'fast' ? Infinity : speed;
     const next = by > 0 ? SPEEDS.find((each) => value(each) > now) : SPEEDS.findLast((each) => value(each) < now);
     if (next !== undefined) this.#setSpeed(next);
+  }
+
+  #toggleMaxSpeed() {
+    const { mode, speed } = this.#store.heading();
+    this.#setSpeed(mode === 'fast' ? speed : 'max');
   }
 
   /** @param {number | 'max'} speed */
@@ -461,7 +466,7 @@ export class Player {
   }
 
   #nextPace() {
-    const { paced, idle } = this.#store.getState();
+    const { paced, idle } = this.#store.heading();
     const pace = PACES[(PACES.indexOf(paced === 'reading' ? paced : idle) + 1) % PACES.length] ?? null;
     this.#settings.pace = pace;
     this.#store.dispatch({ type: 'pace', pace });

@@ -91,6 +91,25 @@ async def test_what_is_being_typed_stays_when_the_menus_are_filled(viewer: Viewe
     await expect(viewer.page.locator(".row-title")).to_have_text(["Gapped"])
 
 
+async def test_what_was_typed_last_stays_out_of_the_address_of_another_page(viewer: Viewer) -> None:
+    """A session is opened while the list is about to ask, and the player takes its time to load."""
+
+    async def late(route: Route) -> None:
+        await asyncio.sleep(1)
+        await route.continue_()
+
+    await viewer.page.route("**/player-page.js", late)
+    await viewer.page.goto(f"{viewer.url}/")
+    link = viewer.page.get_by_role("link", name="Gapped").first
+    await expect(link).to_be_visible()
+    await viewer.page.get_by_role("searchbox").press_sequentially("m")
+    await link.click()
+
+    await expect(viewer.page.get_by_role("slider")).to_be_visible()
+    await viewer.page.wait_for_timeout(300)
+    assert "/sessions/" in viewer.page.url
+
+
 async def test_the_places_found_are_on_the_bar_and_stepped_through(viewer: Viewer) -> None:
     """By key and by button; the search can be ended."""
     await viewer.watch(STEADY, "#seq=5&q=message")

@@ -240,6 +240,40 @@ describe('commands', () => {
     }
   });
 
+  test('pressed twice before the greeting, a key has done nothing', () => {
+    open({ ...WISH, paused: true });
+    store.dispatch({ type: 'toggle' });
+    store.dispatch({ type: 'toggle' });
+    socket().says(hello(0, { state: { status: 'paused' } }));
+    assert.equal(last().play, false);
+  });
+
+  test('pressed twice before the server answers, play is pause', () => {
+    socket().says(state(6, { status: 'paused' }));
+    store.dispatch({ type: 'toggle' });
+    store.dispatch({ type: 'toggle' });
+    store.dispatch({ type: 'toggle' });
+    assert.deepEqual(socket().sent.slice(-3).map(({ play }) => play), [true, false, true]);
+    assert.equal(store.getState().status, 'paused'); // nothing is shown before the server has said so
+    store.dispatch({ type: 'step', by: 1, unit: 'event' }); // which stops
+    store.dispatch({ type: 'toggle' });
+    assert.equal(last().play, true);
+    socket().says(state(7, { status: 'paused', request_id: last().request_id })); // it stopped again by itself
+    store.dispatch({ type: 'toggle' });
+    assert.equal(last().play, true);
+  });
+
+  test('what was asked for is where the next key starts from, until it is answered or refused', () => {
+    store.dispatch({ type: 'speed', speed: 4 });
+    store.dispatch({ type: 'pace', pace: 'reading' });
+    store.dispatch({ type: 'speed', speed: 'max' });
+    const { mode, paced, speed, idle } = store.heading();
+    assert.deepEqual({ mode, paced, speed, idle }, { mode: 'fast', paced: 'reading', speed: 4, idle: null });
+    socket().says({ type: 'error', code: 'bad_command', message: 'No.', fatal: false, request_id: last().request_id });
+    assert.equal(store.heading().mode, store.getState().mode);
+    assert.equal(store.heading().speed, store.getState().speed);
+  });
+
   test('the start of a session without a length is not its end', () => {
     api.timeline = () => new Promise(() => {});
     open(WISH);
