@@ -258,6 +258,22 @@ def test_call_that_started_a_subagent(write: Write, rows: Sequence[Row], expecte
     assert (session.parent_scroll_id, session.parent_call_id) == (derive_scroll_id("claude-code", SESSION_ID), expected)
 
 
+@pytest.mark.parametrize("hour", [0, 11, 23])
+def test_call_far_into_a_large_session(write: Write, hour: int) -> None:
+    """It is looked for where the parent was when the subagent began, past rows without a time and what is mentioned."""
+    filler = "x" * 500_000
+    rows: list[Row] = []
+    for each in range(24):
+        at = {"timestamp": f"2026-03-01T{each:02}:30:00.000Z"}
+        rows.append(prompt(filler, f"u{each}", **at))
+        rows.append({"type": "summary", "summary": filler})
+        about = AGENT if each == hour else f"another{each}"
+        rows.append({**result(f"t{each}", f"r{each}", agentId=about), **at})
+    write(*rows)
+    row = prompt("Look", "s1", isSidechain=True, timestamp=f"2026-03-01T{hour:02}:05:00.000Z")
+    assert READER.summarise(write(row, name=CHILD)).parent_call_id == f"t{hour}"
+
+
 def test_call_that_started_a_workflow(write: Write) -> None:
     """A workflow's agent, which the parent does not know by name, names the call that started the workflow."""
     write(prompt("go", "u1"), result("t5", "r1", text="Started wf_0123abcd"))

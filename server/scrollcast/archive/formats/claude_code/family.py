@@ -15,6 +15,7 @@ from typing import Final
 from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.formats.json_values import JsonObject, decode_object, text_of
 from scrollcast.archive.storage import decode_json, open_confined, read_head, read_whole
+from scrollcast.archive.timestamps import Instant, parse_instant
 from scrollcast.errors import ArchiveError
 
 __all__ = [
@@ -34,7 +35,8 @@ _MAX_SIDECAR_BYTES: Final = 64 << 10
 _CHUNK_BYTES: Final = 1 << 20
 
 _MAX_SEARCHED_BYTES: Final = 8 << 20
-"""How much of a parent's file is searched for the call that started a subagent, which takes some 3 ms."""
+"""How much of a parent's file is searched for the call that started a subagent, which takes some 3 ms: of a larger file
+what was written from the subagent's first row on."""
 
 _MAX_LOOKS: Final = 32
 """So many rows that name a subagent are looked at: in the older files its own rows do so too."""
@@ -119,8 +121,10 @@ def sidecar(source: SessionSource) -> JsonObject:
     return value if isinstance(value, dict) else {}
 
 
-def call_of_subagent(source: SessionSource, parent: str) -> str | None:
+def call_of_subagent(source: SessionSource, parent: str, began: str | None) -> str | None:
     """The tool call in the parent's file that started a subagent; `None` where no row there ties the two.
+
+    `began` is when the subagent's first row was written, RFC 3339.
 
     Of a workflow's agent, whose own id the parent may not know, it is the call that started the workflow.
     """
@@ -132,13 +136,14 @@ def call_of_subagent(source: SessionSource, parent: str) -> str | None:
     names = [agent_id] if agent_id else []
     if source.path.parent.parent.name == "workflows":
         names.append(source.path.parent.name)
-    return next((call_id for name in names if (call_id := _call_naming(path, source.root, name))), None)
+    since = parse_instant(began)
+    return next((call_id for name in names if (call_id := _call_naming(path, source.root, name, since))), None)
 
 
-def _call_naming(path: Path, root: Path, name: str) -> str | None:
+def _call_naming(path: Path, root: Path, name: str, since: Instant | None) -> str | None:
     """The call that the first row tells which says of itself that it is about this agent."""
     mentioned = None
-    for row in _rows_with(path, root, name.encode()):
+    for row in _rows_with(path, root, name.encode(), since):
         if call_id := _stated_call(row, name):
             return call_id
         mentioned = mentioned or _only_result(row)
@@ -173,10 +178,10 @@ def _only_result(row: JsonObject) -> str | None:
             return None
 
 
-def _rows_with(path: Path, root: Path, needle: bytes) -> Iterator[JsonObject]:
-    """The first rows of a file that hold these bytes; of a large one those near its beginning."""
+def _rows_with(path: Path, root: Path, needle: bytes, since: Instant | None) -> Iterator[JsonObject]:
+    """The first rows of a file that hold these bytes; of a large one the first that were written since then."""
     looks = 0
-    for chunk in _whole_line_chunks(path, root, _MAX_SEARCHED_BYTES):
+    for chunk in _whole_line_chunks(path, root, _MAX_SEARCHED_BYTES, since):
         position = chunk.find(needle)
         while position >= 0:
             start = chunk.rfind(b"\n", 0, position) + 1
@@ -189,14 +194,19 @@ def _rows_with(path: Path, root: Path, needle: bytes) -> Iterator[JsonObject]:
             position = chunk.find(needle, end)
 
 
-def _whole_line_chunks(path: Path, root: Path, limit: int) -> Iterator[bytes]:
-    """The first `limit` bytes of a file in pieces that end with a line; nothing of one that cannot be read."""
+def _whole_line_chunks(path: Path, root: Path, limit: int, since: Instant | None = None) -> Iterator[bytes]:
+    """`limit` bytes of a file in pieces that end with a line; nothing of one that cannot be read.
+
+    They are the first, or, of a larger file, those that were written since then.
+    """
     try:
         fd = open_confined(path, root)
     except (ArchiveError, ValueError):  # ValueError: a NUL in the name
         return
     try:
-        rest, position = b"", 0
+        size = os.fstat(fd).st_size
+        position = 0 if since is None or size <= limit else _offset_of(fd, size, since)
+        rest, limit = b"", position + limit
         while position < limit and (chunk := os.pread(fd, _CHUNK_BYTES, position)):
             position += len(chunk)
             chunk = rest + chunk
@@ -206,6 +216,23 @@ def _whole_line_chunks(path: Path, root: Path, limit: int) -> Iterator[bytes]:
         yield rest
     finally:
         os.close(fd)
+
+
+_TIMESTAMP: Final = re.compile(rb'"timestamp"\s*:\s*"([^"\\]{1,40})"')
+
+
+def _offset_of(fd: int, size: int, since: Instant) -> int:
+    """A place in a file of rows in order of time, less than two pieces before the first that was written since then."""
+    start, end = 0, size
+    while end - start > _CHUNK_BYTES:
+        middle = (start + end) // 2
+        found = _TIMESTAMP.search(os.pread(fd, _CHUNK_BYTES, middle))
+        written = parse_instant(found[1].decode("ascii", "replace")) if found else None
+        if written is not None and written < since:
+            start = middle
+        else:
+            end = middle
+    return start
 
 
 # ---------------------------------------------------------------------------------------------------------- forks

@@ -123,7 +123,8 @@ def _model_of(row: JsonObject) -> str:
 
 def _session(source: SessionSource, lines: list[bytes], facts: _Facts) -> Session:
     parent, extent = parent_id(source, lines), facts.extent
-    aside = sidecar(source) if is_subagent(source.path) else {}
+    subagent = is_subagent(source.path)
+    aside = sidecar(source) if subagent else {}
     agent_type, title = text_of(aside.get("agentType")), facts.title(text_of(aside.get("description")))
     metadata = {
         "cwd": facts.cwd,
@@ -140,7 +141,7 @@ def _session(source: SessionSource, lines: list[bytes], facts: _Facts) -> Sessio
         kind=NAME,
         native_session_id=native_id(source.path, lines),
         parent_scroll_id=derive_scroll_id(NAME, parent) if parent else None,
-        parent_call_id=call_of_subagent(source, parent) if parent and is_subagent(source.path) else None,
+        parent_call_id=call_of_subagent(source, parent, extent.created_at) if parent and subagent else None,
         created_at=extent.created_at,
         updated_at=extent.updated_at,
         count=extent.count,
