@@ -207,7 +207,7 @@ async def test_a_phone_has_room_for_thumbs(browser: Browser, server: Server) -> 
         assert stage["height"] > 844 / 2
 
         await viewer.page.get_by_role("button", name="Turns").tap()
-        await viewer.page.get_by_role("navigation", name="Turns").get_by_role("button").first.tap()
+        await viewer.page.locator(".turn").first.tap()
         await expect(viewer.page.get_by_role("navigation", name="Turns")).to_be_hidden()
 
 

@@ -63,9 +63,10 @@ class Viewer:
     complaints: list[str] = field(default_factory=list)
 
     async def watch(self, scroll_id: object, moment: str = "") -> None:
-        """Open a session and wait until the server has greeted."""
+        """Open a session and wait until the server has greeted and there is a place for its messages."""
         await self.page.goto(f"{self.url}/sessions/{scroll_id}{moment}")
         await expect(self.page.locator(".play")).to_be_enabled()
+        await expect(self.page.locator(".messages")).to_be_attached()
 
     def said(self, words: str) -> Locator:
         """A message of the conversation, by its text."""

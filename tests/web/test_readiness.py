@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from archives import write_session
+from archives import SCROLL_ID, write_session
 from scrollcast.archive import catalogue, upkeep
-from scrollcast.web import readiness
+from scrollcast.web import readiness, shown
 from scrollcast.web.security import SECURITY_HEADERS
 from serving import PATIENCE_SECONDS, Serving, ids, serving, talk, until
 
@@ -52,8 +52,9 @@ async def test_it_is_ready_when_the_sessions_are_known(server: Serving) -> None:
     assert await ask(server) == (200, {"status": "ready"})
 
 
-async def test_it_is_not_before(root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As long as the archive is looked through for the first time."""
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """What the first look waits for."""
     held = threading.Event()
     look = catalogue.Catalogue.refresh
 
@@ -62,6 +63,12 @@ async def test_it_is_not_before(root: Path, cache: Path, monkeypatch: pytest.Mon
         look(self, **how)
 
     monkeypatch.setattr(catalogue.Catalogue, "refresh", refresh)
+    yield held
+    held.set()
+
+
+async def test_it_is_not_before(root: Path, cache: Path, held: threading.Event) -> None:
+    """As long as the archive is looked through for the first time."""
     write_session(root, talk(5))
     async with serving(root, cache=cache) as server:
         code = await unready(server, root)
@@ -166,3 +173,41 @@ def test_a_read_only_disk_for_the_cache_is_told(small_disk: Path) -> None:
     assert list(small_disk.iterdir()) == []
     assert reason is not None
     assert reason[0] == "cache_unwritable"
+
+
+@pytest.mark.parametrize("path", [f"/api/sessions/{SCROLL_ID}", f"/oembed?url=http://{{}}/sessions/{SCROLL_ID}"])
+async def test_a_session_that_was_not_come_to_yet_is_waited_for(
+    root: Path, cache: Path, held: threading.Event, path: str
+) -> None:
+    """Nobody is told that it is not there before everything was looked through."""
+    write_session(root, talk(5))
+    async with serving(root, cache=cache) as server, server.http() as http:
+        asked = asyncio.create_task(http.get(path.format(f"127.0.0.1:{server.port}")))
+        done, _ = await asyncio.wait([asked], timeout=0.3)
+        assert not done
+        held.set()
+        answer = await asked
+
+    assert answer.status_code == 200
+
+
+async def test_a_replay_waits_for_its_session_too(root: Path, cache: Path, held: threading.Event) -> None:
+    """And plays it then."""
+    write_session(root, talk(5))
+    async with serving(root, cache=cache) as server:
+        asyncio.get_running_loop().call_later(0.3, held.set)
+        client = await server.replay(mode="fast", follow="false")
+
+    assert client.log.ids() == ids(5)
+
+
+async def test_nobody_waits_for_long(
+    root: Path, cache: Path, held: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that takes its time is not waited for to its end."""
+    monkeypatch.setattr(shown, "FIRST_LOOK_SECONDS", 0.2)
+    async with serving(root, cache=cache) as server, server.http() as http:
+        answer = await http.get(f"/api/sessions/{SCROLL_ID}")
+        assert not server.app.state.ready.is_set()
+
+    assert answer.status_code == 404

@@ -18,7 +18,7 @@ from scrollcast.stream.parameters import parse_int
 from scrollcast.web.assets import Assets
 from scrollcast.web.failures import problem
 from scrollcast.web.security import ELEMENT_PATH
-from scrollcast.web.shown import shown_archive
+from scrollcast.web.shown import shown_archive, wait_until_found
 
 __all__ = ["discovery_link", "element", "frame", "oembed"]
 
@@ -57,6 +57,7 @@ async def oembed(request: Request) -> Response:
     if query.get("format", "json") != "json":
         return problem(501, "not_implemented", "Not implemented", "oEmbed is answered as JSON only")
     scroll_id, address = _named(request, query.get("url", ""))
+    await wait_until_found(request, scroll_id)
     archive = shown_archive(request)
     session = await asyncio.to_thread(archive.session, scroll_id)
     width, height = _size(query)

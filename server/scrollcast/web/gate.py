@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 
 from scrollcast.errors import ScrollcastError
 from scrollcast.web.door import door_of, keep_access
+from scrollcast.web.shown import wait_until_found
 from scrollcast.web.websocket import refuse
 
 __all__ = ["Gate", "Need", "guarded", "guarded_socket"]
@@ -57,6 +58,7 @@ class Gate:
             access.check_owner()
         else:
             access.check_session(scroll_id)
+            await wait_until_found(HTTPConnection(scope), scroll_id)
         keep_access(scope, access)
 
 
