@@ -3,7 +3,8 @@
  * the whole timeline again: marks and labels are made as the server makes them; what it alone can know comes with the
  * next whole one.
  *
- * @import { Density, Envelope, Marker, MarkerKind, Message, Part, TimelineAnswer, Reading } from './protocol.js'
+ * @import { Density, Envelope, Marker, MarkerKind, Message, Part, Reading, TimelineAnswer } from './protocol.js'
+ * @import { Spent } from './usage.js'
  */
 
 import { Pairs } from './pairs.js';
@@ -23,6 +24,7 @@ const LABEL_CHARACTERS = 120;
  * @property {Pairs} gaps  the ends of all
  * @property {Pairs} turns  the event and the time of each
  * @property {Map<number, string>} labels  what turns begin with, by their events, as far as it is known; grows
+ * @property {Map<number, Spent & { stop_seq: number }>} spent  what turns took up to an event, in the same way
  * @property {Density} density
  * @property {Reading} [reading]
  */
@@ -42,6 +44,7 @@ export function timelineOf({ epoch, count, duration_ms, markers, left_out: leftO
     gaps: allGaps.upTo(allGaps.lastBySecond(duration_ms) + 1),
     turns: allTurns.upTo(allTurns.lastByFirst(count - 1) + 1),
     labels: new Map(turns.map((each) => [each.seq, plain(each.label)])),
+    spent: new Map(),
   };
 }
 

@@ -34,7 +34,7 @@ export const END_MS = 1e12;
 /** Marks of a kind, and gaps, that a timeline lists: more cannot be told apart on a bar, and would take long to read. */
 const MOST_MARKS = 2_000;
 
-/** Turns whose labels are fetched at a time. */
+/** Turns of which more is fetched at a time. */
 const PAGE_TURNS = 100;
 
 const NO_GAPS = Pairs.of([]);
@@ -84,7 +84,7 @@ const MAX_HITS = 500;
  * @property {Playhead} playhead
  * @property {number} rewinds  grows whenever the conversation has to be drawn anew: after a seek, or a reset
  * @property {number} arrivals  grows whenever the log does
- * @property {number} labelled  grows whenever labels of turns have come
+ * @property {number} labelled  grows whenever more of turns has become known
  * @property {number} resets  grows whenever another content has taken the place of what was played
  * @property {boolean} returning  after that, while the events get other numbers, or on the way to the event that a link leads to, until playback is there
  * @property {number | null} pendingMs  recorded time of a seek that the server has not answered yet
@@ -114,8 +114,10 @@ export class PlayerStore {
   #pace = new Pace(NO_GAPS, 0, null);
   /** What that was made for. @type {{ gaps: Pairs, durationMs: number, idle: number | null } | null} */
   #pacedFor = null;
-  /** Pages of turns whose labels have been asked for. @type {Set<number>} */
+  /** From which turns on pages of them have been asked for. @type {Set<number>} */
   #turnPages = new Set();
+  /** Whether one is on its way, or could not be brought over this connection. */
+  #turning = false;
   /** The request whose answer ends `pendingMs`. @type {string | null} */
   #pendingId = null;
   /** All that was asked for since the server last answered everything, and the last request of it. @type {{ id: string | null, control: Control } | null} */
@@ -500,6 +502,7 @@ export class PlayerStore {
     if (connection.status === 'closed' && connection.error) this.#fail(connection.error);
     if (connection.status !== 'open') return;
     this.#turnPages.clear();
+    this.#turning = false;
     this.#goBack();
   }
 
@@ -731,31 +734,42 @@ export class PlayerStore {
     const before = this.#state.timeline;
     if (before?.epoch !== timeline.epoch) return this.#turnPages.clear();
     for (const [seq, label] of before.labels) timeline.labels.set(seq, label);
-    this.#turnPages.delete(Math.floor(before.turns.length / PAGE_TURNS)); // which may have been a part of a page
+    timeline.spent = before.spent;
   }
 
   /**
-   * Brings what the turns of a half-open range begin with, a page at a time, each once.
+   * Brings what the turns of a half-open range begin with and took, a page at a time, each once. Of a page of which the
+   * server could not look at all in one go, the rest is brought when one of it is asked for.
    *
-   * @param {number} from  the index of a turn
+   * @param {number} from  the index of a turn of which something is not known
    * @param {number} to
    */
   async #loadTurns(from, to) {
     const { timeline, meta } = this.#state;
-    if (!timeline) return;
-    for (let page = Math.floor(from / PAGE_TURNS); page * PAGE_TURNS < Math.min(to, timeline.turns.length); page++) {
-      if (this.#turnPages.has(page)) continue;
-      this.#turnPages.add(page);
+    if (!timeline || this.#turning) return;
+    this.#turning = true;
+    let fetched = 0;
+    for (let index = from; index < Math.min(to, timeline.turns.length);) {
+      const page = index - (index % PAGE_TURNS);
+      const start = this.#turnPages.has(page) ? index : page;
+      index = page + PAGE_TURNS;
+      if (this.#turnPages.has(start)) continue;
+      this.#turnPages.add(start);
       try {
-        const { epoch, turns } = await this.#ports.api.turns(this.#scrollId, { start: page * PAGE_TURNS, limit: PAGE_TURNS, ...(meta && { meta }) }, this.#leaving.signal);
+        const { epoch, turns } = await this.#ports.api.turns(this.#scrollId, { start, limit: index - start, ...(meta && { meta }) }, this.#leaving.signal);
         const now = this.#state.timeline;
-        if (now?.epoch !== epoch || meta !== this.#state.meta) return;
-        for (const { seq, label } of turns) now.labels.set(seq, plain(label));
-        this.#set({ labelled: this.#state.labelled + 1 });
+        fetched += 1;
+        if (now?.epoch !== epoch || meta !== this.#state.meta) break;
+        for (const { seq, stop_seq, label, spent } of turns) {
+          now.labels.set(seq, plain(label));
+          if (spent) now.spent.set(seq, { ...spent, stop_seq });
+        }
       } catch {
         return; // asked for again when the connection is there again
       }
     }
+    this.#turning = false;
+    if (fetched > 0) this.#set({ labelled: this.#state.labelled + 1 });
   }
 
   /**

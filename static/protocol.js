@@ -137,7 +137,8 @@ export const SUBPROTOCOL = 'scrollcast.v1';
  * @typedef {{every: number, ms: number[]}} Reading  how long it takes to read the events, so many together
  * @typedef {{epoch: string, count: number, duration_ms: number, markers: Marker[], left_out?: (MarkerKind | 'gap')[], gaps: Gap[], density: Density, reading?: Reading}} TimelineAnswer
  *   `left_out`: the kinds of which not all are listed
- * @typedef {{epoch: string, turns: {number: number, seq: number, t_ms: number, label: string}[], total: number}} TurnPage
+ * @typedef {{epoch: string, turns: {number: number, seq: number, stop_seq: number, t_ms: number, label: string, spent: import('./usage.js').Spent | null}[], total: number}} TurnPage
+ *   `spent`: `null` where it was too much to look at for one page
  *
  * @typedef {Object} SessionSummary
  * @property {string} scroll_id

@@ -3,6 +3,7 @@
  * fetched when it is to be seen.
  *
  * @import { Timeline } from './live-timeline.js'
+ * @import { Spent } from './usage.js'
  */
 
 /** @typedef {{ number: number, seq: number, t_ms: number, label: string | null }} Turn  numbered from 1; its label may not be known yet */
@@ -21,6 +22,21 @@ export function turnOf(timeline, index) {
   if (!timeline || index < 0 || index >= timeline.turns.length) return null;
   const seq = timeline.turns.first(index);
   return { number: index + 1, seq, t_ms: timeline.turns.second(index), label: timeline.labels.get(seq) ?? null };
+}
+
+/**
+ * What a turn took, as the server tells it.
+ *
+ * @param {Timeline} timeline
+ * @param {number} index
+ * @returns {Spent | null} `null` where it is not known; at least so much where the last turn has grown since
+ */
+export function toldSpent(timeline, index) {
+  const told = timeline.spent.get(timeline.turns.first(index));
+  if (!told) return null;
+  const isLast = index === timeline.turns.length - 1;
+  if (told.stop_seq === (isLast ? timeline.count : timeline.turns.first(index + 1))) return told;
+  return isLast ? { ...told, whole: false } : null;
 }
 
 /**

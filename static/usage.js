@@ -1,5 +1,6 @@
 /**
- * What a turn cost, as far as the session tells: every agent counts in words of its own.
+ * What a turn cost, as far as the session tells: every agent counts in words of its own. The server counts by the same
+ * rules (`archive/spent.py`).
  *
  * @import { Envelope } from './protocol.js'
  */
@@ -61,9 +62,10 @@ function add(spent, { event }) {
  * @param {Spent} spent
  * @returns {string} what fits beside a turn's time: `$0.021`, or where no cost is told `13k tok`
  */
-export function spentShort({ tokens, cost }) {
-  if (cost !== null) return dollars(cost);
-  return tokens ? `${compactNumber(tokens.read + tokens.written)} tok` : 'unknown';
+export function spentShort({ tokens, cost, whole }) {
+  const least = whole ? '' : '≥ ';
+  if (cost !== null) return least + dollars(cost);
+  return tokens ? `${least}${compactNumber(tokens.read + tokens.written)} tok` : 'unknown';
 }
 
 /** @param {number} cost */
@@ -92,7 +94,7 @@ function fields(value) {
 function first(from, names) {
   for (const name of names) {
     const value = from.get(name);
-    if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value;
+    if (typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER) return value;
   }
   return null;
 }

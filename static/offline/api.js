@@ -72,7 +72,8 @@ function endsOf(gaps) {
 /** @param {Pack} pack @param {boolean} meta */
 function turnsIn(pack, meta) {
   const turns = pack.view(meta).markers.filter((each) => each.kind === 'turn');
-  return turns.map(({ seq, t_ms, label }, index) => ({ number: index + 1, seq, t_ms, label }));
+  const ends = [...turns.slice(1).map((each) => each.seq), pack.view(meta).times.length];
+  return turns.map(({ seq, t_ms, label }, index) => ({ number: index + 1, seq, stop_seq: ends[index] ?? 0, t_ms, label, spent: pack.spent[index] ?? null }));
 }
 
 /** @param {string} words */

@@ -6,6 +6,7 @@
  * one of them.
  *
  * @import { Envelope, Gap, Marker, SessionSummary, TimelineAnswer } from '../protocol.js'
+ * @import { Spent } from '../usage.js'
  */
 
 import { densityOf } from '../density.js';
@@ -29,6 +30,7 @@ const MAX_TOOLS = 2_000;
  * @property {number[]} meta  which of them are meta events
  * @property {number[]} starts  the first event of each block
  * @property {Marker[]} markers
+ * @property {Spent[]} spent  what each of the turns among them took
  * @property {Record<string, string[]>} parts  the blocks of each part that stands apart, by its address
  *
  * @typedef {{ blocks: string, session: SessionSummary }} Entry  of a session; what the names of its blocks begin with
@@ -157,6 +159,11 @@ export class Pack {
     const { times, gaps, ...view } = this.view(meta);
     const { markers, left_out } = thinTools(view.markers);
     return { epoch: this.epoch, count: times.length, duration_ms: times.at(-1) ?? 0, markers, left_out, gaps: [...gaps], density: densityOf(times) };
+  }
+
+  /** What each turn took. */
+  get spent() {
+    return this.#contents.spent;
   }
 
   /** How many blocks the events stand in. */

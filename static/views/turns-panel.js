@@ -9,7 +9,7 @@
 
 import { clear, el, setAttribute } from '../dom.js';
 import { clock, oneLine } from '../format.js';
-import { countTurns, turnBefore, turnOf } from '../turns.js';
+import { countTurns, toldSpent, turnBefore, turnOf } from '../turns.js';
 import { spentBetween, spentShort, spentWords } from '../usage.js';
 
 /** Each turn is as high as this, as `style.css` has it: room for two lines. */
@@ -106,30 +106,33 @@ export class TurnsPanel {
       if (row === next) next = row.nextSibling;
       else if (!row.isConnected || row !== document.activeElement?.closest('li')) this.#list.insertBefore(row, next);
     }
-    this.#askForLabels(first, end);
+    this.#askForMore(first, end);
   }
 
   /**
    * @param {number} first
    * @param {number} end
    */
-  #askForLabels(first, end) {
+  #askForMore(first, end) {
     for (let index = first; index < end; index++) {
-      if (turnOf(this.#drawn, index)?.label === null) return this.#store.dispatch({ type: 'load-turns', from: index, to: end });
+      if (turnOf(this.#drawn, index)?.label !== null && this.#spentOf(index)) continue;
+      return this.#store.dispatch({ type: 'load-turns', from: index, to: end });
     }
   }
 
   /** Puts in what has become known. @param {number} labelled */
   #label(labelled) {
     this.#labelled = labelled;
+    this.#drawSpent();
     for (const [index, row] of this.#rows) {
       const words = row.querySelector('.turn-label');
       const label = turnOf(this.#drawn, index)?.label ?? null;
       if (words && label !== null && words.textContent === '') words.textContent = wordsOf(label);
     }
+    this.#drawRows(); // asks for what is not known even now
   }
 
-  /** Tells what the turns in the document took, once all that belongs to one has been seen. */
+  /** Tells what the turns in the document took. */
   #drawSpent() {
     for (const [index, row] of this.#rows) this.#tellSpent(index, row);
   }
@@ -140,17 +143,27 @@ export class TurnsPanel {
    */
   #tellSpent(index, row) {
     const note = row.querySelector('.turn-spent');
-    const [turn, next] = [turnOf(this.#drawn, index), turnOf(this.#drawn, index + 1)];
-    const end = next?.seq ?? this.#drawn?.count ?? 0;
-    if (!(note instanceof HTMLElement) || !turn) return;
-    let spent = this.#spent.get(turn.seq);
-    if (!spent && this.#store.log.holds(turn.seq, end)) {
-      spent = spentBetween((seq) => this.#store.log.get(seq), turn.seq, end);
-      if (next) this.#spent.set(turn.seq, spent);
-    }
-    if (!spent || note.title === spentWords(spent)) return;
+    const spent = this.#spentOf(index);
+    if (!(note instanceof HTMLElement) || !spent || note.title === spentWords(spent)) return;
     note.textContent = spentShort(spent);
     note.title = spentWords(spent);
+  }
+
+  /**
+   * What a turn took: by its events where they are all here, else as the server has it.
+   *
+   * @param {number} index
+   */
+  #spentOf(index) {
+    const [turn, next] = [turnOf(this.#drawn, index), turnOf(this.#drawn, index + 1)];
+    if (!this.#drawn || !turn) return null;
+    const end = next?.seq ?? this.#drawn.count;
+    const known = this.#spent.get(turn.seq);
+    if (known) return known;
+    if (!this.#store.log.holds(turn.seq, end)) return toldSpent(this.#drawn, index);
+    const spent = spentBetween((seq) => this.#store.log.get(seq), turn.seq, end);
+    if (next) this.#spent.set(turn.seq, spent);
+    return spent;
   }
 
   /** @param {number} index */

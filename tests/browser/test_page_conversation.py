@@ -62,6 +62,22 @@ async def test_each_turn_says_what_it_took(viewer: Viewer) -> None:
     await expect(viewer.page.locator(".turn-sum").last).to_have_text("tokens and cost unknown")
 
 
+async def test_a_turn_that_was_never_shown_says_what_it_took(viewer: Viewer) -> None:
+    """As it does when its events have come: the server and the page count alike."""
+    await viewer.page.goto(f"{viewer.url}/")
+    await viewer.page.get_by_role("searchbox").fill("Moonrise over the harbour")
+    link = viewer.page.get_by_role("link", name="Moonrise over the harbour").first
+    await expect(link).to_be_visible()
+    await viewer.page.goto(f"{viewer.url}{await link.get_attribute('href')}#t=0&speed=0.25")
+    beside = viewer.page.locator(".turn-list .turn-spent")
+    await expect(beside).to_have_text([re.compile(r"^[\d.]+k tok$")] * 2)
+    await expect(viewer.page.locator(".turn-sum")).to_have_count(0)
+    told = await beside.evaluate_all("all => all.map((each) => each.title)")
+    await viewer.page.get_by_label("Speed").select_option("max")
+    await expect(viewer.page.locator(".turn-sum")).to_have_text(told)
+    assert await beside.evaluate_all("all => all.map((each) => each.title)") == told
+
+
 async def test_a_message_is_shown_as_it_is_archived_and_linked_to(browser: Browser, server: Server) -> None:
     """By buttons that come to the message that is pointed at, or has focus."""
     async with tab(browser, server.url, permissions=["clipboard-read", "clipboard-write"]) as viewer:

@@ -76,6 +76,28 @@ async def test_file_holds_the_events_and_what_is_to_be_known_of_them(exporter: E
     ]  # fmt: skip
 
 
+async def test_file_says_what_each_turn_took(exporter: Exporter) -> None:
+    """Of the events that it holds; what comes before the first turn belongs to none."""
+    told = {"usage": {"input": 10, "output": 1}, "cost": 0.5}
+    roles = ("assistant", "user", "assistant", "assistant", "user", "assistant")
+    lines: list[Line] = [message(f"m{place}", place, role, metadata=told) for place, role in enumerate(roles)]
+    whole = Page(await exporter.write(lines).document("html")).contents
+    part = Page(await exporter.document("html", to_ms=2_000)).contents
+
+    assert whole["spent"] == [
+        {"tokens": {"read": 30, "written": 3}, "cost": 1.5, "whole": True},
+        {"tokens": {"read": 20, "written": 2}, "cost": 1.0, "whole": True},
+    ]
+    assert part["spent"] == [{"tokens": {"read": 20, "written": 2}, "cost": 1.0, "whole": True}]
+
+
+async def test_file_says_of_each_turn_that_nothing_was_counted(exporter: Exporter) -> None:
+    """Meta events between them belong to none."""
+    contents = Page(await exporter.write(everything(), meta()).document("html")).contents
+
+    assert contents["spent"] == [{"tokens": None, "cost": None, "whole": True}] * 2
+
+
 async def test_page_asks_for_nothing_and_runs_nothing_else(exporter: Exporter) -> None:
     """Its policy says so: no connection, one script, one style sheet, and blobs that only that script makes."""
     page = Page(await exporter.write(everything()).document("html"))

@@ -42,10 +42,11 @@ test('a timeline that holds it all stays the same one', () => {
 
 test('events beyond its end make it longer, with the silence before them', () => {
   const after = grown(TIMELINE, [said(1, []), said(2, [text('Hi')], USER, { t_ms: 3_999 }), said(3, [], {}, { t_ms: 7_000 })]);
-  const { gaps, turns, labels, ...rest } = after;
+  const { gaps, turns, labels, spent, ...rest } = after;
   assert.deepEqual(rest, { epoch: 'e', count: 4, duration_ms: 7_000, markers: [{ seq: 2, t_ms: 3_999, kind: 'turn', label: 'Hi' }], leftOut: [], density: ANSWER.density });
   assert.deepEqual([[...gaps], [...turns], [...labels]], [[[3_999, 7_000]], [[2, 3_999]], [[2, 'Hi']]]);
   assert.deepEqual([TIMELINE.gaps.length, TIMELINE.turns.length], [0, 0]);
+  assert.equal(spent, TIMELINE.spent);
 });
 
 test('nothing is said of a silence when an event in between is missing', () => {

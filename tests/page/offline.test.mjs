@@ -37,6 +37,7 @@ function packed(times, { meta = [], markers = [], texts = {} } = {}) {
   const contents = {
     times: times.map((time, seq) => time - (times[seq - 1] ?? 0)), reading: times.map(() => READING_MS), meta, starts,
     markers: markers.map(([seq, kind]) => /** @type {Marker} */ ({ seq, t_ms: times[seq], kind, label: `${kind} ${seq}` })),
+    spent: markers.flatMap(([seq, kind]) => (kind === 'turn' ? [{ tokens: { read: seq, written: 1 }, cost: null, whole: true }] : [])),
     parts: { '/api/sessions/s/events/0/parts/0': ['part-1-0', 'part-1-1'] },
   };
   const session = /** @type {any} */ ({ scroll_id: 's', title: 'A session', native_session_id: null, connector_uid: null, parent_scroll_id: null });
@@ -311,6 +312,7 @@ test('all gaps and turns are to be had in tables too, and the labels of turns in
   assert.deepEqual([...(await api.table('s', 'turns'))], [[0, 0], [2, 5_001]]);
   const { turns, total } = await api.turns('s', { start: 1, limit: 9 });
   assert.deepEqual([turns.map(({ number, seq, t_ms }) => [number, seq, t_ms]), total], [[[2, 2, 5_001]], 2]);
+  assert.deepEqual(turns.map(({ stop_seq, spent }) => [stop_seq, spent?.tokens?.read]), [[4, 2]]);
 });
 
 test('a later search ends the one before it', async () => {

@@ -395,6 +395,39 @@ describe('commands', () => {
       assert.equal(turnBefore(store.getState().timeline, 41)?.label, 'Go on');
     });
 
+    describe('of which the server does not look at all in one go', () => {
+      const took = { tokens: { read: 5, written: 1 }, cost: null, whole: true };
+
+      beforeEach(() => {
+        api.turns = async (/** @type {string} */ _id, /** @type {{ start: number, limit: number }} */ range) => {
+          pages.push(range);
+          const places = Array.from({ length: 90 - range.start }, (_, at) => range.start + at);
+          const turns = places.map((index, at) => ({ number: index + 1, seq: index, stop_seq: index + 1, t_ms: index * 1_000, label: `Turn ${index}`, spent: at < 30 ? took : null }));
+          return { epoch: 'e1', turns, total: 90 };
+        };
+      });
+
+      test('the rest is fetched when one of it is to be seen', async () => {
+        for (const from of [10, 30, 30, 70, 70]) {
+          store.dispatch({ type: 'load-turns', from, to: 90 });
+          await settled();
+        }
+        assert.deepEqual(pages, [{ start: 0, limit: 100 }, { start: 30, limit: 70 }, { start: 70, limit: 30 }]);
+        const { timeline } = store.getState();
+        assert.deepEqual([timeline?.spent.size, timeline?.spent.get(31)], [80, { ...took, stop_seq: 32 }]);
+      });
+
+      test('one page is on its way at a time', async () => {
+        store.dispatch({ type: 'load-turns', from: 0, to: 20 });
+        store.dispatch({ type: 'load-turns', from: 40, to: 60 });
+        await settled();
+        assert.deepEqual(pages, [{ start: 0, limit: 100 }]);
+        store.dispatch({ type: 'load-turns', from: 40, to: 60 });
+        await settled();
+        assert.equal(pages.length, 2);
+      });
+    });
+
     test('only the server knows which error is the next', () => {
       store.dispatch({ type: 'next', kind: 'error' });
       assert.deepEqual(last().step, { by: 1, unit: 'error' });

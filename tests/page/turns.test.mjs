@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { timelineOf } from '../../static/live-timeline.js';
 import { Pairs } from '../../static/pairs.js';
-import { countTurns, plain, turnAt, turnBefore, turnOf } from '../../static/turns.js';
+import { countTurns, plain, toldSpent, turnAt, turnBefore, turnOf } from '../../static/turns.js';
 
 const ANSWER = /** @type {import('../../static/protocol.js').TimelineAnswer} */ ({
   epoch: 'e', count: 9, duration_ms: 9_000, gaps: [], density: { bucket_ms: 0, counts: [] },
@@ -35,4 +35,16 @@ test('where only some turns are listed, all of them are numbered, and some have 
 
 test('a label keeps no colours of a terminal', () => {
   assert.equal(plain('\u001b[31mFAILED\u001b[0m 1'), 'FAILED 1');
+});
+
+test('what a turn took is known of as many events as the server looked at', () => {
+  const spent = { tokens: { read: 5, written: 1 }, cost: null, whole: true };
+  const took = (/** @type {[number, number][]} */ ...told) => {
+    const timeline = timelineOf(ANSWER);
+    for (const [seq, stop_seq] of told) timeline.spent.set(seq, { ...spent, stop_seq });
+    return [0, 1].map((index) => toldSpent(timeline, index)?.whole ?? null);
+  };
+  assert.deepEqual(took(), [null, null]);
+  assert.deepEqual(took([0, 4], [4, 9]), [true, true]);
+  assert.deepEqual(took([0, 3], [4, 7]), [null, false]); // one that has ended is asked for again, one that goes on is not
 });

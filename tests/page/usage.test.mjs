@@ -43,4 +43,6 @@ test('beside a turn it is told in few words: the cost, else the tokens', () => {
   assert.equal(spentShort(spent({ usage: { input: 12_345, output: 840 }, cost: 0.021 })), '$0.021');
   assert.equal(spentShort(spent({ usage: { input: 12_345, output: 840 } })), '13k tok');
   assert.equal(spentShort(spent({})), 'unknown');
+  assert.equal(spentShort({ ...spent({ cost: 0.5 }), whole: false }), '≥ $0.5');
+  assert.equal(spentShort({ ...spent({}), whole: false }), 'unknown');
 });

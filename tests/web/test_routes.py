@@ -202,9 +202,10 @@ async def test_turns_come_in_pages(http: httpx.AsyncClient, root: Path) -> None:
 
     page = (await http.get(address, params={"start": 8, "limit": 5})).json()
 
+    unknown = {"tokens": None, "cost": None, "whole": True}
     assert page["turns"] == [
-        {"number": 9, "seq": 24, "t_ms": 24_000, "label": "Say 24"},
-        {"number": 10, "seq": 27, "t_ms": 27_000, "label": "Say 27"},
+        {"number": 9, "seq": 24, "stop_seq": 27, "t_ms": 24_000, "label": "Say 24", "spent": unknown},
+        {"number": 10, "seq": 27, "stop_seq": 30, "t_ms": 27_000, "label": "Say 27", "spent": unknown},
     ]
     assert page["total"] == 10
     assert page["epoch"] == (await http.get(f"/api/sessions/{NOBODY_ID}/timeline")).json()["epoch"]

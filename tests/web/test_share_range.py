@@ -145,6 +145,8 @@ async def test_every_route_has_what_was_shared_and_nothing_else(server: Serving,
         assert {marker["seq"] for marker in timeline["markers"]} <= set(range(20, 40))
         assert sum(timeline["density"]["counts"]) == 20
         assert [hit["seq"] for hit in hits] == [20, 21, 22]
+        turns = (await http.get(f"{base}/turns")).json()["turns"]
+        assert [(turn["number"], turn["seq"], turn["stop_seq"]) for turn in turns] == [(1, 20, 30), (2, 30, 40)]
         assert {hit["seq"] for hit in every} == SAID
         for query in ("", "?start_seq=0&limit=1000", "?start_seq=39", "?start_seq=40", "?start_seq=55", "?limit=3"):
             page = (await http.get(f"{base}/events{query}")).json()
@@ -200,3 +202,21 @@ async def test_a_share_says_nothing_of_what_is_around_its_session(root: Path, ca
 
     assert "xanthippe" in whole
     assert "xanthippe" not in "".join(said) + str(client.hello)
+
+
+async def test_a_turn_took_what_was_shared_of_it(root: Path, cache: Path) -> None:
+    """Not what came after."""
+    told = {"usage": {"input": 10, "output": 1}, "cost": 0.25}
+    messages = [message(f"m{n}", n, "assistant" if n % 10 else "user", metadata=told) for n in range(60)]
+    write_session(root, messages)
+    async with guarded_serving(root, cache) as server:
+        _, token = await asyncio.to_thread(make_share, server, Span(15_000, 32_000))
+        async with server.http() as http:
+            whole = (await http.get(f"/api/sessions/{SCROLL_ID}/turns", headers=OWNER)).json()["turns"]
+            turns = (await http.get(f"/api/sessions/{SCROLL_ID}/turns", headers=bearer(token))).json()["turns"]
+
+    assert {turn["spent"]["tokens"]["read"] for turn in whole} == {100}
+    assert [(turn["stop_seq"], turn["spent"]) for turn in turns] == [
+        (30, {"tokens": {"read": 100, "written": 10}, "cost": 2.5, "whole": True}),
+        (33, {"tokens": {"read": 30, "written": 3}, "cost": 0.75, "whole": True}),
+    ]

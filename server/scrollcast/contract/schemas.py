@@ -354,6 +354,8 @@ _FROM_CLIENT: Final[Mapping[str, Schema]] = {
 
 # ---------------------------------------------------------------------------------------------------- HTTP's answers
 
+_AMOUNT: Final = {"type": "number", "minimum": 0}
+
 _VALUES: Final = _list(_object("", {"value": _TEXT, "count": _COUNT}))
 
 _MARKER_KINDS: Final = ["turn", "tool", "error", "compaction", "subagent", "plan"]
@@ -408,7 +410,33 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
     ),
     "TurnPage": _object(
         "Some of a session's turns, and how many there are.",
-        {"epoch": _TEXT, "turns": _list(_object("", {"number": _COUNT, **_PLACE, "label": _TEXT})), "total": _COUNT},
+        {
+            "epoch": _TEXT,
+            "turns": _list(
+                _object(
+                    "",
+                    {
+                        "number": _COUNT,
+                        **_PLACE,
+                        "stop_seq": _COUNT,
+                        "label": _TEXT,
+                        "spent": {
+                            **_or_null(ref("Spent")),
+                            "description": "`null` where the turns before it were too much to look at it as well.",
+                        },
+                    },
+                ),
+            ),
+            "total": _COUNT,
+        },
+    ),
+    "Spent": _object(
+        "What the events of a turn before `stop_seq` took, or some of them where it is not `whole`.",
+        {
+            "tokens": _or_null(_object("", {"read": _AMOUNT, "written": _AMOUNT})),
+            "cost": {**_or_null(_AMOUNT), "description": "US dollars."},
+            "whole": _FLAG,
+        },
     ),
     "Marker": _object(
         "A named point on the timeline.",

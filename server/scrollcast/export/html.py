@@ -20,6 +20,7 @@ from zlib import compressobj
 import orjson
 
 from scrollcast.archive.encoding import EncodedEvent, EventEncoder
+from scrollcast.archive.spent import Purse
 from scrollcast.export.excerpt import Excerpt
 from scrollcast.export.page_files import gather_modules, gather_styles
 from scrollcast.export.text import one_line
@@ -138,6 +139,7 @@ class _Contents:
     meta: list[int] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     markers: list[dict[str, Any]] = field(default_factory=list)
+    purses: list[Purse] = field(default_factory=list)  # of the turns
     parts: dict[str, list[str]] = field(default_factory=dict)
 
     def note(self, event: EncodedEvent, record: Record) -> None:
@@ -149,6 +151,10 @@ class _Contents:
             self.meta.append(number)
         called = (part["call_id"] for part in record.content if part["type"] == "tool_call")
         self.calls.update(call_id for call_id in called if call_id in self.started)
+        if event.is_turn:
+            self.purses.append(Purse())
+        if self.purses and not record.is_meta:
+            self.purses[-1].take(record.metadata)
         for kind, label in event.markers:
             self.markers.append({"seq": number, "t_ms": event.t_ms, "kind": kind, "label": label})
 
@@ -166,6 +172,7 @@ class _Contents:
             "meta": self.meta,
             "starts": self.starts,
             "markers": self.markers,
+            "spent": [purse.spent() for purse in self.purses],
             "parts": self.parts,
         }
 

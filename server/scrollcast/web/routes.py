@@ -20,6 +20,7 @@ from scrollcast.archive.index import SessionIndex
 from scrollcast.archive.markers import count_kind, thin
 from scrollcast.archive.redacted_archive import AnyArchive
 from scrollcast.archive.search import Hit
+from scrollcast.archive.spent import find_spent
 from scrollcast.errors import BadRequest
 from scrollcast.model import MarkerKind, Span
 from scrollcast.stream.parameters import MIN_PREVIEW_BYTES, parse_bool, parse_int
@@ -214,17 +215,18 @@ def _pairs(index: SessionIndex, table: str, span: Span) -> bytes:
         )  # or, where it is mapped and stays as it is, a view
         numbers.frombytes(bytes(memoryview(copy)))  # type: ignore[arg-type]  # an array, or that view
     else:
-        for seq in _turns(index, span):
+        first, stop, _ = _turns(index, span)
+        for seq in index.turns[first:stop]:
             numbers.extend((seq, index.times[seq]))
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers.tobytes()
 
 
-def _turns(index: SessionIndex, span: Span) -> Sequence[int]:
-    """The turns that may be seen."""
+def _turns(index: SessionIndex, span: Span) -> tuple[int, int, int]:
+    """The half-open range of the turns that may be seen, and the event before which the last of them ends."""
     first, stop = span.places(index.times, index.count)
-    return index.turns[bisect_left(index.turns, first) : bisect_left(index.turns, stop)]
+    return bisect_left(index.turns, first), bisect_left(index.turns, stop), stop
 
 
 async def turns(request: Request) -> Response:
@@ -233,16 +235,19 @@ async def turns(request: Request) -> Response:
     start = _parse(query, "start", lambda text: parse_int(text, 0), 0)
     limit = min(MAX_TURNS, parse_count(query, "limit", DEFAULT_TURNS))
     index = await _open_index(request)
-    span = access_of(request).span
     await index.finish()
-    seen = _turns(index, span)
-    before = bisect_left(index.turns, seen[0]) if len(seen) else 0
-    labels = await index.turn_labels(before + start, min(before + start + limit, before + len(seen)))
+    before, behind, end = _turns(index, access_of(request).span)
+    first, stop = min(before + start, behind), min(before + start + limit, behind)
+    bounds = [*index.turns[first:stop], index.turns[stop] if stop < behind else end]
+    labels = await index.turn_labels(first, stop)
+    spent = await asyncio.to_thread(find_spent, index, bounds)
     found = [
-        {"number": number, "seq": seq, "t_ms": index.times[seq], "label": label}
-        for number, (seq, label) in enumerate(zip(seen[start:], labels, strict=False), start + 1)
+        {"number": number, "seq": seq, "stop_seq": stop_seq, "t_ms": index.times[seq], "label": label, "spent": took}
+        for number, ((seq, stop_seq), label, took) in enumerate(
+            zip(pairwise(bounds), labels, spent, strict=True), start + 1
+        )
     ]
-    return _json({"epoch": index.epoch, "turns": found, "total": len(seen)})
+    return _json({"epoch": index.epoch, "turns": found, "total": behind - before})
 
 
 def _within(markers: bytes, start: int, stop: int) -> bytes:
