@@ -229,6 +229,7 @@ export class Player {
 
   /** @param {ReplayState} state */
   #drawChange(state) {
+    const arrived = state.timeline !== null && !this.#drawn?.timeline;
     this.#drawn = state;
     if (this.#lacks && state.connection.status === 'open') location.reload();
     this.#drawHead(state);
@@ -238,7 +239,9 @@ export class Player {
     this.#transcript?.update(state);
     this.#timeline.update(state);
     this.#controls.update(state);
-    this.#turns.update(state);
+    // A timeline that has just come is much to draw: first the bar, and in the frame after it the list.
+    if (arrived) requestAnimationFrame(() => this.#turns.update(this.#store.getState()));
+    else this.#turns.update(state);
     this.#plan?.update(state);
     setAttribute(this.#meta, 'aria-pressed', state.meta);
     this.#announce(state);
