@@ -443,14 +443,6 @@ class Archive:
 
     # ---------------------------------------------------------------------------------------------------- rewriting
 
-    def is_as_it_was(self, index: SessionIndex) -> bool:
-        """Whether `was_rewritten` was asked of this session within `WATCH_SECONDS`, and said no."""
-        key = (index.session.scroll_id, index.meta)
-        opened = self._opened.get(key)
-        looked, rewritten = self._watched.get(key, (-math.inf, True))
-        is_same = opened is None or opened.index is index
-        return is_same and not rewritten and time.monotonic() - looked < WATCH_SECONDS
-
     async def was_rewritten(self, index: SessionIndex) -> bool:
         """Whether the session that an index was made of now holds other events than it did; growth is no such thing.
 

@@ -208,10 +208,6 @@ class RedactedArchive:
         index.tell()
         return index
 
-    def is_as_it_was(self, index: SessionIndex) -> bool:
-        """As `Archive.is_as_it_was`."""
-        return self._archive.is_as_it_was(_plain(index))
-
     async def was_rewritten(self, index: SessionIndex) -> bool:
         """As `Archive.was_rewritten`."""
         return await self._archive.was_rewritten(_plain(index))

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from scrollcast.errors import TooManySessions, TooManyStreams
 from scrollcast.stream.pacer import Pacer
+from scrollcast.stream.rewriting import Rewriting
 
 __all__ = ["MAX_SESSIONS", "MAX_STREAMS", "Counts", "StreamRegistry"]
 
@@ -56,6 +57,7 @@ class StreamRegistry:
         """How many errors of each code clients were told that ended what they asked for."""
         self.open = 0
         self.pacer = Pacer()
+        self.rewriting = Rewriting()
 
     @contextmanager
     def admit(self, scroll_id: str = "") -> Iterator[None]:

@@ -30,6 +30,7 @@ from scrollcast.stream.allowance import Allowance
 from scrollcast.stream.pacer import Pacer
 from scrollcast.stream.parameters import ReplayParameters
 from scrollcast.stream.preview import cut_event, part_hrefs
+from scrollcast.stream.rewriting import Rewriting, Watch
 from scrollcast.tracing import span
 
 __all__ = ["Connection", "SessionStream"]
@@ -58,7 +59,7 @@ LEAST_SECONDS: Final = 0.1
 and a seek that was sent in time must not find the door closed."""
 
 WATCH_SECONDS: Final = 2.0
-"""How often an archive is looked at for having been rewritten under its viewer."""
+"""How often an archive is looked at for having been rewritten under its viewers."""
 
 LARGE_EVENT_BYTES: Final = 256 << 10
 """From this size on an event is cut for its preview in a thread."""
@@ -111,9 +112,9 @@ class Connection(Protocol):
 class SessionStream:
     """Replays a session over a connection, and obeys what comes back.
 
-    `root_path` is the path prefix behind which the server's addresses are to be had (`""` for none). `pacer` is the one
-    that all streams of a loop share. `max_commands` is how many the client may send in a second. Of the session
-    only `span` is there for the client, and beside its events what `told` makes of it.
+    `root_path` is the path prefix behind which the server's addresses are to be had (`""` for none). `pacer` and
+    `rewriting` are those that all streams of a loop share. `max_commands` is how many the client may send in a second.
+    Of the session only `span` is there for the client, and beside its events what `told` makes of it.
 
     While it waits, what becomes due is sent right from the pacer's tick (`_ring`), and the coroutine sleeps on: it is
     woken for whatever might have to wait.
@@ -149,6 +150,7 @@ class SessionStream:
         "_reopen_at",
         "_replayed",
         "_rest",
+        "_rewriting",
         "_root_path",
         "_scroll_id",
         "_seen",
@@ -157,7 +159,7 @@ class SessionStream:
         "_told",
         "_told_redacted",
         "_told_skipped",
-        "_watch_at",
+        "_watch",
         "refused",
         "replay_id",
         "seeks",
@@ -173,6 +175,7 @@ class SessionStream:
         *,
         root_path: str = "",
         pacer: Pacer | None = None,
+        rewriting: Rewriting | None = None,
         max_commands: int = MAX_COMMANDS_A_SECOND,
         span: Span = WHOLE,
         told: Callable[[Session], Session] = lambda session: session,
@@ -188,6 +191,8 @@ class SessionStream:
         self._loop = asyncio.get_running_loop()
         self._pacer = pacer or Pacer()
         self._alarm = self._pacer.alarm(self._ring)
+        self._rewriting = rewriting or Rewriting()
+        self._watch: Watch | None = None  # over the index, once that is complete
         self._awake: asyncio.Future[None] | None = None  # what the coroutine waits for
         self._rest: list[Output] = []  # what a tick left for the coroutine
         self._bound = -1  # the player was allowed to deliver the events before this one
@@ -220,7 +225,6 @@ class SessionStream:
         """
         self._started = self._loop.time()
         self._heartbeat_at = self._started + wire.HEARTBEAT_SECONDS
-        self._watch_at = self._started + WATCH_SECONDS
         self._listen()
         try:
             async with self._following():
@@ -230,6 +234,7 @@ class SessionStream:
         finally:
             if self._growing is not None:
                 self._growing.cancel()
+            self._unwatch()
             self._alarm.close()
             self._receiving.cancel()
             with suppress(asyncio.CancelledError, Exception):
@@ -314,6 +319,7 @@ class SessionStream:
         if self._growing is not None:
             self._growing.cancel()
             self._growing = None
+        self._unwatch()
         self._index, self._seen = index, replace(index.openness, superseded=False)
 
     async def _resolve_start(self) -> tuple[wire.Resume, SeekTime | SeekSeq]:
@@ -403,6 +409,7 @@ class SessionStream:
     async def _turn(self) -> None:
         """Send what is due, wait for what comes first, and deal with it."""
         await self._notice_growth()
+        await self._notice_rewriting()
         self._allow()
         await self._obey(self._player.advance(self._clock()))
         await self._reply_to_step()
@@ -416,7 +423,6 @@ class SessionStream:
             self._listen()
             await self._handle(message)
         await self._beat()
-        await self._watch()
 
     def _clock(self) -> float:
         """The loop's time, never before the deadline that was waited for: timers may fire early."""
@@ -440,7 +446,7 @@ class SessionStream:
                 self._growing.add_done_callback(self._wake)
             if self._growing.done():
                 return
-        if self._receiving.done():
+        if self._receiving.done() or self._is_rewritten:
             return
         self._awake = self._loop.create_future()
         self._alarm.set(until)
@@ -458,7 +464,7 @@ class SessionStream:
     def _until(self) -> float:
         """When there is something to do, though nobody asks."""
         deadline = self._player_deadline()
-        until = min(self._heartbeat_at, self._watch_at, self._close_at)
+        until = min(self._heartbeat_at, self._close_at)
         return until if deadline is None else min(until, deadline)
 
     # ----------------------------------------------------------------------------------------------------- a tick
@@ -488,11 +494,6 @@ class SessionStream:
             if not self._connection.send_now(b"", [wire.encode_heartbeat(self._player.snapshot(now))]):
                 return False
             self._heartbeat_at = now + wire.HEARTBEAT_SECONDS
-        # Looked at early, it seldom takes a wake-up of its own.
-        if now >= self._watch_at - WATCH_SECONDS / 2:
-            if not self._parameters.follow and not self._archive.is_as_it_was(self._index):
-                return now < self._watch_at and self._sleep_on(now)
-            self._watch_at = now + WATCH_SECONDS
         return self._sleep_on(now)
 
     def _sleep_on(self, now: float) -> bool:
@@ -636,16 +637,24 @@ class SessionStream:
         finally:
             task.cancel()
 
-    async def _watch(self) -> None:
+    async def _notice_rewriting(self) -> None:
         """Start over when the archive was rewritten; one that only grew is played as it was."""
-        now = self._loop.time()
-        if now < self._watch_at:
+        if self._parameters.follow or not self._seen.complete:
             return
-        self._watch_at = now + WATCH_SECONDS
-        if self._parameters.follow or not self._seen.complete or not await self._archive.was_rewritten(self._index):
-            return
-        self._see(await self._open_index())
-        await self._start_over()
+        if self._watch is None:
+            self._watch = self._rewriting.watch(self._archive, self._index, WATCH_SECONDS, self._wake)
+        if self._is_rewritten:
+            self._see(await self._open_index())
+            await self._start_over()
+
+    @property
+    def _is_rewritten(self) -> bool:
+        return self._watch is not None and self._watch.is_rewritten()
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.leave(self._wake)
+            self._watch = None
 
     # -------------------------------------------------------------------------------------------------- commands
 

@@ -102,6 +102,7 @@ def _stream(websocket: WebSocket, connection: _PlainFrames, registry: StreamRegi
         parameters,
         root_path=websocket.scope["root_path"],
         pacer=registry.pacer,
+        rewriting=registry.rewriting,
         max_commands=websocket.app.state.max_commands,
         span=access.span,
         told=access.told,
