@@ -244,8 +244,12 @@ class SessionIndex:
 
     def read_tails_at_once(self, start: int, stop: int) -> list[memoryview] | None:
         """The same; `None` where not all of it is in memory or the page cache."""
-        data = memoryview(bytearray(self.size_of(start, stop)))
-        return self._tails(start, stop, data) if self._fill_at_once(data, self.offsets[start]) else None
+        first, last = self.offsets[start], self.offsets[stop]
+        if stop - start == 1:  # as nearly all are in realtime; in a third of the time, as nothing is cut off
+            tail = memoryview(bytearray(last - first - 2))
+            return [tail] if self._fill_at_once(tail, first + 1) else None
+        data = memoryview(bytearray(last - first))
+        return self._tails(start, stop, data) if self._fill_at_once(data, first) else None
 
     def _tails(self, start: int, stop: int, data: memoryview) -> list[memoryview]:
         bounds = self.offsets[start : stop + 1].tolist()

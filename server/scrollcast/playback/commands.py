@@ -38,10 +38,9 @@ class Mode(StrEnum):
     REALTIME = "realtime"
     READING = "reading"
 
-    @property
-    def is_paced(self) -> bool:
+    def __init__(self, name: str) -> None:
+        self.is_paced = name != "fast"
         """Whether events are waited for."""
-        return self != "fast"  # a member of the class would be looked up for each event
 
 
 class Unchanged(Enum):

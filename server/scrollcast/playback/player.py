@@ -68,6 +68,9 @@ class CaughtUp:
 
 Output: TypeAlias = Deliver | Rewind | Skipped | Changed | CaughtUp
 
+# What is asked for each event: looked up in the class, and as properties, a third more of the engine's time.
+_PLAYING, _LIVE = Status.PLAYING, Status.LIVE
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -133,12 +136,12 @@ class Player:
     @property
     def deadline(self) -> float | None:
         """The clock time at which `advance` has something to do; `None` when only a command (or growth) helps."""
-        is_next_there = self.cursor < self._stop
-        if self._step_stop is None and self.status is Status.PLAYING:
+        is_next_there = self.cursor < self._stop()
+        if self._step_stop is None and self.status is _PLAYING:
             if is_next_there:
                 return self._playhead.due(self._due_offset) if self.mode.is_paced else -math.inf
-            return -math.inf if self._at_end else None
-        if self.stepping or self.status is Status.LIVE:
+            return -math.inf if self._is_at_end() else None
+        if self.stepping or self.status is _LIVE:
             return -math.inf if is_next_there else None
         return None
 
@@ -192,17 +195,17 @@ class Player:
         """Deliver what is due. An early call changes nothing; a late one delivers one range."""
         outputs: list[Output] = []
         if self._step_stop is not None:
-            self._deliver_to(min(self._stop, self._step_stop), outputs)
+            self._deliver_to(min(self._stop(), self._step_stop), outputs)
             if self.cursor == self._step_stop:
                 self._step_stop = None
-        elif self.status is Status.LIVE:
-            self._deliver_to(self._stop, outputs)
-        elif self.status is Status.PLAYING:
+        elif self.status is _LIVE:
+            self._deliver_to(self._stop(), outputs)
+        elif self.status is _PLAYING:
             if self.mode.is_paced:
                 self._deliver_due(now, outputs)
             else:
-                self._deliver_to(self._stop, outputs)
-            if self._at_end:
+                self._deliver_to(self._stop(), outputs)
+            if self._is_at_end():
                 self.status = Status.LIVE if self.follow else Status.ENDED
                 outputs.append(Changed(self.status))
                 if self.follow:
@@ -291,13 +294,13 @@ class Player:
 
     # --------------------------------------------------------------------------------------------------- positions
 
-    @property
     def _stop(self) -> int:
-        return self.timeline.count if self._allowed is None else min(self._allowed, self.timeline.count)
+        allowed, count = self._allowed, self.timeline.count
+        return count if allowed is None or allowed > count else allowed
 
-    @property
-    def _at_end(self) -> bool:
-        return self.timeline.complete and self.cursor >= self.timeline.count
+    def _is_at_end(self) -> bool:
+        timeline = self.timeline
+        return self.cursor >= timeline.count and timeline.complete
 
     @property
     def _is_running(self) -> bool:
@@ -356,7 +359,7 @@ class Player:
 
     def _deliver_due(self, now: float, outputs: list[Output]) -> None:
         """Everything that is due at `now`, in ranges cut only where a gap is to be reported."""
-        timeline, playhead, start, stop = self.timeline, self._playhead, self.cursor, self._stop
+        timeline, playhead, start, stop = self.timeline, self._playhead, self.cursor, self._stop()
         # The same expression as in `deadline`: comparing positions instead falls short of it by rounding.
         while self.cursor < stop and playhead.due(self._due_offset) <= now:
             index = self.cursor

@@ -48,7 +48,9 @@ class Pacer:
 
     def add(self, when: float, alarm: Alarm) -> int:
         """Have an alarm rung at the first tick at or after a moment, and not within the present one."""
-        tick = max(math.ceil(when / TICK_SECONDS), self._reached + 1)
+        tick = math.ceil(when / TICK_SECONDS)
+        if tick <= self._reached:
+            tick = self._reached + 1
         if tick == alarm.tick:
             return tick
         waiting = self._due.get(tick)

@@ -463,9 +463,12 @@ class SessionStream:
 
     def _until(self) -> float:
         """When there is something to do, though nobody asks."""
-        deadline = self._player_deadline()
-        until = min(self._heartbeat_at, self._close_at)
-        return until if deadline is None else min(until, deadline)
+        if self._player.cursor >= self._bound:
+            self._allow()
+        deadline, until = self._player.deadline, self._heartbeat_at
+        if self._close_at < until:
+            until = self._close_at
+        return until if deadline is None or until < deadline else deadline
 
     # ----------------------------------------------------------------------------------------------------- a tick
 
@@ -494,9 +497,6 @@ class SessionStream:
             if not self._connection.send_now(b"", [wire.encode_heartbeat(self._player.snapshot(now))]):
                 return False
             self._heartbeat_at = now + wire.HEARTBEAT_SECONDS
-        return self._sleep_on(now)
-
-    def _sleep_on(self, now: float) -> bool:
         until = self._until()
         if until <= now:
             return False
@@ -505,8 +505,11 @@ class SessionStream:
 
     def _deliver_at_once(self, start: int, stop: int) -> bool:
         """Send a run of events, unless that takes more than to send them; whether it was sent."""
-        is_batch = self._parameters.batch and stop - start > 1
-        if is_batch or stop > self._live_from or self._needs_preview(start, stop):
+        parameters = self._parameters
+        is_batch = parameters.batch and stop - start > 1
+        if is_batch or stop > self._live_from:
+            return False
+        if parameters.preview is not None and self._needs_preview(start, stop):
             return False
         tails = self._index.read_tails_at_once(start, stop)
         if tails is None or not self._connection.send_now(self._replayed.head, tails):
@@ -515,12 +518,6 @@ class SessionStream:
         return True
 
     # ------------------------------------------------------------------------------------------------ what is known
-
-    def _player_deadline(self) -> float | None:
-        """When the player has something to deliver, given the room in the client's window."""
-        if self._player.cursor >= self._bound:
-            self._allow()
-        return self._player.deadline
 
     def _allow(self) -> None:
         """Hold the player to one run of messages, and to the client's window."""

@@ -41,6 +41,8 @@ client that stops reading; with much less, the system calls would cost more than
 WRITE_TIMEOUT: Final = 30.0
 """A client that takes nothing for so many seconds is let go; it can come back and resume."""
 
+_OPEN: Final = State.OPEN  # which would be looked up in the class for each message
+
 _HEAD: Final = struct.Struct(">BBH")
 _LONG_HEAD: Final = struct.Struct(">BBQ")
 
@@ -132,7 +134,7 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         """The server stops: say where to go on from, close, and do not wait for a client that does not read."""
         if self._doors is not None:
             self._doors.closing = True
-        said = self.farewell() if self.farewell is not None and self._is_open else None
+        said = self.farewell() if self.farewell is not None and self._is_open() else None
         if said is not None:
             self.conn.send_text(said)  # written with the close frame
         super().shutdown()
@@ -202,7 +204,7 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
 
     def send_texts_now(self, head: bytes, tails: Sequence[bytes | memoryview]) -> bool:
         """The same at once; `False`, with nothing sent, where `send_texts` might wait, or would raise."""
-        if not self.writable.is_set() or not self._is_open or self.conn.extensions:
+        if not self.writable.is_set() or not self._is_open() or self.conn.extensions:
             return False
         frames = _framed(head, tails)
         if len(tails) > 1 and len(frames) > WRITE_BYTES:
@@ -233,13 +235,13 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
     async def _until_it_may_send(self) -> None:
         if not self.writable.is_set():
             await self._wait_until_writable()
-        if not self._is_open:
+        if not self._is_open():
             raise StreamClosed
 
-    @property
     def _is_open(self) -> bool:
-        is_ending = self.disconnected or self.close_sent or self.transport.is_closing()
-        return not is_ending and self.conn.state is State.OPEN
+        if self.disconnected or self.close_sent or self.transport.is_closing():
+            return False
+        return self.conn.state is _OPEN
 
     def _flush(self) -> None:
         data = b"".join(self.conn.data_to_send())
