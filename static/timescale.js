@@ -92,6 +92,25 @@ export class TimeScale {
   }
 }
 
+/**
+ * Where breaks are marked, so that the marks can be told apart: at both ends of a break, in the middle of a narrow one,
+ * and not at all where the mark before it is too near.
+ *
+ * @param {readonly DrawnGap[]} gaps  in order
+ * @param {number} apart  a fraction
+ * @returns {number[]} fractions
+ */
+export function breakMarks(gaps, apart) {
+  /** @type {number[]} */
+  const places = [];
+  for (const { from, to } of gaps.filter((gap) => gap.broken)) {
+    for (const place of to - from < apart ? [(from + to) / 2] : [from, to]) {
+      if (place - (places.at(-1) ?? -Infinity) >= apart) places.push(place);
+    }
+  }
+  return places;
+}
+
 /** How long all gaps are together. @param {Pairs} gaps */
 function silenceIn({ numbers }) {
   let sum = 0;

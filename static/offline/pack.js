@@ -5,7 +5,7 @@
  * A session has two numberings, as on a server: of its messages alone, and with its meta events among them. A `View` is
  * one of them.
  *
- * @import { Envelope, Gap, Marker, SessionSummary, TimelineAnswer } from '../protocol.js'
+ * @import { Envelope, Gap, Marker, Reading, SessionSummary, TimelineAnswer } from '../protocol.js'
  * @import { Spent } from '../usage.js'
  */
 
@@ -20,6 +20,9 @@ const KEPT_PACKS = 6;
 
 /** Tool calls among the markers of a timeline, as on a server. */
 const MAX_TOOLS = 2_000;
+
+/** Reading times in a timeline, as on a server: of a longer session, each is that of several events together. */
+const MAX_READING = 2_000;
 
 /**
  * @typedef {(name: string) => Promise<string>} Read  the text of a block
@@ -158,7 +161,8 @@ export class Pack {
   timeline(meta = false) {
     const { times, gaps, ...view } = this.view(meta);
     const { markers, left_out } = thinTools(view.markers);
-    return { epoch: this.epoch, count: times.length, duration_ms: times.at(-1) ?? 0, markers, left_out, gaps: [...gaps], density: densityOf(times) };
+    const reading = readingOf(times.map((_, seq) => view.reading(seq)));
+    return { epoch: this.epoch, count: times.length, duration_ms: times.at(-1) ?? 0, markers, left_out, gaps: [...gaps], density: densityOf(times), reading };
   }
 
   /** What each turn took. */
@@ -268,6 +272,14 @@ function thinTools(markers) {
     return kind !== 'tool' || Math.floor(((number + 1) * MAX_TOOLS) / tools) > Math.floor((number * MAX_TOOLS) / tools);
   });
   return { markers: kept, left_out: ['tool'] };
+}
+
+/** @param {readonly number[]} each  of every event @returns {Reading} */
+function readingOf(each) {
+  const every = Math.max(1, Math.ceil(each.length / MAX_READING));
+  const ms = Array.from({ length: Math.ceil(each.length / every) }, () => 0);
+  for (const [seq, own] of each.entries()) ms[Math.floor(seq / every)] = (ms[Math.floor(seq / every)] ?? 0) + own;
+  return { every, ms };
 }
 
 /** @param {readonly number[]} times @returns {Gap[]} */

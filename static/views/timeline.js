@@ -9,7 +9,7 @@ import { densityPath } from '../density.js';
 import { clear, el, setAttribute, svg } from '../dom.js';
 import { clock, oneLine, span } from '../format.js';
 import { END_MS } from '../player-store.js';
-import { TimeScale } from '../timescale.js';
+import { breakMarks, TimeScale } from '../timescale.js';
 import { Pairs } from '../pairs.js';
 import { plain, turnAt } from '../turns.js';
 
@@ -65,6 +65,12 @@ const NO_GAPS = Pairs.of([]);
 
 /** A gap that is narrower than this is not seen. */
 const GAP_PX = 1.5;
+
+/** Marks of breaks that are nearer to each other than this run into one. */
+const BREAK_PX = 8;
+
+/** A break that is wider than this has room for how long it was. */
+const WORDS_PX = 34;
 
 export class Timeline {
   node;
@@ -204,12 +210,14 @@ export class Timeline {
 
   /** @param {number} width */
   #gaps(width) {
-    return this.#scale.widerThan(GAP_PX / width).flatMap((gap) => {
+    const gaps = this.#scale.widerThan(GAP_PX / width);
+    const zones = gaps.flatMap((gap) => {
       const [from, to, lengthMs] = [gap.from * width, gap.to * width, gap.end - gap.start];
       const weight = GAP_WEIGHTS.find(([least]) => lengthMs >= least)?.[1] ?? 'short';
       const zone = svg('rect', { class: `gap ${weight}`, x: from, y: TRACK_Y, width: to - from, height: TRACK_HEIGHT });
-      return gap.broken ? [zone, ...breakGlyph(from, to, lengthMs)] : [zone];
+      return gap.broken && to - from > WORDS_PX ? [zone, breakWords((from + to) / 2, lengthMs)] : [zone];
     });
+    return [...zones, ...breakMarks(gaps, BREAK_PX / width).map((place) => zigzag(place * width))];
   }
 
   // ------------------------------------------------------------------------------------------------------ pointer
@@ -391,16 +399,14 @@ function hatching() {
   return svg('defs', {}, svg('pattern', { id: 'hatching', width: 5, height: 5, patternUnits: 'userSpaceOnUse' }, line));
 }
 
-/**
- * @param {number} from
- * @param {number} to
- * @param {number} ms
- */
-function breakGlyph(from, to, ms) {
-  const middle = (from + to) / 2;
-  const words = svg('text', { class: 'break-words', x: middle, y: BELOW_Y + 6, 'text-anchor': 'middle' }, span(ms).replace(/ (?:\d+ s|\d+ min)$/, ''));
-  const zigzag = (/** @type {number} */ x) => svg('path', { class: 'break-line', d: `M${x - 2},${TRACK_Y - 4} l3,${TRACK_HEIGHT / 2 + 2} l-3,3 l3,${TRACK_HEIGHT / 2 + 2}` });
-  return [zigzag(from), zigzag(to), ...(to - from > 34 ? [words] : [])];
+/** @param {number} x @param {number} ms  how long the break was */
+function breakWords(x, ms) {
+  return svg('text', { class: 'break-words', x, y: BELOW_Y + 6, 'text-anchor': 'middle' }, span(ms).replace(/ (?:\d+ s|\d+ min)$/, ''));
+}
+
+/** @param {number} x */
+function zigzag(x) {
+  return svg('path', { class: 'break-line', d: `M${x - 2},${TRACK_Y - 4} l3,${TRACK_HEIGHT / 2 + 2} l-3,3 l3,${TRACK_HEIGHT / 2 + 2}` });
 }
 
 /**

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
@@ -96,6 +96,24 @@ async def test_a_message_is_shown_as_it_is_archived_and_linked_to(browser: Brows
         copied = await viewer.page.evaluate("() => navigator.clipboard.readText()")
         assert copied == f"{viewer.url}/sessions/{STEADY}#e=m4"
         assert await viewer.page.locator(".msg-actions").count() == 1
+
+
+async def test_what_is_done_with_a_message_leaves_its_first_line_free(browser: Browser, server: Server) -> None:
+    """On a phone, where the buttons are as tall as a thumb: of a message without a head of its own, too."""
+    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    async with tab(browser, server.url, **phone) as viewer:
+        await viewer.watch(STEADY, "#seq=9")
+        await viewer.settled()
+        message = viewer.page.locator(".msg-assistant + .msg-assistant").last
+        text = message.locator(".msg-body")
+        await text.tap(position={"x": 4, "y": 4})
+        buttons = message.locator(".msg-actions")
+        await expect(buttons).to_be_visible()
+        above, below = await buttons.bounding_box(), await text.bounding_box()
+        assert above is not None
+        assert below is not None
+        assert above["height"] >= 44
+        assert above["y"] + above["height"] <= below["y"] + 1
 
 
 async def test_all_thinking_is_shown_and_folded_by_one_switch(viewer: Viewer) -> None:

@@ -315,6 +315,17 @@ test('all gaps and turns are to be had in tables too, and the labels of turns in
   assert.deepEqual(turns.map(({ stop_seq, spent }) => [stop_seq, spent?.tokens?.read]), [[4, 2]]);
 });
 
+test('how long is left to read is known in a file too, of the messages that are numbered', () => {
+  const { pack } = packed([0, 10, 20, 30], { meta: [1] });
+  assert.deepEqual(pack.timeline().reading, { every: 1, ms: [READING_MS, READING_MS, READING_MS] });
+  assert.equal(pack.timeline(true).reading?.ms.length, 4);
+
+  const many = packed(Array.from({ length: 4_001 }, (_, seq) => seq)).pack.timeline().reading;
+  assert.equal(many?.every, 3);
+  assert.equal(many?.ms.length, 1_334);
+  assert.equal(many?.ms.at(-1), 2 * READING_MS, 'the last are fewer');
+});
+
 test('a later search ends the one before it', async () => {
   const { api, asked } = packed(Array.from({ length: 300 }, (_, seq) => seq));
   const first = api.hits('s', { q: 'absent', limit: 9 });

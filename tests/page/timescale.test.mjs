@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Pairs } from '../../static/pairs.js';
-import { TimeScale } from '../../static/timescale.js';
+import { breakMarks, TimeScale } from '../../static/timescale.js';
 
 /** @type {[number, number]} */
 const LUNCH = [100_000, 1_600_000];
@@ -50,6 +50,17 @@ test('only gaps that can be seen are given to be drawn, with where they lie', ()
 test('a break is wide enough however short it is beside the whole', () => {
   const scale = new TimeScale(100_000_000, Pairs.of([[10_000, 20_000], [100_000, 99_000_000], [99_500_000, 99_531_000]]));
   assert.deepEqual(scale.widerThan(0.02).map(({ start, broken }) => [start, broken]), [[100_000, true], [99_500_000, true]]);
+});
+
+test('breaks are marked where the marks can be told apart', () => {
+  /** @param {number} from @param {number} to */
+  const gap = (from, to, broken = true) => ({ start: 0, end: 0, from, to, broken });
+
+  assert.deepEqual(breakMarks([gap(0.1, 0.3), gap(0.4, 0.5, false)], 0.02), [0.1, 0.3], 'both ends, and none of what is to scale');
+  assert.deepEqual(breakMarks([gap(0.25, 0.5)], 0.5), [0.375], 'a narrow one in its middle');
+  assert.deepEqual(breakMarks([gap(0.1, 0.3), gap(0.31, 0.5)], 0.02), [0.1, 0.3, 0.5], 'none that touches the one before');
+  const crowd = breakMarks(Array.from({ length: 100 }, (_, index) => gap(index / 100, index / 100 + 0.004)), 0.02);
+  assert.ok(crowd.length > 20 && crowd.every((place, index) => index === 0 || place - (crowd[index - 1] ?? 0) >= 0.02));
 });
 
 test('a session without length is all at the start', () => {
