@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from scrollcast._version import __version__
-from scrollcast.cli import doctor, export, keep, listing, play, record, serve, share
+from scrollcast.cli import cat, doctor, export, keep, listing, play, record, serve, share
 from scrollcast.errors import ArchiveError, SettingsError
 
 __all__ = ["main", "run"]
@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"scrollcast {__version__}")
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for verb in (serve, play, listing, export, share, record, keep, doctor):
+    for verb in (serve, play, cat, listing, export, share, record, keep, doctor):
         verb.add_parser(verbs, epilog=EXIT_STATUS)
     return parser
 

@@ -19,8 +19,8 @@ from scrollcast.redaction import Redaction
 from scrollcast.settings import Settings, cache_folder, demo_folder, kept_folder, redact_patterns, user_names
 
 __all__ = [
-    "Choice", "add_paths", "add_redaction", "choose", "find_session", "is_path", "redaction_of", "say", "settings_of",
-    "usable_cache", "usable_kept",
+    "Choice", "add_paths", "add_redact", "add_redaction", "choose", "find_session", "is_path", "redaction_of", "say",
+    "settings_of", "usable_cache", "usable_kept",
 ]  # fmt: skip
 
 LEAST_CHARACTERS: Final = 4
@@ -64,6 +64,12 @@ def add_redaction(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--redact-names", action="store_true", help="also take out the names of users, as in paths of home folders"
     )
+
+
+def add_redact(parser: argparse.ArgumentParser) -> None:
+    """Add to a verb that gives a session away whether secrets are taken out of it, and which."""
+    parser.add_argument("--redact", action=argparse.BooleanOptionalAction, help="take secrets out of it (default: yes)")
+    add_redaction(parser)
 
 
 def redaction_of(arguments: argparse.Namespace) -> Redaction:

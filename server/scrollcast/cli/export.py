@@ -8,13 +8,12 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from scrollcast.archive.redacted_archive import RedactedArchive
-from scrollcast.cli.choosing import add_redaction, redaction_of, say
-from scrollcast.cli.naming import add_session, open_named, parse_moment
+from scrollcast.cli.choosing import add_redact, say
+from scrollcast.cli.naming import add_session, open_shown, parse_moment
 from scrollcast.cli.terminal import format_bytes
 from scrollcast.errors import BadRequest, SettingsError
 from scrollcast.export.documents import FORMATS, format_of_suffix, make_document
@@ -49,18 +48,13 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
     parser.add_argument(
         "--leave-out", default="", metavar="KINDS", help="a list with commas of what to leave out, see below"
     )
-    parser.add_argument(
-        "--redact", action=argparse.BooleanOptionalAction, default=True,
-        help="take secrets out of it (default: yes)",
-    )  # fmt: skip
-    add_redaction(parser)
+    add_redact(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the file, and give the exit status."""
     format_name = arguments.format or format_of_suffix(arguments.output) or "html"
-    redaction = redaction_of(arguments)
     try:
         selection = Selection(
             from_ms=parse_moment(arguments.start, "--from"),
@@ -68,11 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
             title=arguments.title,
             leave_out=parse_leave_out(arguments.leave_out),
         )
-        with (
-            open_named(arguments.session) as (archive, scroll_id),
-            closing(RedactedArchive(archive, redaction)) as redacted,
-        ):
-            excerpt = asyncio.run(open_excerpt(redacted if arguments.redact else archive, scroll_id, selection))
+        with open_shown(arguments) as (archive, scroll_id):
+            excerpt = asyncio.run(open_excerpt(archive, scroll_id, selection))
             size = _write(arguments.output, make_document(format_name, excerpt, static_folder()))
     except BadRequest as problem:
         flag = {"to_ms": "--to"}.get(problem.parameter, f"--{problem.parameter.replace('_', '-')}")

@@ -10,11 +10,12 @@ from typing import Final
 from uuid import UUID
 
 from scrollcast.archive.archive import Archive
-from scrollcast.cli.choosing import choose, find_session, is_path, settings_of, usable_cache
+from scrollcast.archive.redacted_archive import AnyArchive, RedactedArchive
+from scrollcast.cli.choosing import choose, find_session, is_path, redaction_of, settings_of, usable_cache
 from scrollcast.errors import SettingsError
 from scrollcast.export.documents import parse_time
 
-__all__ = ["SCHEMES", "add_session", "is_address", "open_named", "parse_moment"]
+__all__ = ["SCHEMES", "add_session", "is_address", "open_named", "open_shown", "parse_moment"]
 
 SCHEMES: Final = ("http://", "https://", "ws://", "wss://")
 
@@ -33,8 +34,8 @@ def is_address(named: str) -> bool:
 
 
 @contextmanager
-def open_named(named: str) -> Iterator[tuple[Archive, UUID]]:
-    """The session that was named, and the archive that has it; closed at the end.
+def open_named(named: str, *, watch: bool = False) -> Iterator[tuple[Archive, UUID]]:
+    """The session that was named, and the archive that has it; closed at the end. With `watch` it sees files grow.
 
     Raises:
         SettingsError: there is none, or there are several.
@@ -43,7 +44,26 @@ def open_named(named: str) -> Iterator[tuple[Archive, UUID]]:
     settings = settings_of(choose(paths, demo=not paths), usable_cache())
     with closing(Archive(settings.roots, settings.cache, optional=True)) as archive:
         archive.catalogue.refresh()
-        yield archive, _find(archive, named)
+        scroll_id = _find(archive, named)
+        if watch:
+            archive.watch()
+        yield archive, scroll_id
+
+
+@contextmanager
+def open_shown(arguments: argparse.Namespace, *, watch: bool = False) -> Iterator[tuple[AnyArchive, UUID]]:
+    """As `open_named`, for verbs that give away what they show (`add_redact`): without secrets, unless told otherwise.
+
+    Raises:
+        SettingsError: as `open_named`, or what is to be taken out makes no sense.
+    """
+    redaction = redaction_of(arguments)
+    with open_named(arguments.session, watch=watch) as (archive, scroll_id):
+        if arguments.redact is False:
+            yield archive, scroll_id
+            return
+        with closing(RedactedArchive(archive, redaction)) as redacted:
+            yield redacted, scroll_id
 
 
 def _find(archive: Archive, named: str) -> UUID:

@@ -6,12 +6,11 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from scrollcast.cli.choosing import say
-from scrollcast.cli.naming import add_session, is_address, open_named, parse_moment
+from scrollcast.cli.naming import add_session, open_named, parse_moment
+from scrollcast.cli.replaying import open_source
 from scrollcast.cli.terminal import terminal_width
 from scrollcast.errors import ReplayError, SettingsError
 from scrollcast.playback.commands import check_idle, check_speed
@@ -66,7 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Play it, and give the exit status."""
     is_terminal = sys.stdout.isatty() and sys.stdin.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     wish = _wish(arguments, is_terminal)
-    with _source(arguments.session, follow=arguments.follow or is_terminal) as source:
+    opened = open_named(arguments.session, watch=arguments.follow or is_terminal)
+    with open_source(arguments.session, opened) as source:
         if is_terminal:
             from scrollcast.terminal.app import play
 
@@ -107,29 +107,6 @@ def _check(flag: str, check: Any, value: float) -> None:
         check(value)
     except ValueError as problem:
         raise SettingsError(f"{flag} {problem}") from None
-
-
-@contextmanager
-def _source(named: str, *, follow: bool) -> Iterator[Source]:
-    """Where the session comes from.
-
-    Raises:
-        SettingsError: there is no such session.
-    """
-    if is_address(named):
-        from scrollcast.terminal.source import RemoteSource
-
-        try:
-            yield RemoteSource(named)
-        except ValueError as problem:
-            raise SettingsError(str(problem)) from None
-        return
-    from scrollcast.terminal.local import LocalSource
-
-    with open_named(named) as (archive, scroll_id):
-        if follow:
-            archive.watch()
-        yield LocalSource(archive, scroll_id, named)
 
 
 def _print(source: Source, wish: Wish) -> str:

@@ -17,7 +17,8 @@ from scrollcast.archive.line_file import LineFile
 from scrollcast.archive.native_records import SESSION_FIELDS
 from scrollcast.cli.choosing import say
 from scrollcast.cli.naming import is_address
-from scrollcast.client import End, Hello, Item, Notice, ReplayEvent
+from scrollcast.cli.replaying import tell
+from scrollcast.client import Hello, Item, ReplayEvent
 from scrollcast.client.sync import Replay, connect
 from scrollcast.errors import ReplayError, SettingsError
 from scrollcast.export.jsonl import session_lines
@@ -125,12 +126,8 @@ class _Recording:
                 case ReplayEvent():
                     self._count += 1
                     yield _record_of(item)
-                case Notice(level="warning"):
-                    say(item.message)
-                case End(reason="truncated"):
-                    say("the session stops in a half-written record")
                 case _:
-                    pass
+                    tell(item)
 
 
 def _record_of(event: ReplayEvent) -> TimedRecord:

@@ -16,9 +16,9 @@ from uuid import UUID
 import orjson
 from websockets.exceptions import ConnectionClosedError
 
-from scrollcast.archive.archive import Archive
 from scrollcast.archive.index import SessionIndex
 from scrollcast.archive.indexing import texts_of
+from scrollcast.archive.redacted_archive import AnyArchive
 from scrollcast.archive.search_query import Query, fold, parse_query
 from scrollcast.client import Replay, connect
 from scrollcast.client.asking import Parameters
@@ -45,7 +45,7 @@ _ADDRESS: Final = "ws://in-process/ws/sessions/"
 class LocalSource:
     """A session of an archive. `named` is how the person named it on the command line."""
 
-    def __init__(self, archive: Archive, scroll_id: UUID, named: str) -> None:
+    def __init__(self, archive: AnyArchive, scroll_id: UUID, named: str) -> None:
         self._archive = archive
         self._scroll_id = scroll_id
         self._named = named
@@ -135,13 +135,13 @@ def _hits(index: SessionIndex, query: Query) -> list[Mapping[str, Any]]:
 class InProcess:
     """A transport of the client, with the stream at its other end in a task of its own."""
 
-    def __init__(self, archive: Archive, scroll_id: str, url: str) -> None:
+    def __init__(self, archive: AnyArchive, scroll_id: str, url: str) -> None:
         self.close_code: int | None = None
         self._end = _StreamEnd()
         self._failure: ReplayRefused | None = None
         self._task = asyncio.create_task(self._run(archive, scroll_id, urlsplit(url).query))
 
-    async def _run(self, archive: Archive, scroll_id: str, query: str) -> None:
+    async def _run(self, archive: AnyArchive, scroll_id: str, query: str) -> None:
         try:
             parameters = ReplayParameters.parse(parse_qsl(query, keep_blank_values=True))
             await SessionStream(self._end, archive, scroll_id, parameters).run()

@@ -1,0 +1,97 @@
+"""`scrollcast cat`: the events of a session as lines of JSON, of this machine or of a server."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from scrollcast.cli.choosing import add_redact, say
+from scrollcast.cli.naming import add_session, is_address, open_shown, parse_moment
+from scrollcast.cli.replaying import open_source, tell
+from scrollcast.client import CaughtUp, ReplayEvent
+from scrollcast.errors import ReplayError, SettingsError
+
+if TYPE_CHECKING:
+    from scrollcast.client.asking import Parameters
+    from scrollcast.terminal.source import Source
+
+__all__ = ["add_parser", "run"]
+
+EXAMPLES: Final = """\
+examples:
+  scrollcast cat 5ca1ab1e | jq -r '.event.message.content[]? | select(.type == "text").text'
+  scrollcast cat 5ca1ab1e --meta --from 1:00 --to 2:00
+  scrollcast cat http://127.0.0.1:8420/sessions/5ca1ab1e-0f1a-4b12-9c05-7ea5e70fba11 --follow
+"""
+
+
+def add_parser(verbs: Any, *, epilog: str) -> None:
+    """Add the verb to the command line."""
+    parser = verbs.add_parser(
+        "cat",
+        help="print the events of a session as JSON lines",
+        description="Prints the events of a session, of this machine or of a server, as the protocol has them: one"
+        ' object {"seq", "t_ms", "event"} a line.',
+        epilog=f"{EXAMPLES}\n{epilog}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_session(parser, or_address=True)
+    parser.add_argument("--from", dest="start", metavar="TIME", help="only what was recorded then or later: 90, 1:30")
+    parser.add_argument("--to", dest="end", metavar="TIME", help="only what was recorded up to then")
+    parser.add_argument("--meta", action="store_true", help="with the events beside the messages")
+    parser.add_argument("--follow", action="store_true", help="at the end, go on with what is written from then on")
+    add_redact(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print them, and give the exit status."""
+    start_ms, end_ms = parse_moment(arguments.start, "--from"), parse_moment(arguments.end, "--to")
+    if end_ms is not None and end_ms < (start_ms or 0):
+        raise SettingsError("--to: the range ends before it begins")
+    if is_address(arguments.session) and _says_what_to_redact(arguments):
+        raise SettingsError("what is taken out of a session of a server is for the server to say, not for --redact")
+    parameters: Parameters = {
+        "mode": "fast", "start_ms": start_ms or 0, "meta": arguments.meta, "follow": arguments.follow,
+    }  # fmt: skip
+    with open_source(arguments.session, open_shown(arguments, watch=arguments.follow)) as source:
+        try:
+            asyncio.run(_print(source, parameters, end_ms))
+        except ReplayError as problem:
+            sys.stdout.flush()
+            say(str(problem))
+            return 1
+    return 0
+
+
+def _says_what_to_redact(arguments: argparse.Namespace) -> bool:
+    return arguments.redact is not None or bool(arguments.redact_pattern) or arguments.redact_names
+
+
+async def _print(source: Source, parameters: Parameters, end_ms: int | None) -> None:
+    """Print them up to the end, or up to a recorded time.
+
+    Raises:
+        ReplayError: as the client does.
+    """
+    out = sys.stdout.buffer
+    async with source.connect(**parameters) as replay:
+        async for item in replay.items():
+            match item:
+                case ReplayEvent(seq, t_ms, _, is_live, event):
+                    if end_ms is not None and t_ms > end_ms:
+                        break
+                    out.write(
+                        orjson.dumps({"seq": seq, "t_ms": t_ms, "event": event}, option=orjson.OPT_APPEND_NEWLINE)
+                    )
+                    if is_live:
+                        out.flush()  # somebody waits for it
+                case CaughtUp():
+                    out.flush()
+                case _:
+                    tell(item)
+    out.flush()
