@@ -8,7 +8,7 @@ export PYTHONPATH := $(CURDIR)/server
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types page browser bench bench-all bench-short fuzz fuzz-short torture soak package lock vendor contract demo screenshots clean
+.PHONY: help run test check lint types page browser bench bench-all bench-short fuzz fuzz-short torture soak package lock vendor contract manual demo screenshots clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ vendor: $(VENV)/dev.stamp node_modules/stamp  ## take the page's libraries from 
 
 contract: $(VENV)/run.stamp  ## write the OpenAPI and AsyncAPI documents in docs/contract anew
 	@$(BIN)/python -m scrollcast.contract docs/contract
+
+manual: $(VENV)/dev.stamp  ## write the manual page and the completions for shells in share anew
+	@$(BIN)/python scripts/manual.py share
 
 demo: $(VENV)/run.stamp  ## write the demo sessions anew
 	@$(BIN)/python archive_fixtures/make_demo.py

@@ -14,6 +14,10 @@ cd "$work"
 unset PYTHONPATH
 export HOME="$work" XDG_CACHE_HOME="$work/cache"
 "$work/venv/bin/scrollcast" --version
+for file in man/man1/scrollcast.1 bash-completion/completions/scrollcast zsh/site-functions/_scrollcast \
+  fish/vendor_completions.d/scrollcast.fish; do
+  [ -s "$work/venv/share/$file" ] || { echo "$file is not in the wheel" >&2; exit 1; }
+done
 "$work/venv/bin/scrollcast" export 5ca1ab1e -o "$work/page.html"
 grep -q 'data-block="0-contents"' "$work/page.html"
 "$work/venv/bin/python" - "$work/venv/bin/scrollcast" <<'PYTHON'
