@@ -236,15 +236,20 @@ export class Player {
     this.#drawNotices(state);
     this.#find.update(state);
     this.#drawCover(state);
-    this.#transcript?.update(state);
     this.#timeline.update(state);
     this.#controls.update(state);
-    // A timeline that has just come is much to draw: first the bar, and in the frame after it the list.
-    if (arrived) requestAnimationFrame(() => this.#turns.update(this.#store.getState()));
-    else this.#turns.update(state);
+    // A timeline that has just come is much to draw: first the bar, and in the frame after it what is beside it.
+    if (arrived) requestAnimationFrame(() => this.#drawMiddle(this.#store.getState()));
+    else this.#drawMiddle(state);
     this.#plan?.update(state);
     setAttribute(this.#meta, 'aria-pressed', state.meta);
     this.#announce(state);
+  }
+
+  /** The conversation and the list of its turns. @param {ReplayState} state */
+  #drawMiddle(state) {
+    this.#transcript?.update(state);
+    this.#turns.update(state);
   }
 
   /** @param {ReplayState} state */

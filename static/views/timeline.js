@@ -6,7 +6,7 @@
  */
 
 import { densityPath } from '../density.js';
-import { clear, el, setAttribute, svg } from '../dom.js';
+import { clear, el, replaceChildren, setAttribute, svg } from '../dom.js';
 import { clock, oneLine, span } from '../format.js';
 import { END_MS } from '../player-store.js';
 import { breakMarks, TimeScale } from '../timescale.js';
@@ -76,6 +76,9 @@ export class Timeline {
   node;
   #store;
   #bar;
+  #drawing;
+  /** What lies behind the marks. */
+  #ground;
   #marks;
   #fill;
   #thumb;
@@ -88,6 +91,8 @@ export class Timeline {
   #width = 0;
   /** Those of the session and those that were looked for, the most telling first. @type {readonly Mark[]} */
   #ranked = [];
+  /** What they were ranked from. @type {{ markers?: NonNullable<ReplayState['timeline']>['markers'] | undefined, found: ReplayState['found'] }} */
+  #rankedFor = { found: null };
   /** Those that there is room for. @type {readonly Mark[]} */
   #markers = [];
   /** Where the pointer was when the preview was drawn, as long as it shows. @type {PointerEvent | null} */
@@ -101,7 +106,9 @@ export class Timeline {
   /** @param {PlayerStore} store */
   constructor(store) {
     this.#store = store;
-    this.#marks = svg('svg', { class: 'marks', 'aria-hidden': 'true' });
+    this.#ground = svg('g');
+    this.#marks = svg('g');
+    this.#drawing = svg('svg', { class: 'marks', 'aria-hidden': 'true' }, this.#ground, this.#marks);
     this.#fill = el('div', { class: 'fill' });
     this.#ghost = el('div', { class: 'ghost' });
     this.#thumb = el('div', { class: 'thumb' });
@@ -117,7 +124,7 @@ export class Timeline {
         pointerleave: () => this.#hidePreview(),
         keydown: (event) => this.#key(event),
       },
-    }, el('div', { class: 'track' }, this.#ghost, this.#fill), this.#marks, this.#thumb);
+    }, el('div', { class: 'track' }, this.#ghost, this.#fill), this.#drawing, this.#thumb);
     this.node = el('div', { class: 'timeline' }, this.#bar, this.#preview);
     new ResizeObserver(() => {
       this.#width = this.#bar.clientWidth;
@@ -141,7 +148,8 @@ export class Timeline {
     if (this.growing) this.#redraw(this.#store.getState());
     const position = this.#dragMs ?? this.#store.position();
     const fraction = this.#scale.fractionOf(position);
-    this.#bar.style.setProperty('--at', String(fraction));
+    // Not on the bar: all its marks would inherit it, and be styled anew in every frame.
+    for (const node of [this.#fill, this.#thumb]) node.style.setProperty('--at', String(fraction));
     const turn = turnAt(timeline, position);
     const where = turn ? `turn ${turn.number}, ` : '';
     const spoken = phase === 'ready' ? `${where}${clock(position)} of ${clock(durationMs)}` : 'not loaded yet';
@@ -183,17 +191,27 @@ export class Timeline {
     const before = this.#drawn;
     const durationMs = this.#lengthNow(wholeMs);
     if (width === 0 || (before?.width === width && before.durationMs === durationMs && before.timeline === timeline && before.found === found)) return;
-    if (before?.timeline !== timeline || before?.found !== found) this.#ranked = ranked(timeline?.markers ?? [], found?.items ?? []);
     this.#drawn = { width, durationMs, timeline, found };
     this.#drawnAt = performance.now();
     this.#scale = new TimeScale(durationMs, timeline?.gaps ?? NO_GAPS);
     setAttribute(this.#bar, 'aria-valuemax', Math.floor(wholeMs / 1000));
-    clear(this.#marks);
-    setAttribute(this.#marks, 'viewBox', `0 0 ${width} 44`);
+    setAttribute(this.#drawing, 'viewBox', `0 0 ${width} 44`);
     const density = densityPath(timeline?.density ?? NO_DENSITY, (tMs) => this.#scale.fractionOf(tMs) * width, TRACK_Y, DENSITY_HEIGHT);
-    this.#marks.append(hatching(), svg('path', { class: 'density', d: density }), ...this.#gaps(width));
+    replaceChildren(this.#ground, hatching(), svg('path', { class: 'density', d: density }), ...this.#gaps(width));
+    // A timeline that has just come is much to draw for one frame.
+    if (timeline && !before?.timeline) requestAnimationFrame(() => this.#drawMarks());
+    else this.#drawMarks();
+  }
+
+  #drawMarks() {
+    if (!this.#drawn) return;
+    const { width, timeline, found } = this.#drawn;
+    if (timeline?.markers !== this.#rankedFor.markers || found !== this.#rankedFor.found) {
+      this.#rankedFor = { markers: timeline?.markers, found };
+      this.#ranked = ranked(timeline?.markers ?? [], found?.items ?? []);
+    }
     this.#markers = thin(this.#ranked, this.#scale, width);
-    this.#marks.append(...this.#markers.map((marker) => mark(marker.kind, this.#scale.fractionOf(marker.t_ms) * width)));
+    replaceChildren(this.#marks, ...this.#markers.map((marker) => mark(marker.kind, this.#scale.fractionOf(marker.t_ms) * width)));
   }
 
   /**
@@ -307,7 +325,7 @@ export class Timeline {
     this.#preview.hidden = false;
     const half = this.#preview.offsetWidth / 2;
     this.#preview.style.setProperty('--x', `${Math.max(half, Math.min(x, box.width - half))}px`);
-    this.#bar.style.setProperty('--hover', String(box.width ? x / box.width : 0));
+    this.#ghost.style.setProperty('--hover', String(box.width ? x / box.width : 0));
     this.#bar.classList.add('hovered');
   }
 

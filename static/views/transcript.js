@@ -29,13 +29,15 @@ const MAX_CHARACTERS = 1_500_000;
 const TRIM_NODES = 20;
 /** Events drawn before the position after a seek, about: from the beginning of a turn where one is near. */
 const WINDOW_EVENTS = 18;
+/** As fast as possible, nobody looks back while they fly by. */
+const WINDOW_EVENTS_FAST = 9;
 /** Fewer, down to the second number, where they hold more characters than this. */
 const WINDOW_CHARACTERS = 300_000;
 const WINDOW_LEAST = 6;
 /** Events that stand before the position soon after, some put there in each frame: something to look back at. */
 const BEFORE_EVENTS = 80;
 /** Events that come back at a time. */
-const EXTEND_EVENTS = 8;
+const EXTEND_EVENTS = 4;
 /** Pages of history that a window is worth: events may be so large that the log does not hold as many. */
 const MAX_PAGES = 6;
 /** Pages of history in which the call of a result is looked for that is drawn without it. */
@@ -242,8 +244,8 @@ export class Transcript {
    *
    * @param {ReplayState} state
    */
-  #rushing({ mode, status }) {
-    if (mode !== 'fast' || status !== 'playing' || this.#build) return false;
+  #rushing(state) {
+    if (!rushes(state) || this.#build) return false;
     const wait = this.#drawnAt + FAST_DRAW_MS - performance.now();
     if (wait <= 0) this.#drawnAt = performance.now();
     else if (!this.#waiting) {
@@ -291,7 +293,7 @@ export class Transcript {
   /** @param {ReplayState} state */
   #beginBuild(state) {
     const { cursor, loading, loadError } = state;
-    let low = this.#turnNear(state, WINDOW_EVENTS);
+    let low = this.#turnNear(state, rushes(state) ? WINDOW_EVENTS_FAST : WINDOW_EVENTS);
     const first = this.#turnNear(state, BEFORE_EVENTS);
     if (!this.#store.log.holds(first, cursor)) {
       if (loading) return null;
@@ -357,8 +359,8 @@ export class Transcript {
    *
    * @param {ReplayState} state
    */
-  #fill({ cursor, mode, status }) {
-    if (this.#low <= this.#fillFrom || this.#high < cursor || (mode === 'fast' && status === 'playing')) return;
+  #fill(state) {
+    if (this.#low <= this.#fillFrom || this.#high < state.cursor || rushes(state)) return;
     const from = Math.max(this.#fillFrom, this.#low - EXTEND_EVENTS);
     if (this.#store.log.holds(from, this.#low)) this.#follower.keepInPlace(this.#messages, () => this.#prepend(from));
     else this.#fillFrom = this.#low; // too much at once: they come when they are scrolled to
@@ -765,6 +767,11 @@ export class Transcript {
 function markHit(envelope, node, context) {
   if (node) node.classList.add('is-hit');
   else for (const id of resultsOf(envelope)) context.calls.get(id)?.node.classList.add('is-hit');
+}
+
+/** @param {ReplayState} state  whether it plays as fast as possible */
+function rushes({ mode, status }) {
+  return mode === 'fast' && status === 'playing';
 }
 
 /** @param {Envelope} envelope  whether a person says something, and not to a subagent */

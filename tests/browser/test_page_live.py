@@ -86,7 +86,7 @@ WATCH_MARKS: Final = """() => {
   window.redrawn = 0;
   new MutationObserver((changes) => {
     if (changes.some((each) => each.removedNodes.length > 0)) window.redrawn += 1;
-  }).observe(document.querySelector('.marks'), { childList: true });
+  }).observe(document.querySelector('.marks'), { childList: true, subtree: true });
 }"""
 
 
