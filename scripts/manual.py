@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, Final
+from unittest import mock
 
 import shtab
 from argparse_manpage.manpage import Manpage
@@ -32,13 +33,16 @@ COMPLETED_BY: Final[dict[str | None, Any]] = {
 }  # fmt: skip
 """What stands in place of these words."""
 
+NO_FILES: Final = {("share", "SESSION")}
+"""Where it does not: a link is made for a session by its id."""
+
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line, each verb with what its arguments are completed by."""
     parser = cli._parser()
-    for verb in verbs_of(parser).values():
+    for name, verb in verbs_of(parser).items():
         for action in verb._actions:
-            if action.metavar in COMPLETED_BY:
+            if action.metavar in COMPLETED_BY and (name, action.metavar) not in NO_FILES:
                 action.complete = COMPLETED_BY[action.metavar]  # type: ignore[attr-defined]
     return parser
 
@@ -51,17 +55,18 @@ def verbs_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPars
 
 def manual_page(parser: argparse.ArgumentParser) -> str:
     """The page, which says the same whoever makes it and when."""
-    os.environ["COLUMNS"] = "10000"  # whoever shows the page breaks the lines
     notes = {name: (verb.epilog or "").removesuffix(cli.EXIT_STATUS) for name, verb in verbs_of(parser).items()}
     heading, _, statuses = cli.EXIT_STATUS.partition(":\n")
     parser.epilog = None
-    page = Manpage(
-        parser, {"project_name": "scrollcast", "version": __version__, "manual_title": "User commands"},
-        format="single-commands-section",
-    )  # fmt: skip
-    page.date, page.description = "", "plays archived AI-agent sessions back"
+    with mock.patch.dict(os.environ, COLUMNS="10000"):  # whoever shows the page breaks the lines
+        page = Manpage(
+            parser, {"project_name": "scrollcast", "version": __version__, "manual_title": "User commands"},
+            format="single-commands-section",
+        )  # fmt: skip
+        page.date, page.description = "", "plays archived AI-agent sessions back"
+        written = str(page)
     told = "".join(f'.SS "scrollcast {name}"\n{_as_it_stands(note)}' for name, note in notes.items() if note)
-    return f"{page}.SH NOTES\n{told}.SH {heading.upper()}\n{_as_it_stands(dedent(statuses))}"
+    return f"{written}.SH NOTES\n{told}.SH {heading.upper()}\n{_as_it_stands(dedent(statuses))}"
 
 
 def _as_it_stands(text: str) -> str:

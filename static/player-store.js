@@ -114,10 +114,10 @@ export class PlayerStore {
   #pace = new Pace(NO_GAPS, 0, null);
   /** What that was made for. @type {{ gaps: Pairs, durationMs: number, idle: number | null } | null} */
   #pacedFor = null;
-  /** From which turns on pages of them have been asked for. @type {Set<number>} */
-  #turnPages = new Set();
+  /** From which turns on pages of them have been asked for, and how many turns there were. @type {Map<number, number>} */
+  #turnPages = new Map();
   /** Whether one is on its way, or could not be brought over this connection. */
-  #turning = false;
+  #loadingTurns = false;
   /** The request whose answer ends `pendingMs`. @type {string | null} */
   #pendingId = null;
   /** All that was asked for since the server last answered everything, and the last request of it. @type {{ id: string | null, control: Control } | null} */
@@ -502,7 +502,7 @@ export class PlayerStore {
     if (connection.status === 'closed' && connection.error) this.#fail(connection.error);
     if (connection.status !== 'open') return;
     this.#turnPages.clear();
-    this.#turning = false;
+    this.#loadingTurns = false;
     this.#goBack();
   }
 
@@ -738,7 +738,8 @@ export class PlayerStore {
   }
 
   /**
-   * Brings what the turns of a half-open range begin with and took, a page at a time, each once. Of a page of which the
+   * Brings what the turns of a half-open range begin with and took, a page at a time, each once as long as no turn comes
+   * to them. Of a page of which the
    * server could not look at all in one go, the rest is brought when one of it is asked for.
    *
    * @param {number} from  the index of a turn of which something is not known
@@ -746,15 +747,16 @@ export class PlayerStore {
    */
   async #loadTurns(from, to) {
     const { timeline, meta } = this.#state;
-    if (!timeline || this.#turning) return;
-    this.#turning = true;
+    if (!timeline || this.#loadingTurns) return;
+    this.#loadingTurns = true;
     let fetched = 0;
+    const isKnown = (/** @type {number} */ start) => this.#turnPages.get(start) === timeline.turns.length;
     for (let index = from; index < Math.min(to, timeline.turns.length);) {
       const page = index - (index % PAGE_TURNS);
-      const start = this.#turnPages.has(page) ? index : page;
+      const start = isKnown(page) ? index : page;
       index = page + PAGE_TURNS;
-      if (this.#turnPages.has(start)) continue;
-      this.#turnPages.add(start);
+      if (isKnown(start)) continue;
+      this.#turnPages.set(start, timeline.turns.length);
       try {
         const { epoch, turns } = await this.#ports.api.turns(this.#scrollId, { start, limit: index - start, ...(meta && { meta }) }, this.#leaving.signal);
         const now = this.#state.timeline;
@@ -764,11 +766,11 @@ export class PlayerStore {
           now.labels.set(seq, plain(label));
           if (spent) now.spent.set(seq, { ...spent, stop_seq });
         }
-      } catch {
-        return; // asked for again when the connection is there again
+      } catch { // none of them is asked for again before the connection is there again
+        for (let each = start; each < index; each++) this.#turnPages.set(each, timeline.turns.length);
       }
     }
-    this.#turning = false;
+    this.#loadingTurns = false;
     if (fetched > 0) this.#set({ labelled: this.#state.labelled + 1 });
   }
 

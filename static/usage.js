@@ -25,15 +25,18 @@ const CACHED = ['cache_read_input_tokens', 'cache_creation_input_tokens', 'input
 const THOUGHT = ['thoughts', 'reasoning'];
 const COSTS = ['cost', 'cost_usd', 'costUSD', 'total_cost'];
 
+/** @type {Spent} */
+const NOTHING = { tokens: null, cost: null, whole: true };
+
 /**
  * @param {(seq: number) => Envelope | null} event
  * @param {number} from
  * @param {number} to
+ * @param {Spent} [before]  to be added to
  * @returns {Spent} by the events of a half-open range
  */
-export function spentBetween(event, from, to) {
-  /** @type {Spent} */
-  const spent = { tokens: null, cost: null, whole: true };
+export function spentBetween(event, from, to, before = NOTHING) {
+  const spent = { ...before, tokens: before.tokens && { ...before.tokens } };
   for (let seq = from; seq < to; seq++) {
     const envelope = event(seq);
     if (!envelope) spent.whole = false;

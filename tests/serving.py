@@ -384,6 +384,19 @@ class Child:
         assert self.process.stdout is not None
         return self.process.stdout.readline().rstrip("\n")
 
+    def line(self) -> str:
+        """The next line on stdout, with its end."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def hang_up(self) -> tuple[int, str]:
+        """Read no more of stdout: the exit status and stderr."""
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        self.process.stdout.close()
+        err = self.process.stderr.read()
+        return self.process.wait(PATIENCE_SECONDS), err
+
     def serving(self) -> Serving:
         """What a test needs of a running server, once it answers."""
         port = httpx.URL(self.address()).port

@@ -30,7 +30,7 @@ export class TurnsPanel {
   /** Those in the document, by their place. @type {Map<number, HTMLElement>} */
   #rows = new Map();
   #current = -1;
-  /** What turns took of which every event was seen, by the turn's own. @type {Map<number, import('../usage.js').Spent>} */
+  /** What turns took of which every event was seen, by the turn's own, and up to which. @type {Map<number, { end: number, spent: import('../usage.js').Spent }>} */
   #spent = new Map();
   #arrivals = -1;
 
@@ -115,7 +115,7 @@ export class TurnsPanel {
    */
   #askForMore(first, end) {
     for (let index = first; index < end; index++) {
-      if (turnOf(this.#drawn, index)?.label !== null && this.#spentOf(index)) continue;
+      if (turnOf(this.#drawn, index)?.label !== null && this.#isTold(index)) continue;
       return this.#store.dispatch({ type: 'load-turns', from: index, to: end });
     }
   }
@@ -149,21 +149,33 @@ export class TurnsPanel {
     note.title = spentWords(spent);
   }
 
+  /** Whether it can be said what a turn took. @param {number} index */
+  #isTold(index) {
+    const [from, end] = this.#endsOf(index);
+    return this.#spent.has(from) || this.#store.log.holds(from, end) || (this.#drawn !== null && toldSpent(this.#drawn, index) !== null);
+  }
+
   /**
    * What a turn took: by its events where they are all here, else as the server has it.
    *
    * @param {number} index
    */
   #spentOf(index) {
-    const [turn, next] = [turnOf(this.#drawn, index), turnOf(this.#drawn, index + 1)];
-    if (!this.#drawn || !turn) return null;
-    const end = next?.seq ?? this.#drawn.count;
-    const known = this.#spent.get(turn.seq);
-    if (known) return known;
-    if (!this.#store.log.holds(turn.seq, end)) return toldSpent(this.#drawn, index);
-    const spent = spentBetween((seq) => this.#store.log.get(seq), turn.seq, end);
-    if (next) this.#spent.set(turn.seq, spent);
+    if (!this.#drawn) return null;
+    const [from, end] = this.#endsOf(index);
+    const known = this.#spent.get(from);
+    if (known?.end === end) return known.spent;
+    if (!this.#store.log.holds(from, end)) return toldSpent(this.#drawn, index);
+    const more = known && known.end < end ? known : null; // the last turn grows with every event
+    const spent = spentBetween((seq) => this.#store.log.get(seq), more?.end ?? from, end, more?.spent);
+    this.#spent.set(from, { end, spent });
     return spent;
+  }
+
+  /** The numbers of a turn's first event, and of the one behind its last. @param {number} index @returns {[number, number]} */
+  #endsOf(index) {
+    const count = this.#drawn?.count ?? 0;
+    return [turnOf(this.#drawn, index)?.seq ?? count, turnOf(this.#drawn, index + 1)?.seq ?? count];
   }
 
   /** @param {number} index */

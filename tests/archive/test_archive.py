@@ -229,13 +229,11 @@ def _changed(data: bytes) -> bytes:
 async def test_was_rewritten(
     archive: Archive,
     messages: Path,
-    monkeypatch: pytest.MonkeyPatch,
     rewrite: Callable[[bytes], bytes],
     is_other: bool,
     reopened: bool,
 ) -> None:
     """Whoever plays an index is told when its session holds other events, also where somebody reopened it before."""
-    monkeypatch.setattr(archive_module, "WATCH_SECONDS", 0)
     index = await finished(archive)
     before = await archive.was_rewritten(index)
     messages.write_bytes(rewrite(messages.read_bytes()))
@@ -246,25 +244,8 @@ async def test_was_rewritten(
     assert await archive.was_rewritten(newer) == (is_other and not reopened)
 
 
-async def test_answer_serves_everybody_for_a_while(archive: Archive, messages: Path) -> None:
-    """Many streams that ask cost one look; a newly opened index is never told that it was rewritten."""
-    index = await finished(archive)
-    asked = await archive.was_rewritten(index)
-    messages.write_bytes(_changed(messages.read_bytes()))
-    unseen = await archive.was_rewritten(index)
-    newer = await finished(archive)
-
-    assert not asked
-    assert not unseen
-    assert not await archive.was_rewritten(newer)
-    assert await archive.was_rewritten(index)
-
-
-async def test_session_that_is_gone_was_not_rewritten(
-    archive: Archive, messages: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_session_that_is_gone_was_not_rewritten(archive: Archive, messages: Path) -> None:
     """What was read of a session can be played on when its file is deleted."""
-    monkeypatch.setattr(archive_module, "WATCH_SECONDS", 0)
     index = await finished(archive)
     messages.unlink()
     deleted = await archive.was_rewritten(index)
@@ -281,7 +262,6 @@ async def test_a_document_was_rewritten_when_its_events_are_others(
     root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, last: str, is_other: bool
 ) -> None:
     """One that was written anew with more in it was not; it takes reading it to know."""
-    monkeypatch.setattr(archive_module, "WATCH_SECONDS", 0)
     monkeypatch.setattr(archive_module, "ANEW_SECONDS", 0)
     write_document(root, THREE)
     with Archive.open(root, cache=cache) as archive:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import subprocess
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +12,12 @@ import pytest
 
 from archives import SCROLL_ID, JsonObject, at, join_lines, message, meta_event, write_session
 from scrollcast.archive.archive import Archive
-from serving import PATIENCE_SECONDS, child_environment, command, run_command, serving_in_thread
+from serving import Child, run_command, serving_in_thread
 
 Run = Callable[..., tuple[int, str, str]]
+
+IGNORING = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); from scrollcast.cli import run; run()"
+"""What a shell without job control does to what it starts in the background."""
 
 TOKEN = "ghp_" + "n4Vb9cXz2LkJ7hGf5DsA1qWe3rTy6uIoP0pM"
 
@@ -40,7 +42,7 @@ def ids(out: str) -> list[str]:
 
 @pytest.mark.parametrize("meta", [False, True])
 def test_a_line_is_an_event_as_it_goes_over_the_wire(session: Path, scrollcast: Run, meta: bool) -> None:
-    """To the byte."""
+    """Byte for byte."""
 
     async def events() -> list[str]:
         with Archive.open(session) as archive:
@@ -100,52 +102,49 @@ def test_secrets_are_taken_out_unless_told_otherwise(tmp_path: Path, root: Path,
     assert TOKEN not in out
     assert "PRJ-1234" not in out
     assert out.count("[redacted:") == 2
-    assert "2" in err
+    assert "2 secrets" in err
     assert err.count("\n") == 1
 
     _, out, err = scrollcast("cat", session, "--no-redact")
     assert (TOKEN in out, err) == (True, "")
 
 
-def test_it_follows(tmp_path: Path, session: Path) -> None:
-    """Each event is printed when it was written, and Ctrl+C ends it well."""
-    following = subprocess.Popen(
-        command("cat", session, "--follow"), env=child_environment(tmp_path), stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert following.stdout is not None
-        first = [following.stdout.readline() for _ in range(4)]
+@pytest.mark.parametrize("start", [("-m", "scrollcast"), ("-c", IGNORING)])
+def test_it_follows(tmp_path: Path, session: Path, start: tuple[str, ...]) -> None:
+    """Each event is printed when it was written, and Ctrl+C ends it well, also where a shell had it ignored."""
+    with Child(tmp_path, "cat", session, "--follow", start=start) as following:
+        first = [following.line() for _ in range(4)]
         with (session / "messages.jsonl").open("ab") as file:
             file.write(join_lines([message("m4", 200)]))
-        fifth = following.stdout.readline()
-        following.send_signal(signal.SIGINT)
-        rest, _ = following.communicate(timeout=PATIENCE_SECONDS)
-    finally:
-        following.kill()
+        fifth = following.line()
+        status, rest, err, _ = following.stop()
 
     assert ids("".join([*first, fifth])) == ["m0", "m1", "m2", "m3", "m4"]
-    assert (rest, following.returncode) == ("", 0)
+    assert (status, rest, err) == (0, "", "")
+
+
+def test_what_is_nested_deeply_is_printed(root: Path, scrollcast: Run) -> None:
+    """More deeply than most encoders go."""
+    nested: object = 1
+    for _ in range(300):
+        nested = [nested]
+    session = write_session(root, [message("m0", metadata={"deep": nested})])
+
+    status, out, err = scrollcast("cat", session)
+
+    assert (status, err) == (0, "")
+    assert json.loads(out)["event"]["message"]["metadata"] == {"deep": nested}
 
 
 def test_whoever_has_seen_enough_ends_it_quietly(tmp_path: Path, root: Path) -> None:
     """A pipe that is closed before all went through it."""
     session = write_session(root, [message(f"m{number}", number, content_md="x" * 10_000) for number in range(200)])
-    reader = subprocess.Popen(
-        command("cat", session), env=child_environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert reader.stdout is not None
-    assert reader.stderr is not None
-    try:
-        first = reader.stdout.readline()
-        reader.stdout.close()
-        err = reader.stderr.read()
-        status = reader.wait(PATIENCE_SECONDS)
-    finally:
-        reader.kill()
-        reader.stderr.close()
+    with Child(tmp_path, "cat", session) as reader:
+        first = reader.line()
+        status, err = reader.hang_up()
 
     assert orjson.loads(first)["seq"] == 0
-    assert (status, err) == (0, b"")
+    assert (status, err) == (0, "")
 
 
 def test_it_tells_what_could_not_be_read(tmp_path: Path, root: Path) -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +10,7 @@ import pytest
 
 from archives import SCROLL_ID, JsonObject, at, join_lines, message, write_session
 from scrollcast.archive.archive import Archive
-from serving import PATIENCE_SECONDS, Serving, child_environment, command, serving_in_thread
+from serving import PATIENCE_SECONDS, Child, Serving, serving_in_thread
 
 FIXTURES = Path(__file__).parents[2] / "archive_fixtures"
 
@@ -79,20 +77,15 @@ async def test_a_replay_of_what_was_recorded_is_equal(
 def test_goes_on_until_it_is_stopped(tmp_path: Path, root: Path) -> None:
     """With `--follow`: what is appended is written as well, and Ctrl+C leaves all that came."""
     folder = write_session(root, [message("m0")])
-    with serving_in_thread(root, cache=tmp_path / "cache") as server:
-        recording = subprocess.Popen(
-            command("record", f"{server.url}/sessions/{SCROLL_ID}", "-o", tmp_path / "copy", "--follow"),
-            env=child_environment(tmp_path), stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        try:
-            append(folder / "messages.jsonl", join_lines([message("m1", 5), message("m2", 6)]))
-            copy = tmp_path / "copy" / f"{SCROLL_ID}.jsonl"
-            wait_for(lambda: copy.exists() and copy.read_bytes().count(b"\n") == 4)
-            recording.send_signal(signal.SIGINT)
-            _, err = recording.communicate(timeout=PATIENCE_SECONDS)
-        finally:
-            recording.kill()
-    assert (recording.returncode, err) == (0, f"scrollcast: stopped; wrote 3 events to {copy}\n")
+    copy = tmp_path / "copy" / f"{SCROLL_ID}.jsonl"
+    with (
+        serving_in_thread(root, cache=tmp_path / "cache") as server,
+        Child(tmp_path, "record", f"{server.url}/sessions/{SCROLL_ID}", "-o", copy.parent, "--follow") as recording,
+    ):
+        append(folder / "messages.jsonl", join_lines([message("m1", 5), message("m2", 6)]))
+        wait_for(lambda: copy.exists() and copy.read_bytes().count(b"\n") == 4)
+        status, _, err, _ = recording.stop()
+    assert (status, err) == (0, f"scrollcast: stopped; wrote 3 events to {copy}\n")
 
 
 def test_is_for_its_owner_and_never_written_twice(tmp_path: Path, fixtures: Serving, scrollcast: Scrollcast) -> None:

@@ -395,6 +395,44 @@ describe('commands', () => {
       assert.equal(turnBefore(store.getState().timeline, 41)?.label, 'Go on');
     });
 
+    test('a page that failed keeps nothing else from being fetched', async () => {
+      api.timeline = async () => ({ ...TIMELINE, count: 200, left_out: ['turn', 'gap'], markers: [], gaps: [] });
+      api.table = async (/** @type {string} */ _id, /** @type {string} */ name) => (
+        Pairs.of(Array.from({ length: name === 'gaps' ? 0 : 150 }, (_, index) => [index, index * 1_000]))
+      );
+      open(WISH);
+      await settled();
+      socket().says(hello(0));
+      const turns = api.turns;
+      api.turns = async () => Promise.reject(new ApiError(500, 'internal_error', ''));
+      store.dispatch({ type: 'load-turns', from: 40, to: 41 });
+      await settled();
+      api.turns = turns;
+      for (const from of [60, 120]) {
+        store.dispatch({ type: 'load-turns', from, to: from + 10 });
+        await settled();
+      }
+      assert.deepEqual(pages, [{ start: 100, limit: 100 }]);
+    });
+
+    test('where turns have come, those of a page are fetched again', async () => {
+      store.dispatch({ type: 'load-turns', from: 80, to: 90 });
+      await settled();
+      api.table = async (/** @type {string} */ _id, /** @type {string} */ name) => (
+        name === 'gaps' ? Pairs.of([]) : Pairs.of(Array.from({ length: 95 }, (_, index) => [index, index * 1_000]))
+      );
+      listed = { ...listed, live: true, count: 120 };
+      api.timeline = async () => ({ ...TIMELINE, count: 120, duration_ms: 119_000, left_out: ['turn', 'gap'], markers: [], gaps: [] });
+      store.dispatch({ type: 'refresh' });
+      await settled();
+      assert.equal(store.getState().timeline?.turns.length, 95);
+      for (let times = 0; times < 2; times++) {
+        store.dispatch({ type: 'load-turns', from: 85, to: 95 });
+        await settled();
+      }
+      assert.deepEqual(pages, [{ start: 0, limit: 100 }, { start: 0, limit: 100 }, { start: 85, limit: 15 }]);
+    });
+
     describe('of which the server does not look at all in one go', () => {
       const took = { tokens: { read: 5, written: 1 }, cost: null, whole: true };
 

@@ -17,7 +17,7 @@ from archives import SCROLL_ID, at, message, meta_event, metadata, write_session
 from scrollcast.archive.formats import Decoder, Item, Revised, SessionSource
 from scrollcast.archive.formats.native import NativeReader
 from scrollcast.archive.storage import Line
-from scrollcast.stream import session_stream, wire
+from scrollcast.stream import rewriting, session_stream, wire
 from serving import Log, Serving, ids, serving, talk, until
 
 EVENTS = 120
@@ -656,8 +656,7 @@ async def test_a_reading_that_fails_half_way_ends_the_replay_with_4505(
 @pytest.fixture
 def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
     """The archive is looked at every few milliseconds."""
-    monkeypatch.setattr(session_stream, "WATCH_SECONDS", 0.02)
-    monkeypatch.setattr("scrollcast.archive.archive.WATCH_SECONDS", 0.0)
+    monkeypatch.setattr(rewriting, "WATCH_SECONDS", 0.02)
 
 
 @pytest.mark.usefixtures("watchful")
@@ -718,7 +717,7 @@ async def test_a_rewritten_archive_is_noticed_by_all_though_one_came_between(
     root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A viewer who opens the new content first does not hide the change from one who watches the old."""
-    monkeypatch.setattr(session_stream, "WATCH_SECONDS", 0.3)
+    monkeypatch.setattr(rewriting, "WATCH_SECONDS", 0.3)
     write_session(root, talk(EVENTS))
     async with serving(root, cache=cache) as server, server.watch(paused="true") as client:
         await client.next()

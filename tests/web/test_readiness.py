@@ -208,6 +208,8 @@ async def test_nobody_waits_for_long(
     monkeypatch.setattr(shown, "FIRST_LOOK_SECONDS", 0.2)
     async with serving(root, cache=cache) as server, server.http() as http:
         answer = await http.get(f"/api/sessions/{SCROLL_ID}")
-        assert not server.app.state.ready.is_set()
+        was_ready = server.app.state.ready.is_set()
+        held.set()
 
+    assert not was_ready
     assert answer.status_code == 404

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import shutil
 import tempfile
 import threading
@@ -41,8 +40,8 @@ BUILDERS: Final = 2
 KEPT_INDEXES: Final = 64
 """Indexes kept open though nobody plays from them: a few mappings and one file descriptor each."""
 
-WATCH_SECONDS: Final = 1.0
-"""How long an answer to "was it rewritten?" serves everybody who asks."""
+JUST_NOW_SECONDS: Final = 0.001
+"""What is not known is looked for, but not for as long as all of the archive takes."""
 
 KEPT_GROWING: Final = 8
 """Sessions that nobody follows any more, but that can still be read on: their reader's memory of them is kept."""
@@ -139,7 +138,6 @@ class Archive:
         self._opened_lock = threading.Lock()  # for `_opened` and `_followed`
         self._closed = False
         self._search_lock = threading.Lock()
-        self._watched: dict[_Key, tuple[float, bool]] = {}
         self._threads = ThreadPoolExecutor(BUILDERS, thread_name_prefix="scrollcast-index")
 
     @classmethod
@@ -343,7 +341,7 @@ class Archive:
         try:
             return self.catalogue.entry(scroll_id)
         except SessionNotFound:
-            self.catalogue.refresh()  # it may have come since
+            self.catalogue.refresh(older_than=JUST_NOW_SECONDS)  # it may have come since
             return self.catalogue.entry(scroll_id)
 
     def _is_current(self, key: _Key, opened: _Opened, fingerprint: Fingerprint) -> bool:
@@ -395,7 +393,6 @@ class Archive:
             self._opened[key] = opened
             self._opened.move_to_end(key)
             self._let_go()
-        self._watched[key] = (time.monotonic(), False)
         if before is not None and before is not opened:
             before.builder.close()
             before.index.supersede()  # whoever follows it comes along
@@ -444,21 +441,12 @@ class Archive:
     # ---------------------------------------------------------------------------------------------------- rewriting
 
     async def was_rewritten(self, index: SessionIndex) -> bool:
-        """Whether the session that an index was made of now holds other events than it did; growth is no such thing.
-
-        Looked up at most once in `WATCH_SECONDS` a session, however many streams ask.
-        """
+        """Whether the session that an index was made of now holds other events than it did; growth is no such thing."""
         key = (index.session.scroll_id, index.meta)
         opened = self._opened.get(key)
         if opened is not None and opened.index is not index and opened.index.failure is None:
             return opened.index.epoch != index.epoch
-        looked, rewritten = self._watched.get(key, (-math.inf, False))
-        now = time.monotonic()
-        if now - looked >= WATCH_SECONDS:
-            self._watched[key] = (now, rewritten)
-            rewritten = await asyncio.to_thread(self._is_rewritten, key, index)
-            self._watched[key] = (now, rewritten)
-        return rewritten
+        return await asyncio.to_thread(self._is_rewritten, key, index)
 
     def _is_rewritten(self, key: _Key, index: SessionIndex) -> bool:
         try:

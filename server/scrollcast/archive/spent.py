@@ -30,6 +30,7 @@ RUN_BYTES: Final = 32 << 10
 behind all that was said."""
 
 END_BYTES: Final = 8 << 10
+"""Of a large event; a message's metadata is seldom longer."""
 
 BEGINNING_BYTES: Final = 128
 """Enough of an event to tell whether it is a message."""
@@ -91,8 +92,8 @@ class Purse:
         counts = _fields(told.get("tokens") if usage is None else usage)
         read, written = _first(counts, _READ), _first(counts, _WRITTEN)
         if read is not None or written is not None:
-            cached = _sum(counts, _CACHED) + _sum(_fields(counts.get("cache")), ("read", "write"))
-            self._read = (self._read or 0.0) + ((read or 0.0) + cached)
+            cache = _sum(_fields(counts.get("cache")), ("read", "write"))
+            self._read = (self._read or 0.0) + ((read or 0.0) + _sum(counts, _CACHED) + cache)
             self._written += (written or 0.0) + _sum(counts, _THOUGHT)
         cost = _first(told, _COSTS)
         if cost is None:
@@ -165,7 +166,7 @@ class _Reading:
         return purse.spent()
 
     def _add(self, purse: Purse, start: int, stop: int) -> bool:
-        """Add what a run of events took; whether it could be read."""
+        """Add what a run of events took; whether the bound allows to read it."""
         first, size = self._index.offsets[start], self._index.size_of(start, stop)
         if size > RUN_BYTES:
             return self._add_large(purse, first, size - 1)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from scrollcast.archive.native_records import encode_line
 from scrollcast.cli.choosing import add_redact, say
-from scrollcast.cli.naming import add_session, is_address, open_shown, parse_moment
-from scrollcast.cli.replaying import open_source, tell
+from scrollcast.cli.naming import add_range, add_session, is_address, open_shown, parse_range
+from scrollcast.cli.replaying import add_following, open_source, run_until_stopped, tell
 from scrollcast.client import CaughtUp, ReplayEvent
 from scrollcast.errors import ReplayError, SettingsError
 
@@ -40,17 +38,15 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_session(parser, or_address=True)
-    parser.add_argument("--from", dest="start", metavar="TIME", help="only what was recorded then or later: 90, 1:30")
-    parser.add_argument("--to", dest="end", metavar="TIME", help="only what was recorded up to then")
-    parser.add_argument("--meta", action="store_true", help="with the events beside the messages")
-    parser.add_argument("--follow", action="store_true", help="at the end, go on with what is written from then on")
+    add_range(parser)
+    add_following(parser)
     add_redact(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print them, and give the exit status."""
-    start_ms, end_ms = parse_moment(arguments.start, "--from"), parse_moment(arguments.end, "--to")
+    start_ms, end_ms = parse_range(arguments)
     if end_ms is not None and end_ms < (start_ms or 0):
         raise SettingsError("--to: the range ends before it begins")
     if is_address(arguments.session) and _says_what_to_redact(arguments):
@@ -60,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     }  # fmt: skip
     with open_source(arguments.session, open_shown(arguments, watch=arguments.follow)) as source:
         try:
-            asyncio.run(_print(source, parameters, end_ms))
+            run_until_stopped(_print(source, parameters, end_ms))
         except ReplayError as problem:
             sys.stdout.flush()
             say(str(problem))
@@ -85,9 +81,7 @@ async def _print(source: Source, parameters: Parameters, end_ms: int | None) -> 
                 case ReplayEvent(seq, t_ms, _, is_live, event):
                     if end_ms is not None and t_ms > end_ms:
                         break
-                    out.write(
-                        orjson.dumps({"seq": seq, "t_ms": t_ms, "event": event}, option=orjson.OPT_APPEND_NEWLINE)
-                    )
+                    out.write(encode_line({"seq": seq, "t_ms": t_ms, "event": event}))
                     if is_live:
                         out.flush()  # somebody waits for it
                 case CaughtUp():

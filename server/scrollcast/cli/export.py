@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from scrollcast.cli.choosing import add_redact, say
-from scrollcast.cli.naming import add_session, open_shown, parse_moment
+from scrollcast.cli.naming import add_range, add_session, open_shown, parse_range
 from scrollcast.cli.terminal import format_bytes
 from scrollcast.errors import BadRequest, SettingsError
 from scrollcast.export.documents import FORMATS, format_of_suffix, make_document
@@ -42,8 +42,7 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
     parser.add_argument(
         "--format", choices=tuple(FORMATS), help="what to write (default: as the ending of FILE says, else html)"
     )
-    parser.add_argument("--from", dest="start", metavar="TIME", help="only what was recorded then or later: 90, 1:30")
-    parser.add_argument("--to", dest="end", metavar="TIME", help="only what was recorded up to then")
+    add_range(parser)
     parser.add_argument("--title", metavar="TEXT", help="a title in place of the session's own")
     parser.add_argument(
         "--leave-out", default="", metavar="KINDS", help="a list with commas of what to leave out, see below"
@@ -55,10 +54,11 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the file, and give the exit status."""
     format_name = arguments.format or format_of_suffix(arguments.output) or "html"
+    from_ms, to_ms = parse_range(arguments)
     try:
         selection = Selection(
-            from_ms=parse_moment(arguments.start, "--from"),
-            to_ms=parse_moment(arguments.end, "--to"),
+            from_ms=from_ms,
+            to_ms=to_ms,
             title=arguments.title,
             leave_out=parse_leave_out(arguments.leave_out),
         )

@@ -15,7 +15,16 @@ from scrollcast.cli.choosing import choose, find_session, is_path, redaction_of,
 from scrollcast.errors import SettingsError
 from scrollcast.export.documents import parse_time
 
-__all__ = ["SCHEMES", "add_session", "is_address", "open_named", "open_shown", "parse_moment"]
+__all__ = [
+    "SCHEMES",
+    "add_range",
+    "add_session",
+    "is_address",
+    "open_named",
+    "open_shown",
+    "parse_moment",
+    "parse_range",
+]
 
 SCHEMES: Final = ("http://", "https://", "ws://", "wss://")
 
@@ -26,6 +35,12 @@ def add_session(parser: argparse.ArgumentParser, *, or_address: bool = False) ->
     """Add `SESSION` to a verb; with `or_address` it may lie on a server."""
     address = "; or the address of its page, or of its WebSocket, on any server" if or_address else ""
     parser.add_argument("session", metavar="SESSION", help=_NAMES + address)
+
+
+def add_range(parser: argparse.ArgumentParser) -> None:
+    """Add the recorded times between which a verb takes a session (`parse_range`)."""
+    parser.add_argument("--from", dest="start", metavar="TIME", help="only what was recorded then or later: 90, 1:30")
+    parser.add_argument("--to", dest="end", metavar="TIME", help="only what was recorded up to then")
 
 
 def is_address(named: str) -> bool:
@@ -92,3 +107,12 @@ def parse_moment(text: str | None, flag: str) -> int | None:
         return None if text is None else parse_time(text)
     except ValueError as reason:
         raise SettingsError(f"{flag} {text} {reason}") from None
+
+
+def parse_range(arguments: argparse.Namespace) -> tuple[int | None, int | None]:
+    """What was given to the flags of `add_range`, in milliseconds.
+
+    Raises:
+        SettingsError: one of them is no time.
+    """
+    return parse_moment(arguments.start, "--from"), parse_moment(arguments.end, "--to")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from scrollcast.cli.choosing import say
 from scrollcast.cli.naming import add_session, open_named, parse_moment
-from scrollcast.cli.replaying import open_source
+from scrollcast.cli.replaying import add_following, open_source, run_until_stopped
 from scrollcast.cli.terminal import terminal_width
 from scrollcast.errors import ReplayError, SettingsError
 from scrollcast.playback.commands import check_idle, check_speed
@@ -56,8 +55,7 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
     )
     pace.add_argument("--max", dest="mode", action="store_const", const="fast", help="the same as --mode fast")
     parser.add_argument("--from", dest="start", metavar="TIME", help="begin at that recorded time: 90, 1:30, 1:02:03")
-    parser.add_argument("--follow", action="store_true", help="at the end, go on with what is written from then on")
-    parser.add_argument("--meta", action="store_true", help="with the events beside the messages")
+    add_following(parser)
     parser.set_defaults(run=run)
 
 
@@ -119,7 +117,7 @@ def _print(source: Source, wish: Wish) -> str:
             sys.stdout.flush()  # somebody may be watching
 
     try:
-        asyncio.run(print_session(source, wish, write, terminal_width()))
+        run_until_stopped(print_session(source, wish, write, terminal_width()))
     except ReplayError as problem:
         return str(problem)
     return ""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+import argparse
+import asyncio
+import signal
+from collections.abc import Coroutine, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 from scrollcast.archive.redacted_archive import AnyArchive
@@ -16,7 +19,7 @@ from scrollcast.errors import SettingsError
 if TYPE_CHECKING:
     from scrollcast.terminal.source import Source
 
-__all__ = ["Opened", "open_source", "tell"]
+__all__ = ["Opened", "add_following", "open_source", "run_until_stopped", "tell"]
 
 Opened: TypeAlias = AbstractContextManager[tuple[AnyArchive, UUID]]
 """A session of this machine, and the archive that shows it."""
@@ -33,14 +36,39 @@ def open_source(named: str, opened: Opened) -> Iterator[Source]:
         from scrollcast.terminal.source import RemoteSource
 
         try:
-            yield RemoteSource(named)
+            source = RemoteSource(named)
         except ValueError as problem:
             raise SettingsError(str(problem)) from None
+        yield source
         return
     from scrollcast.terminal.local import LocalSource
 
     with opened as (archive, scroll_id):
         yield LocalSource(archive, scroll_id, named)
+
+
+def add_following(parser: argparse.ArgumentParser) -> None:
+    """Add what a replay can bring beside what was said so far."""
+    parser.add_argument("--follow", action="store_true", help="at the end, go on with what is written from then on")
+    parser.add_argument("--meta", action="store_true", help="with the events beside the messages")
+
+
+def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Run it to its end or until Ctrl+C, which is no failure.
+
+    What asyncio does about Ctrl+C by itself does not wake a loop that waits, and nothing where the shell that started
+    us had the signal ignored.
+    """
+
+    async def stoppable() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        with suppress(NotImplementedError):  # not on Windows
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+        await work
+
+    with suppress(asyncio.CancelledError):
+        asyncio.run(stoppable())
 
 
 def tell(item: Item) -> None:

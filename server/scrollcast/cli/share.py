@@ -10,9 +10,8 @@ from typing import Any, Final
 
 from scrollcast.access.shares import DEFAULT_SECONDS, Share, Shares, share_url
 from scrollcast.cli.choosing import say
-from scrollcast.cli.naming import open_named
+from scrollcast.cli.naming import add_range, open_named, parse_range
 from scrollcast.errors import BadRequest, SettingsError
-from scrollcast.export.documents import parse_time
 from scrollcast.model import Session, Span
 from scrollcast.settings import shares_file
 
@@ -41,8 +40,7 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
         "--expires", type=_duration, default=DEFAULT_SECONDS, metavar="TIME",
         help="how long it can be opened: 30m, 12h, 7d, 4w (default: 7d)",
     )  # fmt: skip
-    parser.add_argument("--from", dest="start", metavar="TIME", help="only what was recorded then or later: 90, 1:30")
-    parser.add_argument("--to", dest="end", metavar="TIME", help="only what was recorded up to then")
+    add_range(parser)
     parser.add_argument(
         "--redact", action=argparse.BooleanOptionalAction, default=True,
         help="take secrets out of what it shows (default: yes)",
@@ -71,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _make(shares: Shares, arguments: argparse.Namespace) -> int:
     root = _root(arguments.url, shares)
-    span = Span(_time(arguments.start, "--from"), _time(arguments.end, "--to"))
+    span = Span(*parse_range(arguments))
     with open_named(arguments.session) as (archive, scroll_id):
         session = archive.session(scroll_id)
     try:
@@ -128,13 +126,6 @@ def _range(share: Share) -> str:
 
 def _day(seconds: int) -> str:
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
-
-
-def _time(text: str | None, flag: str) -> int | None:
-    try:
-        return None if text is None else parse_time(text)
-    except ValueError as reason:
-        raise SettingsError(f"{flag} {text} {reason}") from None
 
 
 def _duration(text: str) -> int:

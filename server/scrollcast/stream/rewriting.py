@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from scrollcast.archive.index import SessionIndex
 
-__all__ = ["Rewriting", "Watch"]
+__all__ = ["WATCH_SECONDS", "Rewriting", "Watch"]
+
+log = logging.getLogger(__name__)
+
+WATCH_SECONDS: Final = 2.0
+"""So often a session that is played is looked at, whether its archive was rewritten."""
 
 
 class _Archive(Protocol):
@@ -23,14 +29,14 @@ class Rewriting:
     def __init__(self) -> None:
         self._watches: dict[SessionIndex, Watch] = {}
 
-    def watch(self, archive: _Archive, index: SessionIndex, every: float, wake: Callable[[], object]) -> Watch:
-        """Have an index looked after until `Watch.leave`, once in `every` seconds, however many ask for the same one.
+    def watch(self, archive: _Archive, index: SessionIndex, wake: Callable[[], object]) -> Watch:
+        """Have an index looked after until `Watch.leave`, by one task however many ask for the same one.
 
-        `wake` is called when there is something to be noticed. It must not raise.
+        `wake` is called when it turns out to be one of other events. It must not raise.
         """
         watch = self._watches.get(index)
         if watch is None:
-            watch = self._watches[index] = Watch(archive, index, every, self._forget)
+            watch = self._watches[index] = Watch(archive, index, self._forget)
         watch.join(wake)
         return watch
 
@@ -43,16 +49,14 @@ class Rewriting:
 class Watch:
     """Looks after one index for all who joined."""
 
-    __slots__ = ("_archive", "_every", "_forget", "_is_over", "_looking", "_problem", "_wakes", "index")
+    __slots__ = ("_archive", "_forget", "_is_over", "_looking", "_wakes", "index")
 
-    def __init__(self, archive: _Archive, index: SessionIndex, every: float, forget: Callable[[Watch], object]) -> None:
+    def __init__(self, archive: _Archive, index: SessionIndex, forget: Callable[[Watch], object]) -> None:
         self.index = index
         self._archive = archive
-        self._every = every
         self._forget = forget
         self._wakes: set[Callable[[], object]] = set()
         self._is_over = False
-        self._problem: Exception | None = None
         self._looking = asyncio.get_running_loop().create_task(self._look())
 
     def join(self, wake: Callable[[], object]) -> None:
@@ -67,20 +71,16 @@ class Watch:
             self._forget(self)
 
     def is_rewritten(self) -> bool:
-        """Whether the index is one of other events than the archive has. Raises what kept it from being looked at."""
-        if self._problem is not None:
-            raise self._problem
+        """Whether the index is one of other events than the archive has."""
         return self._is_over
 
     async def _look(self) -> None:
-        try:
-            is_rewritten = False
-            while not is_rewritten:
-                await asyncio.sleep(self._every)
-                is_rewritten = await self._archive.was_rewritten(self.index)
-        except Exception as problem:
-            self._problem = problem
-        self._is_over = True
+        while not self._is_over:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                self._is_over = await self._archive.was_rewritten(self.index)
+            except Exception:  # what is played can be played on; whether it is still true is asked again
+                log.exception("whether a session was rewritten could not be looked up")
         self._forget(self)
         for wake in tuple(self._wakes):
             wake()

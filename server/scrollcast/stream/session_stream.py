@@ -58,9 +58,6 @@ LEAST_SECONDS: Final = 0.1
 """No replay closes sooner after it began: a short session is over before a client's answer to its first events is here,
 and a seek that was sent in time must not find the door closed."""
 
-WATCH_SECONDS: Final = 2.0
-"""How often an archive is looked at for having been rewritten under its viewers."""
-
 LARGE_EVENT_BYTES: Final = 256 << 10
 """From this size on an event is cut for its preview in a thread."""
 
@@ -283,7 +280,8 @@ class SessionStream:
             self._index = await self._open_index()
         if self._index.source_bytes <= SETTLE_BYTES:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._index.finish(), SETTLE_SECONDS)
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    await self._index.finish()
         resume, start = await self._resolve_start()
         self._see(self._index)
         self._epoch = self._index.epoch
@@ -639,7 +637,7 @@ class SessionStream:
         if self._parameters.follow or not self._seen.complete:
             return
         if self._watch is None:
-            self._watch = self._rewriting.watch(self._archive, self._index, WATCH_SECONDS, self._wake)
+            self._watch = self._rewriting.watch(self._archive, self._index, self._wake)
         if self._is_rewritten:
             self._see(await self._open_index())
             await self._start_over()

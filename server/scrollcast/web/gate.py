@@ -29,7 +29,7 @@ class Need(Enum):
 
 
 class Gate:
-    """ASGI middleware of one route: finds out who asks, and passes on those who may.
+    """ASGI middleware of one route: finds out who asks, and passes on those who may, once their session is known.
 
     On HTTP what is raised here is answered as a problem, on a WebSocket as the protocol has it. Endpoints find what it
     has found by `access_of`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from typing import Final
+from uuid import UUID
 
 from starlette.requests import HTTPConnection
 
@@ -17,7 +18,8 @@ __all__ = ["archive_for_document", "shown_archive", "wait_until_found"]
 FIRST_LOOK_SECONDS: Final = 5.0
 """So long a session that is not known is waited for while the archive is looked through for the first time."""
 
-_LOOK_AGAIN_SECONDS: Final = 0.1
+_LOOK_AGAIN_SECONDS: Final = 0.25
+"""A session is listed while others are still looked for, and nothing tells of each."""
 
 
 def shown_archive(connection: HTTPConnection) -> AnyArchive:
@@ -45,11 +47,21 @@ async def wait_until_found(connection: HTTPConnection, scroll_id: str) -> None:
     What is not found within `FIRST_LOOK_SECONDS` is answered as what is not there.
     """
     state = connection.app.state
+    if state.ready.is_set() or not _is_id(scroll_id):
+        return
     with suppress(TimeoutError):
         async with asyncio.timeout(FIRST_LOOK_SECONDS):
             while not state.ready.is_set() and not await asyncio.to_thread(_is_known, state.archive, scroll_id):
                 with suppress(TimeoutError):
                     await asyncio.wait_for(state.ready.wait(), _LOOK_AGAIN_SECONDS)
+
+
+def _is_id(scroll_id: str) -> bool:
+    try:
+        UUID(scroll_id)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_known(archive: AnyArchive, scroll_id: str) -> bool:

@@ -258,10 +258,11 @@ def test_call_that_started_a_subagent(write: Write, rows: Sequence[Row], expecte
     assert (session.parent_scroll_id, session.parent_call_id) == (derive_scroll_id("claude-code", SESSION_ID), expected)
 
 
+@pytest.mark.parametrize("size", [500_000, 3_000_000])
 @pytest.mark.parametrize("hour", [0, 11, 23])
-def test_call_far_into_a_large_session(write: Write, hour: int) -> None:
+def test_call_far_into_a_large_session(write: Write, hour: int, size: int) -> None:
     """It is looked for where the parent was when the subagent began, past rows without a time and what is mentioned."""
-    filler = "x" * 500_000
+    filler = "x" * size
     rows: list[Row] = []
     for each in range(24):
         at = {"timestamp": f"2026-03-01T{each:02}:30:00.000Z"}

@@ -206,8 +206,8 @@ def _whole_line_chunks(path: Path, root: Path, limit: int, since: Instant | None
     try:
         size = os.fstat(fd).st_size
         position = 0 if since is None or size <= limit else _offset_of(fd, size, since)
-        rest, limit = b"", position + limit
-        while position < limit and (chunk := os.pread(fd, _CHUNK_BYTES, position)):
+        rest, end_position = b"", position + limit
+        while position < end_position and (chunk := os.pread(fd, _CHUNK_BYTES, position)):
             position += len(chunk)
             chunk = rest + chunk
             end = chunk.rfind(b"\n") + 1
@@ -222,17 +222,28 @@ _TIMESTAMP: Final = re.compile(rb'"timestamp"\s*:\s*"([^"\\]{1,40})"')
 
 
 def _offset_of(fd: int, size: int, since: Instant) -> int:
-    """A place in a file of rows in order of time, less than two pieces before the first that was written since then."""
+    """A place in a file of rows in order of time, not behind the first that was written since then, and near to it.
+
+    The first time in a piece is taken for its row's, though a row may hold others.
+    """
     start, end = 0, size
     while end - start > _CHUNK_BYTES:
         middle = (start + end) // 2
-        found = _TIMESTAMP.search(os.pread(fd, _CHUNK_BYTES, middle))
-        written = parse_instant(found[1].decode("ascii", "replace")) if found else None
+        written = _first_instant(fd, middle, end)
         if written is not None and written < since:
             start = middle
         else:
             end = middle
     return start
+
+
+def _first_instant(fd: int, start: int, end: int) -> Instant | None:
+    """The first time told from a place on, which may be a good way behind it: a row can be of many megabytes."""
+    for place in range(start, end, _CHUNK_BYTES):
+        for found in _TIMESTAMP.finditer(os.pread(fd, _CHUNK_BYTES, place)):
+            if (instant := parse_instant(found[1].decode("ascii", "replace"))) is not None:
+                return instant
+    return None
 
 
 # ---------------------------------------------------------------------------------------------------------- forks
