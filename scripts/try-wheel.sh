@@ -18,6 +18,10 @@ for file in man/man1/scrollcast.1 bash-completion/completions/scrollcast zsh/sit
   fish/vendor_completions.d/scrollcast.fish; do
   [ -s "$work/venv/share/$file" ] || { echo "$file is not in the wheel" >&2; exit 1; }
 done
+[ -s "$(echo "$work"/venv/lib/python3*/site-packages/scrollcast-*.dist-info/licenses/THIRD-PARTY-LICENSES.md)" ] || {
+  echo "the licences of what is vendored are not in the wheel" >&2
+  exit 1
+}
 "$work/venv/bin/scrollcast" export 5ca1ab1e -o "$work/page.html"
 grep -q 'data-block="0-contents"' "$work/page.html"
 "$work/venv/bin/python" - "$work/venv/bin/scrollcast" <<'PYTHON'

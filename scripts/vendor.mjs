@@ -1,6 +1,7 @@
 /**
  * Takes the page's third-party modules out of node_modules and puts them under static/vendor/, one folder each: one
- * ES module without imports, its types, the licences of everything in it, and a README that says what it is.
+ * ES module without imports, its types, the licences of everything in it, and a README that says what it is. Then it
+ * writes THIRD-PARTY-LICENSES.md, which holds the licences of all of these, and of the rules that redaction goes by.
  *
  *     npm ci && npm run vendor
  *
@@ -77,6 +78,15 @@ const LIBRARIES = [
   },
 ];
 
+/** Rules that others wrote are in here; its README has a table that says which, of what version and licence. */
+const RULES = 'server/scrollcast/redaction/rules';
+
+/**
+ * What of others is in our files: `text` is its licence's, `files` are ours that hold it.
+ *
+ * @typedef {{name: string, version: string, license: string, from: string, text: string, files: string[]}} Origin
+ */
+
 /** @param {string} folder @returns {Promise<{name: string, version: string, license: string}>} */
 async function manifest(folder) {
   return JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
@@ -95,6 +105,40 @@ async function licence(folder) {
   if (name === undefined) throw new Error(`${folder} has no licence file`);
   return readFile(join(folder, name), 'utf8');
 }
+
+/** Of each file of rules that is not ours, where it comes from. @returns {Promise<Origin[]>} */
+async function ruleOrigins() {
+  const readme = await readFile(join(ROOT, RULES, 'README.md'), 'utf8');
+  const rows = [...readme.matchAll(/^\| `((.+)\.toml)` \| .* \| (\d[\d.]*) \| (\S+), `(.+)` \|$/gm)];
+  if (rows.length === 0) throw new Error(`${RULES}/README.md names no rules of others`);
+  return Promise.all(rows.map(async ([, file, name = '', version = '', license = '', licenceFile = '']) => ({
+    name, version, license,
+    from: 'its repository',
+    text: await readFile(join(ROOT, RULES, licenceFile), 'utf8'),
+    files: [`${RULES}/${file}`],
+  })));
+}
+
+/** The page that holds all licences. @param {Origin[]} origins */
+function licencesPage(origins) {
+  /** A fence longer than any in the text. @param {string} text */
+  const fence = (text) => '`'.repeat(Math.max(3, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length + 1)));
+  return [
+    '# Third-party licences', '',
+    'What Scrollcast holds of others, and under which licence. The libraries that pip installs beside it are not in here:',
+    'each brings its own. Made by `scripts/vendor.mjs` (`make vendor`); do not edit.', '',
+    '| name | version | licence |', '| --- | --- | --- |',
+    ...origins.map(({ name, version, license }) => `| ${name} | ${version} | ${license} |`),
+    ...origins.flatMap(({ name, version, license, from, text, files }) => [
+      '', `## ${name}`, '',
+      `Version ${version}, from ${from}, under ${license}, in ${files.map((file) => `\`${file}\``).join(', ')}.`, '',
+      `${fence(text)}text`, text.trim().replaceAll('\r', ''), fence(text),
+    ]), '',
+  ].join('\n');
+}
+
+/** @type {Map<string, Origin>} */
+const origins = new Map();
 
 for (const { name, entry, types, names, use } of LIBRARIES) {
   const folder = join(VENDOR, name);
@@ -135,7 +179,15 @@ for (const { name, entry, types, names, use } of LIBRARIES) {
   );
   for (const [index, each] of packages.entries()) {
     const suffix = packages.length > 1 ? `.${each.name.replaceAll('/', '__')}` : '';
-    await writeFile(join(folder, `LICENSE${suffix}`), await licence(folders[index] ?? ''));
+    const text = await licence(folders[index] ?? '');
+    await writeFile(join(folder, `LICENSE${suffix}`), text);
+    const files = [`${name}.js`, ...(names ? ['names.js'] : [])].map((file) => `static/vendor/${name}/${file}`);
+    const known = origins.get(each.name);
+    if (known) known.files.push(...files);
+    else origins.set(each.name, { ...each, from: 'npm', text, files });
   }
   process.stdout.write(`${name}: ${banner}, ${code.length} characters\n`);
 }
+
+const all = [...origins.values(), ...await ruleOrigins()].sort((one, other) => (one.name < other.name ? -1 : 1));
+await writeFile(join(ROOT, 'THIRD-PARTY-LICENSES.md'), licencesPage(all));
