@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 
 from scrollcast.errors import ScrollcastError
 from scrollcast.web.door import door_of, keep_access
+from scrollcast.web.open_shares import answer_while_allowed
 from scrollcast.web.shown import wait_until_found
 from scrollcast.web.websocket import refuse
 
@@ -49,7 +50,10 @@ class Gate:
                 raise
             await refuse(WebSocket(scope, receive, send), problem)
             return
-        await self._app(scope, receive, send)
+        if self._need is Need.NOTHING or scope["type"] != "http":  # a replay holds its own access
+            await self._app(scope, receive, send)
+        else:
+            await answer_while_allowed(self._app, scope, receive, send)
 
     async def _check(self, scope: Scope) -> None:
         scroll_id = scope["path_params"]["scroll_id"] if self._need is Need.SESSION else None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import sys
 from contextlib import suppress
 from typing import Any, Final
@@ -13,7 +15,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from scrollcast.web.doors import Doors
 from scrollcast.web.security import SECURITY_HEADERS
 
-__all__ = ["MAX_HEAD_BYTES", "REQUEST_SECONDS", "HttpProtocol", "bound_reads"]
+__all__ = ["ABORT", "MAX_HEAD_BYTES", "REQUEST_SECONDS", "HttpProtocol", "bound_reads"]
+
+ABORT: Final = "scrollcast.abort"
+"""Under this name an application finds, among a request's extensions, what cuts the connection, whatever is still to be
+sent."""
 
 MAX_HEAD_BYTES: Final = 16 << 10
 """The longest head of a request: its line and headers. Browsers send a tenth of it. A longer one is answered 400."""
@@ -25,6 +31,10 @@ made); a WebSocket's handshake is one. Who takes longer is answered 408."""
 MAX_READ_BYTES: Final = 4 << 10
 """So much is taken from a connection at once: some 700 of the shortest frames, during which all other viewers wait. Of
 asyncio's own 256 KiB, two clients that sent nothing but pings kept them waiting for 1.3 s."""
+
+
+_AT_ONCE: Final = struct.pack("ii" if sys.platform != "win32" else "hh", 1, 0)
+"""Linger for no time at all: what was not sent yet is dropped (POSIX, `setsockopt`)."""
 
 
 class HttpProtocol(H11Protocol):
@@ -63,6 +73,19 @@ class HttpProtocol(H11Protocol):
             return
         super().data_received(data)
         self._watch()
+
+    def handle_events(self) -> None:
+        """Begin on the requests that came; the application can cut the connection of each."""
+        super().handle_events()
+        if self.cycle is not None:  # whose task has not run yet where it was made just now
+            self.cycle.scope["extensions"] = {ABORT: self._abort}  # type: ignore[dict-item]  # ASGI's are of JSON
+
+    def _abort(self) -> None:
+        """Cut the connection, with what the system has taken of an answer and the client has not."""
+        found: socket.socket | None = self.transport.get_extra_info("socket")
+        if found is not None:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.transport.abort()
 
     def on_response_complete(self) -> None:
         """An answer was given; what comes next may have begun to come."""

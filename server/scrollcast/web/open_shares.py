@@ -1,19 +1,24 @@
-"""What is being watched by links, so that it ends when they do."""
+"""What is being watched or taken away by links, so that it ends when they do."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Final
+
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scrollcast.access.grant import Access
 from scrollcast.access.shares import ENDED, Shares
 from scrollcast.errors import ArchiveError, Unauthenticated
+from scrollcast.web.door import access_of
+from scrollcast.web.http_protocol import ABORT
 
-__all__ = ["OpenShares"]
+__all__ = ["OpenShares", "answer_while_allowed"]
 
 LOOK_SECONDS: Final = 1.0
 """How often it is looked whether a share that is in use was withdrawn: by the page, by the command, by another worker.
@@ -21,6 +26,10 @@ A file has no other way to tell."""
 
 MAX_FAILURES: Final = 5
 """So often in a row the table may be unreadable before what hangs on it ends."""
+
+PIECE_BYTES: Final = 64 << 10
+"""So much of an answer is handed on at once. The next piece waits until the client has taken most of it, so that little
+more than this is still to come when the access ends; asyncio's own bound, 64 KiB, is added to it."""
 
 log = logging.getLogger(__name__)
 
@@ -90,3 +99,49 @@ class OpenShares:
         for share in shares:
             for timeout in self._held.get(share, ()):
                 timeout.reschedule(now)
+
+
+async def answer_while_allowed(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Have a request answered for as long as the access of whoever asks holds.
+
+    An answer that has begun cannot be taken back, so the connection is cut: its length, or its last chunk, is missing,
+    and no client takes what came for the whole.
+
+    Raises:
+        Unauthenticated: the access ended before the answer began.
+    """
+    connection = HTTPConnection(scope)
+    access = access_of(connection)
+    if access.until is None:
+        await app(scope, receive, send)
+        return
+    began = False
+
+    async def send_in_pieces(message: Message) -> None:
+        nonlocal began
+        began = True
+        for piece in _pieces(message):
+            await send(piece)
+
+    try:
+        async with connection.app.state.open_shares.hold(access):
+            await app(scope, receive, send_in_pieces)
+    except Unauthenticated:
+        abort = scope.get("extensions", {}).get(ABORT)
+        if not began or abort is None:
+            raise
+        abort()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+def _pieces(message: Message) -> Iterator[Message]:
+    """A message of an answer, or, in place of one that is long, several."""
+    body = message.get("body", b"")
+    if message["type"] != "http.response.body" or len(body) <= PIECE_BYTES:
+        yield message
+        return
+    for start in range(0, len(body), PIECE_BYTES):
+        stop = start + PIECE_BYTES
+        more = stop < len(body) or message.get("more_body", False)
+        yield {**message, "body": bytes(body[start:stop]), "more_body": more}
