@@ -54,8 +54,9 @@ fuzz-short: $(VENV)/dev.stamp  ## 20 seconds of it, always the same files
 	@$(BIN)/python -m benchmarks.fuzz_readers --random --seconds 20
 
 torture: $(VENV)/dev.stamp  ## kill clients, lines and servers while 200 clients follow: every log has to be whole; 15 minutes
-	@SCROLLCAST_TORTURE_CLIENTS=200 SCROLLCAST_TORTURE_KILLS=1000 SCROLLCAST_TORTURE_RESTARTS=50 SCROLLCAST_TORTURE_ROUNDS=10 \
-		$(BIN)/python -m pytest tests/stream/test_fault_torture.py tests/stream/test_follow_torture.py $(PYTEST_ARGS)
+	@SCROLLCAST_TORTURE_CLIENTS=200 SCROLLCAST_TORTURE_KILLS=1000 SCROLLCAST_TORTURE_RESTARTS=50 SCROLLCAST_TORTURE_ROUNDS=10 SCROLLCAST_TORTURE_STOPS=30 \
+		$(BIN)/python -m pytest tests/stream/test_fault_torture.py tests/stream/test_follow_torture.py \
+		"tests/cli/test_serve.py::test_it_stops_in_good_order_while_very_many_clients_come_and_go" $(PYTEST_ARGS)
 
 SECONDS ?= 1800
 soak: $(VENV)/dev.stamp  ## mixed load for 30 minutes (SECONDS=): memory, open files and tasks have to be level

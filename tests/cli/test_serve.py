@@ -23,7 +23,7 @@ from starlette.applications import Starlette
 from websockets.exceptions import InvalidStatus
 
 from archives import SCROLL_ID, write_document, write_session
-from scrollcast.cli.running import MAX_CONNECTIONS, allow_many_connections
+from scrollcast.cli.running import MAX_CONNECTIONS, _Server, allow_many_connections
 from scrollcast.cli.serve import bind, make_config
 from scrollcast.client import connect
 from scrollcast.errors import SettingsError
@@ -153,6 +153,89 @@ async def test_it_stops_as_soon_with_a_client_that_does_not_read(archive: Path, 
 
     assert (status, out, err) == (0, "", "")
     assert seconds < STOP_SECONDS
+
+
+STOPS = int(os.environ.get("SCROLLCAST_TORTURE_STOPS", "3"))
+"""So often a server with very many clients is stopped; `make torture` does so more often."""
+
+CLIENTS = 200
+
+
+def leaving(port: int, path: str, number: int) -> socket.socket:
+    """A client that is somewhere between its handshake and its end, and reads no more than it has to."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
+    client.sendall(
+        f"GET {path}{('', '', '?mode=realtime', '?follow=true')[number % 4]} HTTP/1.1\r\nHost: localhost\r\n"
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+    )
+    if number % 4:
+        assert client.recv(12) == b"HTTP/1.1 101"
+    if number % 4 == 1:
+        client.sendall(b"\x88\x82\x00\x00\x00\x00\x03\xe8")  # a close frame, whose answer waits behind the replay
+    elif number % 8 == 2:
+        client.close()
+    return client
+
+
+@pytest.mark.timeout(30 + 15 * STOPS)
+@pytest.mark.parametrize("stop", range(STOPS))
+def test_it_stops_in_good_order_while_very_many_clients_come_and_go(root: Path, tmp_path: Path, stop: int) -> None:
+    """Whatever each of them is about; more signals than one, too, end it with status 0, and nothing on stderr."""
+    write_session(root, talk(2000, 1000, pad=4000))
+    with Child(tmp_path, "serve", root, "--port", "0") as child, ExitStack() as stack:
+        server = child.serving()
+        path = server.replay_url().partition(str(server.port))[2].rstrip("?")
+        for number in range(CLIENTS):
+            stack.enter_context(leaving(server.port, path, number))
+        time.sleep((1 + stop % 10) / 20)
+        for _ in range(1 + stop % 3):
+            child.process.send_signal(signal.SIGTERM)
+        status, out, err, seconds = child.stop(signal.SIGTERM)
+
+    assert (status, out, err) == (0, "", "")
+    assert seconds < 2 * STOP_SECONDS  # so many connections take a busy machine its time
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_right_after_the_address_stops_it(archive: Path, tmp_path: Path, sign: signal.Signals) -> None:
+    """And any number of both after that, up to the very end of the process."""
+    with Child(tmp_path, "serve", archive, "--port", "0") as child:
+        assert child.address()
+        child.process.send_signal(sign)
+        while child.process.poll() is None:
+            child.process.send_signal(signal.SIGTERM)
+            child.process.send_signal(signal.SIGINT)
+            time.sleep(0.002)
+        out, err = child.process.communicate()
+
+    assert (child.process.returncode, out, err) == (0, "", "")
+
+
+async def test_a_signal_that_comes_before_it_answers_stops_it() -> None:
+    """As soon as it does; it used to break off where the signal came between its address and its first tick."""
+    stopped: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "lifespan"
+        await receive()
+        server.handle_exit(signal.SIGTERM, None)
+        await send({"type": "lifespan.startup.complete"})
+        stopped.append((await receive())["type"])
+        await send({"type": "lifespan.shutdown.complete"})
+
+    before = signal.signal(signal.SIGTERM, lambda *_: None)  # which uvicorn raises once more at the end
+    try:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            server = _Server(make_config(app), "here", open_browser=False)  # type: ignore[arg-type]  # no Starlette
+            await server.serve([listener])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    assert stopped == ["lifespan.shutdown"]
 
 
 def test_stdout_is_the_address_and_nothing_else(archive: Path, tmp_path: Path) -> None:

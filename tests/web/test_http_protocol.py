@@ -10,7 +10,7 @@ import pytest
 
 from archives import write_session
 from scrollcast.web import http_protocol
-from scrollcast.web.http_protocol import MAX_HEAD_BYTES, MAX_READ_BYTES
+from scrollcast.web.http_protocol import MAX_HEAD_BYTES, MAX_READ_BYTES, HttpProtocol
 from scrollcast.web.security import SECURITY_HEADERS
 from serving import Serving, serving, talk, until
 
@@ -206,3 +206,17 @@ async def test_little_is_taken_from_a_connection_at_once(server: Serving) -> Non
         size = vars(connection.transport)["max_size"]
 
     assert size == MAX_READ_BYTES
+
+
+async def test_a_server_that_stops_takes_a_connection_as_it_is(server: Serving) -> None:
+    """One whose answer broke off takes nothing more, not even the word that it is closed."""
+    client = await connect(server)
+    client.write(b"GET")
+    await until(lambda: server.server.server_state.connections)
+    (connection,) = server.server.server_state.connections
+    assert isinstance(connection, HttpProtocol)
+    connection.conn.send_failed()
+    connection.transport.close()
+
+    connection.shutdown()
+    client.close()

@@ -326,6 +326,18 @@ async def test_a_server_that_stops_waits_for_nobody(
     assert transport_of(protocol).aborted
 
 
+async def test_a_server_that_stops_says_nothing_more_to_a_client_that_has_closed(
+    protocol: TextFrameProtocol,
+) -> None:
+    """Its close was answered, and waits to be taken; a second one would be an error, at which the server broke off."""
+    protocol.pause_writing()
+    protocol.data_received(from_client(Frame(Opcode.CLOSE, b"\x03\xe8")))
+    protocol.shutdown()
+
+    assert [frame.data for frame in transport_of(protocol).take()] == [b"\x03\xe8"]
+    assert transport_of(protocol).closing
+
+
 def test_uvicorns_class_has_what_ours_builds_on() -> None:
     """A release of uvicorn that changes it fails here first."""
     for name in ("handle_ping", "handle_connect", "resume_writing", "pause_writing", "connection_lost", "shutdown"):

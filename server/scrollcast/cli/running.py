@@ -128,6 +128,8 @@ def serve_alone(settings: Settings, listener: socket.socket, address: str) -> No
     for caught in (signal.SIGINT, signal.SIGTERM):
         signal.signal(caught, lambda *_: None)
     server.run(sockets=[listener])
+    for caught in (signal.SIGINT, signal.SIGTERM):  # else one that comes while Python ends would kill it
+        signal.signal(caught, signal.SIG_IGN)
 
 
 class _Server(uvicorn.Server):
@@ -139,16 +141,21 @@ class _Server(uvicorn.Server):
         self._open_browser = open_browser
         self._stop = asyncio.Event()
 
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until stopped, by a signal that may come at any moment from here on."""
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+
     async def main_loop(self) -> None:
         """Tick once a second, and not ten times, which would be most of what an idle server does."""
-        self._loop = asyncio.get_running_loop()
         while not await self.on_tick(0):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), TICK_SECONDS)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop at once, not at the next tick."""
+        """Stop at once, not at the next tick, and in good order however often it is asked for: that is soon enough."""
         super().handle_exit(sig, frame)
+        self.force_exit = False  # with which uvicorn, at a second Ctrl+C, leaves everything open and prints a traceback
         self._loop.call_soon_threadsafe(self._stop.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

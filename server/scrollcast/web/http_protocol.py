@@ -116,6 +116,8 @@ class HttpProtocol(H11Protocol):
         """The server stops."""
         if self._doors is not None:
             self._doors.closing = True
+        if self.transport.is_closing():
+            return  # it was answered by us, or is gone: h11 may take nothing more
         super().shutdown()
 
     @property

@@ -134,11 +134,14 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         """The server stops: say where to go on from, close, and do not wait for a client that does not read."""
         if self._doors is not None:
             self._doors.closing = True
+        self.loop.call_later(SHUTDOWN_GRACE, self.transport.abort)
+        if self.handshake_complete and not self.close_sent and not self._is_open():
+            self.transport.close()  # the client has closed, and was answered: uvicorn would close once more, and fail
+            return
         said = self.farewell() if self.farewell is not None and self._is_open() else None
         if said is not None:
             self.conn.send_text(said)  # written with the close frame
         super().shutdown()
-        self.loop.call_later(SHUTDOWN_GRACE, self.transport.abort)
 
     async def send(self, message: Any) -> None:
         """What the application says by ASGI."""
