@@ -16,7 +16,7 @@ import { clock, count, span } from '../format.js';
 import { createContext, endRunning, forget, refreshCalls, renderMessage } from '../renderers/index.js';
 import { adoptCall } from '../renderers/tool-result.js';
 import { markersOf } from '../live-timeline.js';
-import { turnBefore } from '../turns.js';
+import { toldSpent, turnBefore } from '../turns.js';
 import { spentBetween, spentWords } from '../usage.js';
 import { Follower } from './follow.js';
 import { Lane } from './lane.js';
@@ -671,8 +671,16 @@ export class Transcript {
     const event = (/** @type {number} */ seq) => this.#store.log.get(seq);
     let start = end - 1;
     for (let envelope = event(start); start > 0 && envelope && !isTurn(envelope); envelope = event(start)) start -= 1;
-    const words = spentWords(spentBetween(event, start, end));
+    const here = spentBetween(event, start, end);
+    const words = spentWords(here.whole ? here : this.#told(end) ?? here);
     return el('p', { class: 'turn-sum', text: words, title: 'What this turn took, as far as the session tells' });
+  }
+
+  /** What the server says of a turn of which not every event is at hand. @param {number} end */
+  #told(end) {
+    const { timeline } = this.#store.getState();
+    const turn = turnBefore(timeline, end);
+    return timeline && turn && toldSpent(timeline, turn.number - 1);
   }
 
   /** What the whole session took, where all of it is at hand and it says so. @param {number} first @param {number} total */

@@ -82,6 +82,22 @@ async def test_what_is_written_appears(live: Viewer, growing: Growing) -> None:
     await expect(live.page.locator(".end-card")).to_have_count(0)
 
 
+async def test_a_turn_that_began_long_before_says_all_that_it_took(live: Viewer, growing: Growing) -> None:
+    """Under its last message as in the list, though the page holds only the end of it."""
+    counted = {"usage": {"input_tokens": 7_000, "output_tokens": 30}}
+    growing.become(
+        [
+            message("m0", 0, "user", content_md="Begin"),
+            message("m1", 1, "assistant", content_md="begun", metadata=counted),
+            *(message(f"m{number}", number, "assistant", content_md=f"step {number}") for number in range(2, 700)),
+        ]
+    )
+    await go_live(live)
+    await expect(live.page.locator(".turn-list .turn-spent")).to_have_text("7k tok")
+    growing.say("and now?")  # which is a turn
+    await expect(live.page.locator(".turn-sum")).to_have_text("7k tokens read, 30 written · cost unknown")
+
+
 WATCH_MARKS: Final = """() => {
   window.redrawn = 0;
   new MutationObserver((changes) => {
