@@ -18,7 +18,7 @@ export function shareDialog(scrollId) {
   const length = el('select', { class: 'time-field', attrs: { 'aria-label': 'Can be opened for' } }, ...LENGTHS.map(([seconds, text]) => el('option', { text, attrs: { value: seconds, selected: seconds === 7 * DAY } })));
   const redact = el('input', { attrs: { type: 'checkbox', checked: true } });
   const said = el('p', { class: 'field-hint', attrs: { role: 'status' } });
-  const link = el('input', { class: 'title-field', hidden: true, attrs: { type: 'text', readonly: true, 'aria-label': 'Link' } });
+  const link = el('input', { class: 'title-field share-link', hidden: true, attrs: { type: 'text', readonly: true, 'aria-label': 'Link' } });
   const list = el('ul', { class: 'share-list' });
 
   /** @param {() => Promise<unknown>} act */

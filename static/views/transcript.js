@@ -23,7 +23,7 @@ import { Lane } from './lane.js';
 import { MessageActions } from './message-actions.js';
 
 /** Messages kept in the document, and how many characters they may hold: both cost time with every layout. */
-const MAX_NODES = 160;
+const MAX_NODES = 140;
 const MAX_CHARACTERS = 1_500_000;
 /** How many go at once when there are more. */
 const TRIM_NODES = 20;
