@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 
 from archives import SCROLL_ID, JsonObject, at, join_lines, message, meta_event, write_session
 from scrollcast.archive.archive import Archive
-from serving import Child, run_command, serving_in_thread
+from serving import PATIENCE_SECONDS, Child, run_command, serving_in_thread, talk
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -134,6 +136,36 @@ def test_what_is_nested_deeply_is_printed(root: Path, scrollcast: Run) -> None:
 
     assert (status, err) == (0, "")
     assert json.loads(out)["event"]["message"]["metadata"] == {"deep": nested}
+
+
+END_SECONDS = 5.0
+"""Less than half of what it takes to take the secrets out of the session of the test."""
+
+
+@pytest.mark.parametrize("verb", ["cat", "play"])
+def test_ctrl_c_ends_it_though_nobody_reads(tmp_path: Path, root: Path, verb: str) -> None:
+    """What was not taken by then is dropped."""
+    session = write_session(root, talk(500, pad=2000))
+    with Child(tmp_path, verb, session, "--follow") as following:
+        assert following.line()
+        time.sleep(0.5)  # until no more fits into the pipe
+        following.process.send_signal(signal.SIGINT)
+        status = following.process.wait(PATIENCE_SECONDS)
+        _, err = following.process.communicate()
+
+    assert (status, err) == (0, "")
+
+
+def test_ctrl_c_ends_it_while_secrets_are_still_taken_out(tmp_path: Path, root: Path) -> None:
+    """Which takes a long session minutes; nobody waits for the rest of it."""
+    session = write_session(root, talk(60_000, 1000))
+    with Child(tmp_path, "cat", session, "--follow") as following:
+        assert following.line()
+        status, out, err, took = following.stop()
+
+    assert (status, err) == (0, "")
+    assert out.count("\n") < 60_000 - 1
+    assert took < END_SECONDS
 
 
 def test_whoever_has_seen_enough_ends_it_quietly(tmp_path: Path, root: Path) -> None:

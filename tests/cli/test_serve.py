@@ -238,6 +238,21 @@ async def test_a_signal_that_comes_before_it_answers_stops_it() -> None:
     assert stopped == ["lifespan.shutdown"]
 
 
+async def test_it_stops_while_secrets_are_still_taken_out(root: Path, tmp_path: Path) -> None:
+    """Of a long session, for somebody who watches: the rest of it is waited for by nobody."""
+    write_session(root, talk(60_000, 1000))
+    with Child(tmp_path, "serve", root, "--port", "0", "--redact") as child:
+        server = await asyncio.to_thread(child.serving)
+        async with server.watch(batch=65_536) as client:
+            await client.until("events")
+            status, out, err, seconds = await asyncio.to_thread(child.stop, signal.SIGTERM)
+            await client.rest()
+
+    assert (status, out, err) == (0, "", "")
+    assert seconds < STOP_SECONDS
+    assert len(client.log.events) < 60_000
+
+
 def test_stdout_is_the_address_and_nothing_else(archive: Path, tmp_path: Path) -> None:
     """It is said once, when the server answers."""
     with Child(tmp_path, "serve", archive, "--port", "0") as child:

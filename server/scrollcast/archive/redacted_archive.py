@@ -68,6 +68,7 @@ class RedactedArchive:
         self._redaction = redaction
         self._folder = archive.cache_folder
         self._threads = ThreadPoolExecutor(REDACTORS, thread_name_prefix="scrollcast-redact")
+        self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._indexes: OrderedDict[tuple[UUID, bool], RedactedIndex] = OrderedDict()
         self._redactors: OrderedDict[UUID, Redactor] = OrderedDict()
@@ -77,7 +78,8 @@ class RedactedArchive:
         return _read_secret(self._folder)
 
     def close(self) -> None:
-        """Redact no more."""
+        """Redact no more, not even the rest of a session. Streams that still play it get an `ArchiveError`."""
+        self._stopping.set()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     # ---------------------------------------------------------------------------------------------------- sessions
@@ -198,7 +200,7 @@ class RedactedArchive:
             index = self._indexes.get(key)
             if index is None or index.plain is not plain or index.failure is not None:
                 try:
-                    index = RedactedIndex(plain, redactor, self._threads, self._folder, digest)
+                    index = RedactedIndex(plain, redactor, self._threads, self._folder, digest, self._stopping)
                 except OSError as problem:
                     raise ArchiveError("the redacted session cannot be kept", str(problem)) from problem
                 self._indexes[key] = index

@@ -44,16 +44,26 @@ class RedactedIndex(SessionIndex):
     """The events of `plain` without secrets. They are made in threads of `threads`; `folder` is for its file.
 
     `digest` names the rules, and is part of the epoch: what a client has of one redaction is not resumed with another.
-    What cannot be redacted fails the index: nothing is ever given as it was for want of something better.
+    What cannot be redacted fails the index: nothing is ever given as it was for want of something better. So does
+    `stopping`, before the next event: a long session takes minutes.
     """
 
-    def __init__(self, plain: SessionIndex, redactor: Redactor, threads: Executor, folder: Path, digest: str) -> None:
+    def __init__(
+        self,
+        plain: SessionIndex,
+        redactor: Redactor,
+        threads: Executor,
+        folder: Path,
+        digest: str,
+        stopping: threading.Event,
+    ) -> None:
         super().__init__(redactor.session(plain.session), "", meta=plain.meta)
         self.plain = plain
         self._told = plain.session
         self._redactor = redactor
         self._threads = threads
         self._digest = digest
+        self._stopping = stopping
         self.epoch = self._epoch()
         self.source_bytes = plain.source_bytes
         self.offsets: array[int] = array("Q", [0])
@@ -137,6 +147,8 @@ class RedactedIndex(SessionIndex):
             ends, ids = array("Q"), array("I")
             base = self.offsets[start]
             for seq in range(start, end):
+                if self._stopping.is_set():
+                    raise ArchiveError("the server is stopping")
                 place = plain.offsets[seq] - first
                 own = bytes(data[place : place + plain.size_of(seq, seq + 1) - 1])
                 event, secrets = self._redactor.event(own)

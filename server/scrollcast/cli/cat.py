@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from scrollcast.archive.native_records import encode_line
 from scrollcast.cli.choosing import add_redact, say
 from scrollcast.cli.naming import add_range, add_session, is_address, open_shown, parse_range
-from scrollcast.cli.replaying import add_following, open_source, run_until_stopped, tell
+from scrollcast.cli.replaying import add_following, open_source, put_out, run_until_stopped, tell
 from scrollcast.client import CaughtUp, ReplayEvent
 from scrollcast.errors import ReplayError, SettingsError
 
@@ -81,11 +81,11 @@ async def _print(source: Source, parameters: Parameters, end_ms: int | None) -> 
                 case ReplayEvent(seq, t_ms, _, is_live, event):
                     if end_ms is not None and t_ms > end_ms:
                         break
-                    out.write(encode_line({"seq": seq, "t_ms": t_ms, "event": event}))
+                    put_out(out.write, encode_line({"seq": seq, "t_ms": t_ms, "event": event}))
                     if is_live:
-                        out.flush()  # somebody waits for it
+                        put_out(out.flush)  # somebody waits for it
                 case CaughtUp():
-                    out.flush()
+                    put_out(out.flush)
                 case _:
                     tell(item)
-    out.flush()
+    put_out(out.flush)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scrollcast.cli.choosing import say
 from scrollcast.cli.naming import add_session, open_named, parse_moment
-from scrollcast.cli.replaying import add_following, open_source, run_until_stopped
+from scrollcast.cli.replaying import add_following, open_source, put_out, run_until_stopped
 from scrollcast.cli.terminal import terminal_width
 from scrollcast.errors import ReplayError, SettingsError
 from scrollcast.playback.commands import check_idle, check_speed
@@ -112,9 +112,9 @@ def _print(source: Source, wish: Wish) -> str:
     from scrollcast.terminal.plain import print_session
 
     def write(text: str) -> None:
-        sys.stdout.write(text)
+        put_out(sys.stdout.write, text)
         if wish.mode != "fast" or wish.follow:
-            sys.stdout.flush()  # somebody may be watching
+            put_out(sys.stdout.flush)  # somebody may be watching
 
     try:
         run_until_stopped(print_session(source, wish, write, terminal_width()))

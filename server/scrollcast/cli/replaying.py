@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
-from collections.abc import Coroutine, Iterator
+import sys
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from uuid import UUID
 
 from scrollcast.archive.redacted_archive import AnyArchive
@@ -19,7 +21,7 @@ from scrollcast.errors import SettingsError
 if TYPE_CHECKING:
     from scrollcast.terminal.source import Source
 
-__all__ = ["Opened", "add_following", "open_source", "run_until_stopped", "tell"]
+__all__ = ["Opened", "add_following", "open_source", "put_out", "run_until_stopped", "tell"]
 
 Opened: TypeAlias = AbstractContextManager[tuple[AnyArchive, UUID]]
 """A session of this machine, and the archive that shows it."""
@@ -80,3 +82,19 @@ def tell(item: Item) -> None:
             say("the session stops in a half-written record")
         case _:
             pass
+
+
+def put_out(write: Callable[..., object], *data: object) -> None:
+    """Write to stdout, or flush it. Ctrl+C ends that too where whoever reads the output has stopped to: asyncio would
+    only cancel the task, once the write comes back."""
+    before = signal.signal(signal.SIGINT, _let_go)
+    try:
+        write(*data)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _let_go(_signal: int, _frame: object) -> NoReturn:
+    """Drop what nobody takes, so that Python does not wait for it at its end, and raise `KeyboardInterrupt`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise KeyboardInterrupt
