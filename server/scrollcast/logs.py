@@ -6,6 +6,7 @@ the server, paths. What stands in a value cannot make a line of its own, nor mov
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import sys
@@ -60,6 +61,14 @@ def log_to_stderr(how: Logging, token: OwnerToken | None = None) -> None:
     logging.basicConfig(level=how.level, handlers=[handler])
     for name in _OTHERS:
         logging.getLogger(name).setLevel(max(how.level, logging.WARNING))
+    logging.getLogger("uvicorn.error").addFilter(_is_of_use)
+
+
+def _is_of_use(record: logging.LogRecord) -> bool:
+    """All but what uvicorn says of requests that it breaks off when the server stops: how many, and of each, as if it
+    were a mistake of the application, a traceback."""
+    is_broken_off = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not is_broken_off and not str(record.msg).startswith("Cancel %s running task(s)")
 
 
 class _TextLines(logging.Formatter):

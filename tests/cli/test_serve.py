@@ -238,6 +238,37 @@ async def test_a_signal_that_comes_before_it_answers_stops_it() -> None:
     assert stopped == ["lifespan.shutdown"]
 
 
+HANGING = """
+import asyncio, sys
+from scrollcast.cli import main
+from scrollcast.stream.session_stream import SessionStream
+from scrollcast.web import routes
+
+async def hang(self):
+    await asyncio.Event().wait()
+
+SessionStream.run = hang
+routes.events = hang
+sys.exit(main())
+"""
+
+
+async def test_what_does_not_end_by_itself_is_broken_off_without_a_word(archive: Path, tmp_path: Path) -> None:
+    """As where a machine is too busy to come to it: it is no mistake, and no traceback for each viewer."""
+    with Child(tmp_path, "serve", archive, "--port", "0", start=("-c", HANGING)) as child:
+        server = await asyncio.to_thread(child.serving)
+        async with server.watch() as client, server.http() as http:
+            asking = asyncio.create_task(http.get(f"/api/sessions/{SCROLL_ID}/events"))
+            await asyncio.sleep(0.5)
+            status, out, err, seconds = await asyncio.to_thread(child.stop, signal.SIGTERM)
+            await client.rest()
+            with contextlib.suppress(httpx.HTTPError):
+                assert (await asking).status_code == 500
+
+    assert (status, out, err) == (0, "", "")
+    assert seconds < STOP_SECONDS
+
+
 async def test_it_stops_while_secrets_are_still_taken_out(root: Path, tmp_path: Path) -> None:
     """Of a long session, for somebody who watches: the rest of it is waited for by nobody."""
     write_session(root, talk(60_000, 1000))
