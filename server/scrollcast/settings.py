@@ -29,6 +29,7 @@ __all__ = [
     "Settings",
     "allowed_embedders",
     "cache_folder",
+    "client_token",
     "demo_folder",
     "is_loopback_name",
     "keeps_sessions",
@@ -53,8 +54,8 @@ MAX_CONNECTIONS_OF_ADDRESS: Final = 500
 """Connections with one address that is not this machine's own: an office behind one, but not all there may be."""
 
 VARIABLES: Final = (
-    "SCROLLCAST_ALLOW_EMBED", "SCROLLCAST_CACHE_DIR", "SCROLLCAST_KEEP", "SCROLLCAST_KEPT_DIR",
-    "SCROLLCAST_REDACT_PATTERNS", "SCROLLCAST_TOKEN", "XDG_CACHE_HOME",
+    "SCROLLCAST_ALLOW_EMBED", "SCROLLCAST_CACHE_DIR", "SCROLLCAST_CLIENT_TOKEN", "SCROLLCAST_KEEP",
+    "SCROLLCAST_KEPT_DIR", "SCROLLCAST_REDACT_PATTERNS", "SCROLLCAST_TOKEN", "XDG_CACHE_HOME",
 )  # fmt: skip
 """The environment variables that are read here; `archive/places.py` has those that say where sessions lie."""
 
@@ -271,6 +272,26 @@ def owner_token(environment: Mapping[str, str] = os.environ) -> OwnerToken:
         return OwnerToken(given)
     except SettingsError as problem:
         raise SettingsError(f"SCROLLCAST_TOKEN: {problem}") from None
+
+
+def client_token(path: Path | None, environment: Mapping[str, str] = os.environ) -> OwnerToken | None:
+    """What opens the server that a verb is given the address of: the token in a file, else that which
+    `SCROLLCAST_CLIENT_TOKEN` gives; `None` where there is neither.
+
+    It is another variable than the server's, so that one's own token goes to no server that one only looks at.
+
+    Raises:
+        SettingsError: it is no token, or others could read its file.
+    """
+    if path is not None:
+        return OwnerToken.given_in(path)
+    given = environment.get("SCROLLCAST_CLIENT_TOKEN")
+    if not given:
+        return None
+    try:
+        return OwnerToken(given)
+    except SettingsError as problem:
+        raise SettingsError(f"SCROLLCAST_CLIENT_TOKEN: {problem}") from None
 
 
 def token_file(environment: Mapping[str, str] = os.environ) -> Path:

@@ -82,6 +82,14 @@ class OwnerToken:
         """
         try:
             _make(path)
+            return cls(_read(path, "; delete it, and a new one is made"))
+        except OSError as problem:
+            raise SettingsError(f"the token's file {path} cannot be used: {problem.strerror}") from problem
+
+    @classmethod
+    def given_in(cls, path: Path) -> OwnerToken:
+        """The one of a file that somebody was given it in, as of a server of another machine. Raises as `of_file`."""
+        try:
             return cls(_read(path))
         except OSError as problem:
             raise SettingsError(f"the token's file {path} cannot be used: {problem.strerror}") from problem
@@ -102,18 +110,18 @@ def _make(path: Path) -> None:
         os.unlink(made)
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, remedy: str = "") -> str:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     with os.fdopen(fd) as file:
         found = os.fstat(fd)
         if os.name == "posix" and found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise SettingsError(
-                f"others can read the token in {path}; make it yours alone (chmod 600 {path}), or delete it, and a new "
-                "one is made"
+                f"others can read the token in {path}; make it yours alone (chmod 600 {path})"
+                + remedy.replace("; delete", ", or delete")
             )
         if os.name == "posix" and found.st_uid != os.geteuid():
-            raise SettingsError(f"the token in {path} belongs to somebody else; delete it, and a new one is made")
+            raise SettingsError(f"the token in {path} belongs to somebody else{remedy}")
         text = file.read(1000).strip()
     if not _USABLE.fullmatch(text):
-        raise SettingsError(f"there is no token in {path}; delete it, and a new one is made")
+        raise SettingsError(f"there is no token in {path}{remedy}")
     return text

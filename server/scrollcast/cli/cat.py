@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scrollcast.archive.native_records import encode_line
 from scrollcast.cli.choosing import add_redact, say
-from scrollcast.cli.naming import add_range, add_session, is_address, open_shown, parse_range
+from scrollcast.cli.naming import (
+    add_range, add_session, add_token_file, is_address, open_shown, parse_range, token_for,
+)  # fmt: skip
 from scrollcast.cli.replaying import add_following, open_source, put_out, run_until_stopped, tell
 from scrollcast.client import CaughtUp, ReplayEvent
 from scrollcast.errors import ReplayError, SettingsError
@@ -41,6 +43,7 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
     add_range(parser)
     add_following(parser)
     add_redact(parser)
+    add_token_file(parser)
     parser.set_defaults(run=run)
 
 
@@ -54,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     parameters: Parameters = {
         "mode": "fast", "start_ms": start_ms or 0, "meta": arguments.meta, "follow": arguments.follow,
     }  # fmt: skip
-    with open_source(arguments.session, open_shown(arguments, watch=arguments.follow)) as source:
+    token = token_for(arguments.session, arguments.token_file)
+    with open_source(arguments.session, open_shown(arguments, watch=arguments.follow), token) as source:
         try:
             run_until_stopped(_print(source, parameters, end_ms))
         except ReplayError as problem:

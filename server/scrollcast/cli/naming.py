@@ -7,24 +7,20 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from scrollcast.archive.archive import Archive
 from scrollcast.archive.redacted_archive import AnyArchive, RedactedArchive
-from scrollcast.cli.choosing import choose, find_session, is_path, redaction_of, settings_of, usable_cache
+from scrollcast.cli.choosing import choose, find_session, is_path, redaction_of, say, settings_of, usable_cache
 from scrollcast.errors import SettingsError
 from scrollcast.export.documents import parse_time
+from scrollcast.settings import client_token, is_loopback_name
 
 __all__ = [
-    "SCHEMES",
-    "add_range",
-    "add_session",
-    "is_address",
-    "open_named",
-    "open_shown",
-    "parse_moment",
-    "parse_range",
-]
+    "SCHEMES", "add_range", "add_session", "add_token_file", "is_address", "open_named", "open_shown", "parse_moment",
+    "parse_range", "token_for",
+]  # fmt: skip
 
 SCHEMES: Final = ("http://", "https://", "ws://", "wss://")
 
@@ -41,6 +37,34 @@ def add_range(parser: argparse.ArgumentParser) -> None:
     """Add the recorded times between which a verb takes a session (`parse_range`)."""
     parser.add_argument("--from", dest="start", metavar="TIME", help="only what was recorded then or later: 90, 1:30")
     parser.add_argument("--to", dest="end", metavar="TIME", help="only what was recorded up to then")
+
+
+def add_token_file(parser: argparse.ArgumentParser) -> None:
+    """Add to a verb that takes an address the file of what opens it; the token itself would stand in the list of
+    processes."""
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE",
+        help="a file that holds the token of the server, where it asks for one (default: SCROLLCAST_CLIENT_TOKEN)",
+    )  # fmt: skip
+
+
+def token_for(named: str, token_file: Path | None) -> str | None:
+    """What opens the server on which a session is named; `None` for nothing, or for what the address has in it.
+
+    Raises:
+        SettingsError: it is no token, or others could read its file; or the session is none of a server.
+    """
+    if not is_address(named):
+        if token_file is not None:
+            raise SettingsError("--token-file is for the address of a session on a server")
+        return None
+    parts = urlsplit(named)
+    if token_file is None and parts.fragment.startswith("share="):
+        return None
+    token = client_token(token_file)
+    if token is not None and parts.scheme in ("http", "ws") and not is_loopback_name(parts.hostname or ""):
+        say("this is plain HTTP: the token can be read by whoever is on the network between")
+    return None if token is None else token.reveal()
 
 
 def is_address(named: str) -> bool:

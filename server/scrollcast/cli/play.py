@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from scrollcast.cli.choosing import say
-from scrollcast.cli.naming import add_session, open_named, parse_moment
+from scrollcast.cli.naming import add_session, add_token_file, open_named, parse_moment, token_for
 from scrollcast.cli.replaying import add_following, open_source, put_out, run_until_stopped
 from scrollcast.cli.terminal import terminal_width
 from scrollcast.errors import ReplayError, SettingsError
@@ -56,6 +56,7 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
     pace.add_argument("--max", dest="mode", action="store_const", const="fast", help="the same as --mode fast")
     parser.add_argument("--from", dest="start", metavar="TIME", help="begin at that recorded time: 90, 1:30, 1:02:03")
     add_following(parser)
+    add_token_file(parser)
     parser.set_defaults(run=run)
 
 
@@ -64,7 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     is_terminal = sys.stdout.isatty() and sys.stdin.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     wish = _wish(arguments, is_terminal)
     opened = open_named(arguments.session, watch=arguments.follow or is_terminal)
-    with open_source(arguments.session, opened) as source:
+    token = token_for(arguments.session, arguments.token_file)
+    with open_source(arguments.session, opened, token) as source:
         if is_terminal:
             from scrollcast.terminal.app import play
 

@@ -16,7 +16,7 @@ from scrollcast.archive.formats.native import session_of
 from scrollcast.archive.line_file import LineFile
 from scrollcast.archive.native_records import SESSION_FIELDS
 from scrollcast.cli.choosing import say
-from scrollcast.cli.naming import is_address
+from scrollcast.cli.naming import add_token_file, is_address, token_for
 from scrollcast.cli.replaying import tell
 from scrollcast.client import Hello, Item, ReplayEvent
 from scrollcast.client.sync import Replay, connect
@@ -44,6 +44,7 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
     parser.add_argument(
         "--follow", action="store_true", help="go on with what is written to the session, until stopped with Ctrl+C"
     )
+    add_token_file(parser)
     parser.set_defaults(run=run)
 
 
@@ -52,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not is_address(arguments.address):
         raise SettingsError(f"{arguments.address[:200]} is no address; scrollcast keep copies sessions of this machine")
     try:
-        replay = connect(arguments.address, meta=True, follow=arguments.follow)
+        token = token_for(arguments.address, arguments.token_file)
+        replay = connect(arguments.address, token=token, meta=True, follow=arguments.follow)
     except ValueError as problem:
         raise SettingsError(str(problem)) from problem
     recording = _Recording()

@@ -28,8 +28,9 @@ Opened: TypeAlias = AbstractContextManager[tuple[AnyArchive, UUID]]
 
 
 @contextmanager
-def open_source(named: str, opened: Opened) -> Iterator[Source]:
-    """Where the session that was named comes from. `opened` is entered where that is this machine.
+def open_source(named: str, opened: Opened, token: str | None = None) -> Iterator[Source]:
+    """Where the session that was named comes from. `opened` is entered where that is this machine; `token` opens the
+    server where it is one.
 
     Raises:
         SettingsError: there is no such session.
@@ -38,7 +39,7 @@ def open_source(named: str, opened: Opened) -> Iterator[Source]:
         from scrollcast.terminal.source import RemoteSource
 
         try:
-            source = RemoteSource(named)
+            source = RemoteSource(named, token)
         except ValueError as problem:
             raise SettingsError(str(problem)) from None
         yield source

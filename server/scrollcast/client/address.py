@@ -38,7 +38,7 @@ class Address:
             raise ValueError(f"{url[:200]!r} is no address of a session; it looks like {wanted}")
         self._scheme = _SCHEMES[parts.scheme]
         if parts.username is not None or parts.password is not None:
-            raise ValueError("an address has no name or password in it; give token=… instead")
+            raise ValueError("an address has no name or password in it; a token is given apart")
         self._host = parts.netloc
         self.token = token or dict(parse_qsl(parts.fragment)).get("share")
         self._path = f"{path['prefix']}/ws/sessions/{path['scroll_id']}"

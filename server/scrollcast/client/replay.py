@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from scrollcast.client.address import Address
 from scrollcast.client.asking import Mode, Parameters, Unit, seek_fields, step_fields
@@ -201,7 +201,7 @@ class Replay(ReplayBase[Transport]):
         url = self._receiver.begin()
         try:
             socket = await self._open_transport(url, self._receiver.token)
-        except (OSError, InvalidHandshake, TimeoutError) as failed:
+        except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as failed:
             self._bear(failed)
             await asyncio.sleep(self._wait_after(ABNORMAL, str(failed)))
             return None

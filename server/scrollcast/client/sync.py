@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as open_socket
 
@@ -156,7 +156,7 @@ class Replay(ReplayBase[ClientConnection]):
         url = self._receiver.begin()
         try:
             self._socket = open_socket(url, **socket_options(url, self._receiver.token)).__enter__()  # left in `close`
-        except (OSError, InvalidHandshake, TimeoutError) as failed:
+        except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as failed:
             self._bear(failed)
             time.sleep(self._wait_after(ABNORMAL, str(failed)))
             return None

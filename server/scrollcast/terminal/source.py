@@ -65,17 +65,17 @@ class Source(Protocol):
 
 
 class RemoteSource:
-    """A session of a server, by the address of its page or of its WebSocket.
+    """A session of a server, by the address of its page or of its WebSocket. `token` opens it; a link has one in it.
 
     Raises:
         ValueError: it is neither.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None = None) -> None:
         self._url = url
-        address = Address(url, {})
+        address = Address(url, {}, token)
+        self._token = address.token
         parts = urlsplit(address.url())
-        self._headers = {} if address.token is None else {"Authorization": f"Bearer {address.token}"}
         scheme = "https" if parts.scheme == "wss" else "http"
         prefix, _, self._scroll_id = parts.path.rpartition("/ws/sessions/")
         self._root = f"{scheme}://{parts.netloc}{prefix}"
@@ -83,7 +83,7 @@ class RemoteSource:
 
     def connect(self, **parameters: Unpack[Parameters]) -> Replay:
         """A replay of it over a WebSocket."""
-        return connect(self._url, patience=PATIENCE_SECONDS, **parameters)
+        return connect(self._url, token=self._token, patience=PATIENCE_SECONDS, **parameters)
 
     async def session(self) -> Mapping[str, Any]:
         """`GET /api/sessions/{scroll_id}`."""
@@ -114,8 +114,11 @@ class RemoteSource:
         )
 
     def _fetch(self, url: str) -> Mapping[str, Any]:
+        request = Request(url)
+        if self._token is not None:  # and not to whom the server may send us on
+            request.add_unredirected_header("Authorization", f"Bearer {self._token}")
         try:
-            with self._opener.open(Request(url, headers=self._headers), timeout=ANSWER_SECONDS) as answer:
+            with self._opener.open(request, timeout=ANSWER_SECONDS) as answer:
                 told: Mapping[str, Any] = orjson.loads(answer.read(MAX_ANSWER_BYTES))
                 return told
         except HTTPError as refused:

@@ -51,7 +51,7 @@ function _shtab_scrollcast_using
 end
 
 set -g _shtab_scrollcast_commands serve play cat list export share record keep doctor
-set -g _shtab_scrollcast_opts_with_value --after --agent --allow-embed --allow-host --allow-origin --before --expires --format --from --host --idle --leave-out --limit --log-format --log-level --max-commands --max-connections --max-connections-of-address --max-sessions --max-streams --mode --model --output --port --project --public-url --redact-pattern --revoke --root-path --sort --speed --ssl-certfile --ssl-keyfile --title --to --trusted-proxy --url --workers -o -q
+set -g _shtab_scrollcast_opts_with_value --after --agent --allow-embed --allow-host --allow-origin --before --expires --format --from --host --idle --leave-out --limit --log-format --log-level --max-commands --max-connections --max-connections-of-address --max-sessions --max-streams --mode --model --output --port --project --public-url --redact-pattern --revoke --root-path --sort --speed --ssl-certfile --ssl-keyfile --title --to --token-file --trusted-proxy --url --workers -o -q
 
 complete -c scrollcast -e
 complete -c scrollcast -f
@@ -97,6 +97,7 @@ complete -c scrollcast -n '_shtab_scrollcast_using play' -l max -d 'the same as 
 complete -c scrollcast -n '_shtab_scrollcast_using play' -l from -x -d 'begin at that recorded time: 90, 1:30, 1:02:03'
 complete -c scrollcast -n '_shtab_scrollcast_using play' -l follow -d 'at the end, go on with what is written from then on'
 complete -c scrollcast -n '_shtab_scrollcast_using play' -l meta -d 'with the events beside the messages'
+complete -c scrollcast -n '_shtab_scrollcast_using play' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'a file that holds the token of the server, where it asks for one (default: SCROLLCAST_CLIENT_TOKEN)'
 complete -c scrollcast -n '_shtab_scrollcast_using play; and test $_shtab_scrollcast_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'its id, the beginning of it, or the id that its agent knows it by; or the file that holds it; or the address of its page, or of its WebSocket, on any server'
 complete -c scrollcast -n '_shtab_scrollcast_using; and test $_shtab_scrollcast_npos -eq 0' -a cat -d 'Prints the events of a session, of this machine or of a server, as the protocol has them: one object {"seq", "t_ms", "event"} a line.'
 complete -c scrollcast -n '_shtab_scrollcast_using cat' -s h -l help -d 'show this help message and exit'
@@ -107,6 +108,7 @@ complete -c scrollcast -n '_shtab_scrollcast_using cat' -l meta -d 'with the eve
 complete -c scrollcast -n '_shtab_scrollcast_using cat' -l redact -l no-redact -d 'take secrets out of it (default: yes)'
 complete -c scrollcast -n '_shtab_scrollcast_using cat' -l redact-pattern -x -d 'also take out what this matches (RE2), or its first group; may be repeated'
 complete -c scrollcast -n '_shtab_scrollcast_using cat' -l redact-names -d 'also take out the names of users, as in paths of home folders'
+complete -c scrollcast -n '_shtab_scrollcast_using cat' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'a file that holds the token of the server, where it asks for one (default: SCROLLCAST_CLIENT_TOKEN)'
 complete -c scrollcast -n '_shtab_scrollcast_using cat; and test $_shtab_scrollcast_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'its id, the beginning of it, or the id that its agent knows it by; or the file that holds it; or the address of its page, or of its WebSocket, on any server'
 complete -c scrollcast -n '_shtab_scrollcast_using; and test $_shtab_scrollcast_npos -eq 0' -a list -d 'Lists the sessions under each PATH, without one those in the places where agents put them.'
 complete -c scrollcast -n '_shtab_scrollcast_using list' -s h -l help -d 'show this help message and exit'
@@ -148,6 +150,7 @@ complete -c scrollcast -n '_shtab_scrollcast_using; and test $_shtab_scrollcast_
 complete -c scrollcast -n '_shtab_scrollcast_using record' -s h -l help -d 'show this help message and exit'
 complete -c scrollcast -n '_shtab_scrollcast_using record' -s o -l output -xka "(__fish_complete_directories)" -d 'the archive to write it into; made where there is none'
 complete -c scrollcast -n '_shtab_scrollcast_using record' -l follow -d 'go on with what is written to the session, until stopped with Ctrl+C'
+complete -c scrollcast -n '_shtab_scrollcast_using record' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'a file that holds the token of the server, where it asks for one (default: SCROLLCAST_CLIENT_TOKEN)'
 complete -c scrollcast -n '_shtab_scrollcast_using; and test $_shtab_scrollcast_npos -eq 0' -a keep -d 'Copies sessions byte for byte into the folder of kept sessions (SCROLLCAST_KEPT_DIR), with their subagents'"'"' and all that is needed to play them. A copy that was made before is brought up to date. Where the original is gone the copy is listed and played in its place.'
 complete -c scrollcast -n '_shtab_scrollcast_using keep' -s h -l help -d 'show this help message and exit'
 complete -c scrollcast -n '_shtab_scrollcast_using keep' -l all -d 'all in the places where agents put their sessions'
