@@ -208,6 +208,7 @@ class RedactedArchive:
             while len(self._indexes) > KEPT_INDEXES:
                 self._indexes.popitem(last=False)
         index.tell()
+        index.catch_up()
         return index
 
     async def was_rewritten(self, index: SessionIndex) -> bool:

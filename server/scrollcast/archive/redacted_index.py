@@ -85,6 +85,12 @@ class RedactedIndex(SessionIndex):
         with suppress(RuntimeError):  # the server is stopping
             self._threads.submit(_advance, weakref.ref(self))
 
+    def catch_up(self) -> None:
+        """Redact what a session that was redacted whole has grown by since; its end would be taken for that of the
+        session. Blocks."""
+        if self.complete and self.count < self.plain.count:
+            self.advance()
+
     def advance(self) -> None:
         """Come as far as the plain index has. Blocks; whatever goes wrong becomes the `failure`, nothing is raised."""
         with self._work:

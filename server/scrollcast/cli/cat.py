@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from scrollcast.archive.native_records import encode_line
 from scrollcast.cli.choosing import add_redact, say
 from scrollcast.cli.naming import (
-    add_range, add_session, add_token_file, is_address, open_shown, parse_range, token_for,
-)  # fmt: skip
+    add_range,
+    add_session,
+    add_token_file,
+    is_address,
+    open_shown,
+    parse_range,
+    token_for,
+)
 from scrollcast.cli.replaying import add_following, open_source, put_out, run_until_stopped, tell
 from scrollcast.client import CaughtUp, ReplayEvent
 from scrollcast.errors import ReplayError, SettingsError
