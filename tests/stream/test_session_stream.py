@@ -14,10 +14,13 @@ import orjson
 import pytest
 
 from archives import SCROLL_ID, at, message, meta_event, metadata, write_session
+from scrollcast.archive.archive import Archive
 from scrollcast.archive.formats import Decoder, Item, Revised, SessionSource
 from scrollcast.archive.formats.native import NativeReader
 from scrollcast.archive.storage import Line
+from scrollcast.errors import ReplayRefused
 from scrollcast.stream import rewriting, session_stream, wire
+from scrollcast.terminal.local import InProcess
 from serving import Log, Serving, ids, serving, talk, until
 
 EVENTS = 120
@@ -227,6 +230,19 @@ async def test_an_empty_control_asks_for_the_state(server: Serving) -> None:
         state = await client.control()
 
     assert {"status": "paused", "seq": 0, "gen": 0, "mode": "fast", "did_seek": False}.items() <= state.items()
+
+
+async def test_a_message_that_is_too_long_is_told_once(root: Path, cache: Path) -> None:
+    """As what ends the replay, and not as a bad command first, after which it would go on."""
+    write_session(root, talk(3))
+    with Archive.open(root, cache=cache) as archive:
+        client = InProcess(archive, str(SCROLL_ID), "ws://here/?paused=true")
+        assert orjson.loads(await client.recv(decode=False))["type"] == "hello"
+        await client.send(b" " * (wire.MAX_COMMAND_BYTES + 1), text=True)
+        with pytest.raises(ReplayRefused) as told:
+            await client.recv(decode=False)
+
+    assert told.value.code == "command_too_large"
 
 
 async def test_commands_without_request_id_are_answered_without_one(server: Serving) -> None:

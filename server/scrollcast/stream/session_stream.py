@@ -681,9 +681,9 @@ class SessionStream:
     async def _refuse(self, problem: BadCommand) -> None:
         self._count_command()
         self.refused += 1
-        await self._send(wire.encode_error("bad_command", str(problem), request_id=problem.request_id))
-        if type(problem) is not BadCommand:
+        if type(problem) is not BadCommand:  # it is the end, and told as such
             raise problem
+        await self._send(wire.encode_error("bad_command", str(problem), request_id=problem.request_id))
         self._bad_commands += 1
         if self._bad_commands >= MAX_BAD_COMMANDS:
             raise TooManyBadCommands(f"{MAX_BAD_COMMANDS} bad commands in a row")
