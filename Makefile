@@ -71,8 +71,9 @@ lock: $(VENV)/dev.stamp  ## pin the newest allowed versions
 vendor: $(VENV)/dev.stamp node_modules/stamp  ## take the page's libraries from npm anew
 	@$(NPM) run vendor
 
-contract: $(VENV)/run.stamp  ## write the OpenAPI and AsyncAPI documents in docs/contract anew
+contract: $(VENV)/run.stamp  ## write the OpenAPI and AsyncAPI documents and the vectors in docs/contract anew
 	@$(BIN)/python -m scrollcast.contract docs/contract
+	@PYTHONPATH=scripts $(BIN)/python -m vectors docs/contract/vectors
 
 manual: $(VENV)/dev.stamp  ## write the manual page and the completions for shells in share anew
 	@$(BIN)/python scripts/manual.py share

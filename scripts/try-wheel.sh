@@ -22,6 +22,8 @@ done
   echo "the licences of what is vendored are not in the wheel" >&2
   exit 1
 }
+"$work/venv/bin/python" -m scrollcast.conformance --write "$work/sessions"
+[ -n "$(ls "$work/sessions")" ] || { echo "the conformance vectors are not in the wheel" >&2; exit 1; }
 "$work/venv/bin/scrollcast" export 5ca1ab1e -o "$work/page.html"
 grep -q 'data-block="0-contents"' "$work/page.html"
 "$work/venv/bin/python" - "$work/venv/bin/scrollcast" <<'PYTHON'
