@@ -19,6 +19,7 @@ class Cutter:
         self._port = port
         self._random = random.Random(seed)
         self._longest = longest
+        self._carrying: set[asyncio.Task[None]] = set()
         self.cuts = 0
 
     @asynccontextmanager
@@ -27,8 +28,15 @@ class Cutter:
         listener = await asyncio.start_server(self._carry, "127.0.0.1", 0)
         async with listener:
             yield f"ws://127.0.0.1:{listener.sockets[0].getsockname()[1]}/ws/sessions/{SCROLL_ID}"
+        for task in self._carrying:
+            task.cancel()
+        await asyncio.gather(*self._carrying, return_exceptions=True)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._carrying.add(task)
+        task.add_done_callback(self._carrying.discard)
         inner, outer = await asyncio.open_connection("127.0.0.1", self._port)
         upward = asyncio.create_task(self._pass(reader, outer, None))
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import subprocess
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -123,6 +124,63 @@ async def test_c_says_why_it_stops(server: Serving, cat: Path) -> None:
     assert status == 1
     assert orjson.loads(out)["code"] == "session_not_found"
     assert (await run(cat, "127.0.0.1", "9", "nobody"))[2] == "nobody listens there\n"
+
+
+# ------------------------------------------------------------------------------------------------------------- Go
+
+GO_PACKAGES = Path("/usr/share/gocode")
+"""Where Debian has the packages of Go."""
+
+
+@pytest.fixture(scope="module")
+def tail(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program, where there is Go and the package for WebSockets."""
+    go = shutil.which("go")
+    if go is None or not (GO_PACKAGES / "src/github.com/gorilla/websocket").is_dir():
+        pytest.skip("there is no Go here, or not its package gorilla/websocket; see scripts/find-go.sh")
+    folder = tmp_path_factory.mktemp("go")
+    where = {"GO111MODULE": "off", "GOPATH": str(GO_PACKAGES), "GOCACHE": str(folder / "cache"), "GOFLAGS": ""}
+    words = [go, "build", "-o", str(folder / "tail"), str(EXAMPLES / "tail.go")]
+    subprocess.run(words, env={**os.environ, **where}, check=True)
+    return folder / "tail"
+
+
+async def test_go_prints_what_is_there_and_what_is_added(root: Path, server: Serving, tail: Path) -> None:
+    """Until it is stopped; and a line that is cut again and again costs it nothing."""
+    cutter = Cutter(server.port, seed=3, longest=60_000)
+    async with cutter.address() as address:
+        program = await asyncio.create_subprocess_exec(tail, address, stdout=PIPE)
+        assert program.stdout is not None
+        try:
+            lines = [await read_line(program.stdout) for _ in range(COUNT - COUNT // 10)]
+            with (root / str(SCROLL_ID) / "messages.jsonl").open("ab") as file:
+                file.write(orjson.dumps(message("late", 100, content_md="one more")) + b"\n")
+            lines.append(await read_line(program.stdout))
+        finally:
+            program.kill()
+            await program.wait()
+
+    said = [line.split(" ", 3) for line in lines[:-1]]
+    assert [int(words[3].split()[0]) for words in said] == [each for each in range(COUNT) if each % 10 != 5]
+    assert said[1] == ["00:00:00", "assistant:", "message", "1 "]
+    assert lines[-1] == "00:01:40 user: one more"
+    assert cutter.cuts > 0
+
+
+async def read_line(stream: asyncio.StreamReader) -> str:
+    """The next line of a program, without its end."""
+    async with asyncio.timeout(6 * PATIENCE_SECONDS):
+        return (await stream.readline()).decode().rstrip("\n")
+
+
+async def test_go_says_why_it_stops(server: Serving, tail: Path) -> None:
+    """Where there is no such session, and where nobody listens."""
+    nobody = "0b5e55ed-0000-4000-8000-000000000404"
+    status, _, err = await run(tail, f"ws://127.0.0.1:{server.port}/ws/sessions/{nobody}")
+    assert (status, err) == (1, f"there is no session {nobody}\nthe server has closed for good\n")
+    status, _, err = await run(tail, "ws://127.0.0.1:9/ws/sessions/x")
+    assert status == 1
+    assert "connection refused" in err
 
 
 # -------------------------------------------------------------------------------------------------------- browser
