@@ -227,8 +227,140 @@ def _seeks() -> Iterator[Script]:
         .outcome("completed", 0, 1, 1, 2, 3)
     )
 
+    gap = (said("m0", 0, "user"), said("m1", 500), said("m2", 5500), said("m3", 5750))
+    yield (
+        Script(
+            "pause-in-a-gap",
+            "Standing still in a gap that is cut",
+            "Pacing: a position inside a gap maps linearly into what is left of it.",
+            "`skipped` is sent before the later event is.",
+            items=gap,
+        )
+        .connect(0, mode="realtime", idle="1")
+        .hello(0)
+        .event(0, 0)
+        .event(500, 1)
+        .send(1000, "pause", play=False)
+        .state(1000, "paused", 2, about(3000), "pause")
+        .why("half of the second that the gap takes, so half of the 5 s that it is")
+        .send(1500, "play", play=True)
+        .state(1500, "playing", 2, about(3000), "play")
+        .skipped(2000, 500, 5500)
+        .event(2000, 2)
+        .event(2250, 3)
+        .state(2250, "ended", 4, 5750)
+        .end(2250, sent=4, duration=2250)
+        .close(2250, 1000)
+        .outcome("completed", 0, 1, 2, 3)
+    )
+    yield (
+        Script(
+            "seek-into-a-gap",
+            "Into a gap that is cut, and behind it",
+            "Pacing: playback that lands inside a gap waits for the rest of it.",
+            "`skipped` is of a gap that is crossed.",
+            items=gap,
+        )
+        .connect(0, mode="realtime", idle="1")
+        .hello(0)
+        .event(0, 0)
+        .send(250, "into it", seek={"t_ms": 4500})
+        .state(250, "playing", 2, about(4500), "into it", sought=True, gen=1)
+        .skipped(450, 500, 5500)
+        .event(450, 2)
+        .why("a fifth of the gap is left, of 1 s")
+        .send(575, "behind it", seek={"seq": 2})
+        .state(575, "playing", 2, 5500, "behind it", sought=True, gen=2)
+        .event(575, 2)
+        .event(825, 3)
+        .state(825, "ended", 4, 5750)
+        .end(825, sent=4, duration=825)
+        .close(825, 1000)
+        .outcome("completed", 0, 2, 2, 3)
+    )
+    yield (
+        Script(
+            "seek-to-the-end",
+            "To the end while it plays",
+            "Client to server: a seek past the end means the end.",
+            "`state`: `ended` comes before `end`.",
+            items=FOUR,
+        )
+        .connect(0, mode="realtime")
+        .hello(0)
+        .event(0, 0)
+        .send(250, "end", seek={"t_ms": 1_000_000})
+        .state(250, "playing", 4, 2000, "end", sought=True, gen=1)
+        .state(250, "ended", 4, 2000)
+        .end(250, sent=1, duration=250)
+        .close(250, 1000)
+        .outcome("completed", 0)
+    )
+    yield (
+        Script(
+            "crossing-the-end",
+            "A seek that crosses with the end",
+            "Ending: 1000 comes when the replay is 100 ms old: a command that crosses with the end is still heard.",
+            items=FOUR,
+            needs=("clock",),
+        )
+        .connect(0)
+        .hello(0)
+        .event(0, 0, 1, 2, 3)
+        .state(0, "ended", 4, 2000)
+        .end(0, sent=4, duration=0)
+        .send(50, "again", seek={"seq": 3})
+        .state(50, "playing", 3, 2000, "again", sought=True, gen=1)
+        .event(50, 3)
+        .state(50, "ended", 4, 2000)
+        .end(50, sent=5, duration=50)
+        .close(100, 1000)
+        .outcome("completed", 0, 1, 2, 3, 3)
+    )
+
 
 def _steps() -> Iterator[Script]:
+    yield (
+        Script(
+            "step-cut-short",
+            "A step that another command ends",
+            "`state` answers a step when another command cuts it short; one that only asks for the state does not.",
+            "Connecting: never more than `window` events sent and not acknowledged.",
+            items=FOUR,
+        )
+        .connect(0, paused="true", window="1")
+        .hello(0, "paused")
+        .send(250, "three", step={"by": 3, "unit": "event"})
+        .event(250, 0)
+        .send(500, "what")
+        .state(500, "paused", 1, 0, "what")
+        .send(750, "no more", play=False)
+        .state(750, "paused", 1, 0, "three")
+        .state(750, "paused", 1, 0, "no more")
+        .ack(1000, 0)
+        .send(1250, "what now")
+        .state(1250, "paused", 1, 0, "what now")
+        .why("the step is over: nothing more of it comes")
+    )
+    yield (
+        Script(
+            "step-at-the-end",
+            "Forward where there is nothing more",
+            "Client to server: past an edge a step stops there.",
+            items=FOUR,
+        )
+        .connect(0, paused="true", start_seq="3")
+        .hello(0, "paused", 3, 2000)
+        .send(250, "last", step={"by": 1, "unit": "event"})
+        .event(250, 3)
+        .state(250, "paused", 4, 2000, "last")
+        .why("paused at the end is not ended")
+        .send(500, "further", step={"by": 1, "unit": "event"})
+        .state(500, "paused", 4, 2000, "further")
+        .send(750, "to the last error", step={"by": 1, "unit": "error"})
+        .state(750, "paused", 4, 2000, "to the last error")
+        .outcome("open", 3)
+    )
     yield (
         Script(
             "step-forward",

@@ -203,7 +203,7 @@ class Script:
         at_ms: float,
         status: str = "playing",
         seq: int = 0,
-        t_ms: int = 0,
+        t_ms: Any = 0,
         *,
         resume: str = "none",
         epoch: str = "epoch",
