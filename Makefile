@@ -2,13 +2,14 @@
 
 PYTHON ?= python3
 VENV := .venv
+DOCS_VENV := .venv-docs
 BIN := $(VENV)/bin
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --loglevel=error --no-fund --no-audit
 export PYTHONPATH := $(CURDIR)/server
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types page browser bench bench-all bench-short fuzz fuzz-short torture soak package lock vendor contract manual demo screenshots clean
+.PHONY: help run test check lint types page browser bench bench-all bench-short fuzz fuzz-short torture soak package docs lock vendor contract manual demo screenshots clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -20,7 +21,7 @@ test: $(VENV)/dev.stamp node_modules/stamp  ## run every test
 	@CHROMIUM="$$(scripts/find-chromium.sh)" $(BIN)/python -m pytest $(PYTEST_ARGS)
 	@$(NPM) test
 
-check: lint types test page package fuzz-short bench-short  ## all that CI runs
+check: lint types test page package docs fuzz-short bench-short  ## all that CI runs
 
 lint: $(VENV)/dev.stamp  ## format, lint, layers
 	@$(BIN)/ruff format --check .
@@ -65,6 +66,9 @@ soak: $(VENV)/dev.stamp  ## mixed load for 30 minutes (SECONDS=): memory, open f
 package: $(VENV)/dev.stamp  ## build the wheel and try it with the checkout out of the way
 	@scripts/try-wheel.sh $(BIN)/python
 
+docs: $(DOCS_VENV)/stamp  ## the documentation as a site in build/docs, its links looked at
+	@$(DOCS_VENV)/bin/python scripts/documentation.py
+
 lock: $(VENV)/dev.stamp  ## pin the newest allowed versions
 	@scripts/lock.sh $(BIN)/python
 
@@ -85,7 +89,7 @@ screenshots: $(VENV)/dev.stamp  ## take the pictures in docs/screenshots anew
 	@CHROMIUM="$$(scripts/find-chromium.sh)" $(BIN)/python -m benchmarks.screenshots
 
 clean:  ## remove what was installed and built
-	rm -rf $(VENV) node_modules dist build
+	rm -rf $(VENV) $(DOCS_VENV) node_modules dist build
 
 $(VENV)/run.stamp: requirements.lock
 	@echo "make: installing what is needed into $(VENV), once" >&2
@@ -97,6 +101,12 @@ $(VENV)/dev.stamp: requirements-dev.lock
 	@echo "make: installing what is needed into $(VENV), once" >&2
 	@scripts/make-venv.sh $(PYTHON) $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(DOCS_VENV)/stamp: requirements-docs.lock
+	@echo "make: installing what is needed into $(DOCS_VENV), once" >&2
+	@scripts/make-venv.sh $(PYTHON) $(DOCS_VENV)
+	@$(DOCS_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
 	@touch $@
 
 node_modules/stamp: package-lock.json $(VENV)/dev.stamp

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes requirements.lock and requirements-dev.lock anew from pyproject.toml, with hashes and without any address.
+# Writes requirements.lock, requirements-dev.lock and requirements-docs.lock anew from pyproject.toml, with hashes and without any address.
 set -eu
 python=$1
 tools=$(mktemp -d)
@@ -14,3 +14,4 @@ compile() {
 
 compile --output-file requirements.lock
 compile --output-file requirements-dev.lock --extra dev --constraint requirements.lock
+compile --output-file requirements-docs.lock --extra docs --constraint requirements.lock
