@@ -13,6 +13,7 @@ COPY requirements.lock ./
 RUN python -m venv /opt/scrollcast && /opt/scrollcast/bin/pip install --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE THIRD-PARTY-LICENSES.md ./
 COPY archive_fixtures/demo archive_fixtures/demo
+COPY docs/contract/vectors docs/contract/vectors
 COPY share share
 COPY static static
 COPY server server

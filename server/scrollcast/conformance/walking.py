@@ -23,7 +23,7 @@ KNOWN: Final = frozenset(
 BATCH_FACTOR: Final = 2
 """`batch` is about how many bytes a message has; twice as many are not about as many."""
 
-MAX_SHOWN: Final = 1500
+SHOWN_CHARACTERS: Final = 1500
 """Characters of a message that are shown where it is wrong: all of most."""
 
 QUIET_MS: Final = 200.0
@@ -321,4 +321,4 @@ def _may_be_ignored(message: Mapping[str, Any] | Closed) -> bool:
 
 
 def _shown(message: Mapping[str, Any] | Closed) -> str:
-    return f"close {message.code}" if isinstance(message, Closed) else orjson.dumps(message).decode()[:MAX_SHOWN]
+    return f"close {message.code}" if isinstance(message, Closed) else orjson.dumps(message).decode()[:SHOWN_CHARACTERS]
