@@ -47,6 +47,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--with", action="append", default=[], dest="has", metavar="NEED", help="what the server has")
     parser.add_argument("--longest", type=float, default=60, metavar="SECONDS", help="leave longer vectors out")
     parser.add_argument("--tolerance", type=float, default=TOLERANCE_MS, metavar="MS", help="too early or too late")
+    parser.add_argument(
+        "--tries", type=int, default=1, metavar="N",
+        help="run what was not kept again by itself, so often in all: for machines that are busy (default: 1)",
+    )  # fmt: skip
     parser.add_argument("--token", help="what the server asks for, if it does")
     return parser
 
@@ -85,6 +89,8 @@ async def _run(vectors: Sequence[Vector], arguments: argparse.Namespace) -> int:
     skipped = {vector.name for vector, _ in left_out}
     chosen = [vector for vector in vectors if vector.name not in skipped]
     wrong = await asyncio.gather(*map(run, chosen))
+    for _ in range(arguments.tries - 1):
+        wrong = [problem and await run(vector) for vector, problem in zip(chosen, wrong, strict=True)]
     for vector, problem in zip(chosen, wrong, strict=True):
         print(f"{'ok  ' if problem is None else 'FAIL'} {vector.name}{'' if problem is None else f': {problem}'}")
     for vector, reason in left_out:
