@@ -39,7 +39,7 @@ def _starts() -> Iterator[Script]:
     )
     yield (
         Script(
-            "last-of-a-repeated-parameter",
+            "booleans",
             "Booleans may be 1 and 0",
             "Connecting: booleans are `true`/`false`/`1`/`0`.",
             items=FOUR,
@@ -134,6 +134,25 @@ def _content() -> Iterator[Script]:
         .end(1000, sent=6, duration=1000)
         .close(1000, 1000)
         .outcome("completed", 0, 1, 2, 3, 4, 5)
+    )
+    yield (
+        Script(
+            "seek-to-a-meta-event",
+            "To a meta event by its id",
+            "Client to server: `event_id` is the id of a message, and with `meta` that of a meta event too.",
+            items=merged,
+        )
+        .connect(0, hold="true", meta="true")
+        .hello(0)
+        .event(0, 0, 1, 2, 3, 4, 5)
+        .state(0, "ended", 6, 1000)
+        .end(0, sent=6, duration=0)
+        .send(250, "there", seek={"event_id": "e1"}, play=False)
+        .state(250, "paused", 2, 250, "there", sought=True, gen=1)
+        .send(500, "read it", step={"by": 1, "unit": "event"})
+        .event(500, 2)
+        .state(500, "paused", 3, 250, "read it")
+        .outcome("open", 0, 1, 2, 3, 4, 5, 2)
     )
     yield (
         Script(
@@ -295,6 +314,23 @@ def _sizes() -> Iterator[Script]:
         .end(1250, sent=10, duration=1250)
         .close(1250, 1000)
         .outcome("completed", 0, 1, 2, 3, 4, 1, 2, 3, 4, 5)
+    )
+    yield (
+        Script(
+            "window-from-the-middle",
+            "What lies before the start is taken as processed",
+            "Connecting: `window`: never more than this many events sent and not acknowledged.",
+            items=FOUR,
+        )
+        .connect(0, window="1", start_seq="2")
+        .hello(0, "playing", 2, 1000)
+        .event(0, 2)
+        .ack(250, 2)
+        .event(250, 3)
+        .state(250, "ended", 4, 2000)
+        .end(250, sent=2, duration=250)
+        .close(250, 1000)
+        .outcome("completed", 2, 3)
     )
     yield (
         Script(

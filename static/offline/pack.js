@@ -47,6 +47,9 @@ const MAX_READING = 2_000;
  * @property {readonly Gap[]} gaps
  */
 
+/** @param {any} event  as it is archived @returns {unknown} */
+const idOf = ({ message, meta_event: meta }) => (message ?? meta)?.id;
+
 /** The sessions in a file. */
 export class Packs {
   #entries;
@@ -211,6 +214,22 @@ export class Pack {
       found.push({ type: 'event', routing, origin: { type: 'archive' }, seq, t_ms: view.times[seq] ?? 0, event });
     }
     return found;
+  }
+
+  /**
+   * The number of an event.
+   *
+   * @param {View} view
+   * @param {string} id
+   * @returns {Promise<number | null>} `null` where there is none of that id
+   */
+  async find(view, id) {
+    const written = JSON.stringify(id);
+    for (let seq = 0; seq < view.times.length; seq++) {
+      const line = await this.#line(view.place(seq));
+      if (line.includes(written) && idOf(JSON.parse(line).event) === id) return seq;
+    }
+    return null;
   }
 
   /** @param {string} href  where a cut part says that the whole of it is @returns {Promise<string | null>} */

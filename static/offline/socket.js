@@ -50,9 +50,16 @@ export class OfflineSocket {
   #stepStop = null;
   /** What to answer once it has. @type {string | undefined} */
   #stepId;
-  #acked = -1;
-  /** @type {Status | null} */
-  #told = null;
+  /** And whether it was a seek as well. */
+  #stepSought = false;
+  #acked;
+  /** Whether all was sent since the last seek, and that was said. */
+  #live = false;
+  /** The event that playback was put right at, so that the silence before it was not crossed; -1 for none. */
+  #landed = -1;
+
+  /** The last of the commands that wait for a message to be found. @type {Promise<void> | null} */
+  #looking = null;
 
   #closed = false;
   #running = false;
@@ -78,6 +85,7 @@ export class OfflineSocket {
     const seq = query.get('start_seq');
     if (seq === null) this.#moveTo(Number(query.get('start_ms') ?? 0));
     else this.#moveToEvent(Number(seq));
+    this.#acked = this.#cursor - 1;
     clock.after(0, () => this.#greet());
   }
 
@@ -87,6 +95,12 @@ export class OfflineSocket {
     if (message.type === 'ack') {
       this.#acked = Math.max(this.#acked, message.seq);
       this.#run();
+    } else if (this.#looking !== null || message.seek?.event_id !== undefined) {
+      const looking = this.#obeyInTurn(this.#looking, message);
+      this.#looking = looking;
+      void looking.then(() => {
+        if (this.#looking === looking) this.#looking = null;
+      });
     } else this.#obey(message, message.request_id);
   }
 
@@ -142,13 +156,19 @@ export class OfflineSocket {
       else high = middle;
     }
     this.#cursor = low;
-    this.#settle(Math.min(tMs, this.#time(this.#count)));
+    this.#land(Math.min(tMs, this.#time(this.#count)));
   }
 
   /** @param {number} seq */
   #moveToEvent(seq) {
     this.#cursor = Math.min(Math.max(0, seq), this.#count);
-    this.#settle(this.#time(this.#cursor));
+    this.#land(this.#time(this.#cursor));
+  }
+
+  /** @param {number} tMs */
+  #land(tMs) {
+    this.#settle(tMs);
+    this.#landed = tMs === this.#time(this.#cursor) ? this.#cursor : -1;
   }
 
   /** Begins to count from here. @param {number} tMs  recorded time, no later than the next event */
@@ -167,49 +187,77 @@ export class OfflineSocket {
    * @param {string} [requestId]
    */
   #obey({ play, seek, mode, speed, idle, step }, requestId) {
+    if ([play, seek, mode, speed, step].every((each) => (each ?? null) === null) && idle === undefined) {
+      this.#tell(requestId); // it only asks, and changes nothing
+      return;
+    }
+    this.#endStep();
     const before = this.#reached();
     const left = this.#leftNow();
-    this.#stepStop = null;
-    if (play !== undefined) this.#playing = play;
-    if (step) this.#playing = false;
-    if (mode !== undefined) this.#mode = mode;
-    if (speed !== undefined) this.#speed = speed;
+    this.#playing = step ? false : (play ?? this.#playing);
+    this.#mode = mode ?? this.#mode;
+    this.#speed = speed ?? this.#speed;
     if (idle !== undefined) this.#idleMs = idle === null ? null : idle * 1000;
     this.#settle(before);
     // What was not read yet is still to be read: the recorded times may not tell how much that is.
-    if (this.#mode === 'reading' && mode === undefined && idle === undefined) this.#left = Math.max(0, left);
-    const sought = seek !== undefined && this.#seek(seek);
-    if (step && step.by > 0) this.#stepForward(step, requestId);
+    if (this.#mode === 'reading' && (mode ?? null) === null && idle === undefined) this.#left = Math.max(0, left);
+    if (seek) this.#seek(seek);
+    if (step && step.by > 0) this.#stepForward(step, requestId, Boolean(seek));
     else {
       if (step) this.#stepBack(step);
-      this.#tell(requestId, sought || step !== undefined);
+      this.#tell(requestId, Boolean(seek ?? step));
     }
     this.#run();
   }
 
-  /** @param {NonNullable<Control['seek']>} seek @returns {boolean} */
+  /**
+   * A command that names a message by its id, once it is known where that is; and one that came after such a one.
+   *
+   * @param {Promise<void> | null} before
+   * @param {Control & { request_id?: string }} message
+   */
+  async #obeyInTurn(before, { request_id: requestId, ...control }) {
+    await before;
+    if (!control.seek || !('event_id' in control.seek)) {
+      this.#obey(control, requestId);
+      return;
+    }
+    const seq = await this.#pack.find(this.#view, control.seek.event_id);
+    if (seq !== null) this.#obey({ ...control, seek: { seq } }, requestId);
+    else this.#say({ type: 'error', code: 'bad_command', message: 'there is no such message', retryable: false, request_id: requestId });
+  }
+
+  /** @param {NonNullable<Control['seek']>} seek */
   #seek(seek) {
     if ('t_ms' in seek) this.#moveTo(seek.t_ms);
     else if ('seq' in seek) this.#moveToEvent(seek.seq);
-    else return false; // by an id: the page never does
     this.#rewound();
-    return true;
+  }
+
+  /** A step that is on its way ends here, and is answered. */
+  #endStep() {
+    if (this.#stepStop === null) return;
+    this.#stepStop = null;
+    this.#tell(this.#stepId, this.#stepSought);
   }
 
   #rewound() {
     this.#gen += 1;
+    this.#live = false;
     this.#acked = this.#cursor - 1;
   }
 
   /**
    * @param {{ by: number, unit: StepUnit }} step
-   * @param {string} [requestId]
+   * @param {string | undefined} requestId
+   * @param {boolean} sought
    */
-  #stepForward({ by, unit }, requestId) {
+  #stepForward({ by, unit }, requestId, sought) {
     const places = this.#places(unit);
     const nth = places === null ? null : places.filter((seq) => seq >= this.#cursor)[by - 1];
     this.#stepStop = Math.min(this.#count, places === null ? this.#cursor + by : (nth ?? this.#count) + 1);
     this.#stepId = requestId;
+    this.#stepSought = sought;
   }
 
   /** @param {{ by: number, unit: StepUnit }} step */
@@ -230,7 +278,6 @@ export class OfflineSocket {
   #greet() {
     if (this.#closed) return;
     const { times } = this.#view;
-    this.#told = this.#status();
     this.#say({
       type: 'hello', protocol: 'scrollcast.v1', server: { name: 'file', version: '' }, replay_id: 'file', epoch: this.#pack.epoch, resume: 'none',
       session: this.#pack.session, range: { first_seq: 0, next_seq: times.length, duration_ms: times.at(-1) ?? 0, live: false },
@@ -242,12 +289,12 @@ export class OfflineSocket {
   /** @returns {Status} */
   #status() {
     if (!this.#playing) return 'paused';
-    return this.#cursor >= this.#count ? 'live' : 'playing';
+    return this.#live ? 'live' : 'playing';
   }
 
   #state() {
     return {
-      status: this.#status(), seq: this.#cursor, t_ms: Math.round(this.#reached()), gen: this.#gen, mode: this.#mode, speed: this.#speed,
+      status: this.#status(), seq: this.#cursor, t_ms: Math.floor(this.#reached()), gen: this.#gen, mode: this.#mode, speed: this.#speed,
       idle: this.#idleMs === null ? null : this.#idleMs / 1000, did_seek: false, late_ms: 0,
     };
   }
@@ -257,7 +304,6 @@ export class OfflineSocket {
    * @param {boolean} [didSeek]
    */
   #tell(requestId, didSeek = false) {
-    this.#told = this.#status();
     this.#say({ type: 'state', ...this.#state(), did_seek: didSeek, ...(requestId === undefined ? {} : { request_id: requestId }) });
   }
 
@@ -297,12 +343,11 @@ export class OfflineSocket {
       if (gen !== this.#gen || start !== this.#cursor || this.#due() < end) continue;
       this.#deliver(events, gen);
     }
-    if (this.#cursor === this.#stepStop) {
-      this.#stepStop = null;
-      this.#tell(this.#stepId);
-    } else if (this.#status() !== this.#told) {
+    if (this.#cursor === this.#stepStop) this.#endStep();
+    if (this.#playing && !this.#live && this.#cursor >= this.#count) {
+      this.#live = true;
       this.#tell();
-      if (this.#told === 'live') this.#say({ type: 'caught_up', seq: this.#cursor });
+      this.#say({ type: 'caught_up', seq: this.#cursor });
     }
   }
 
@@ -310,7 +355,7 @@ export class OfflineSocket {
   #deliver(events, gen) {
     const first = this.#cursor;
     const [gap, length] = [this.#gap(first), this.#length(first)];
-    if (this.#playing && this.#mode !== 'fast' && gap >= LISTED_GAP_MS && length < gap) {
+    if (this.#playing && this.#mode !== 'fast' && gap >= LISTED_GAP_MS && length < gap && first !== this.#landed) {
       this.#say({ type: 'skipped', from_ms: this.#time(first - 1), to_ms: this.#time(first) });
     }
     const last = first + events.length - 1;
@@ -325,9 +370,9 @@ export class OfflineSocket {
 
   /** The end of the events that are to be sent now, as far as they may be. */
   #due() {
-    if (this.#stepStop !== null) return this.#stepStop;
-    if (!this.#playing) return this.#cursor;
     const most = this.#allowed();
+    if (this.#stepStop !== null) return Math.max(this.#cursor, Math.min(this.#stepStop, most));
+    if (!this.#playing) return this.#cursor;
     if (this.#mode === 'fast') return Math.max(this.#cursor, most);
     let left = this.#leftNow();
     let stop = this.#cursor;

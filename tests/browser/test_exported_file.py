@@ -107,6 +107,19 @@ async def test_link_into_a_file_leads_there(file: FileViewer, exported: Callable
     await expect(file.page.locator('.messages [data-seq="3499"]')).to_be_visible()
 
 
+async def test_link_to_a_message_of_a_file_leads_there(file: FileViewer, exported: Callable[..., str]) -> None:
+    """By its id, and stops at it; one that is not there is told so."""
+    url = exported(STEADY)
+    await file.open(f"{url}#e=m57")
+    await expect(file.page.locator('.msg[data-seq="57"].is-now')).to_be_in_viewport()
+    await file.settled()
+    assert (await file.seqs())[-1] == 57
+    await file.page.evaluate("location.hash = '#e=of-another-session'")
+    await expect(file.page.locator(".notice")).to_have_text(
+        "The message that this link leads to is not in this session."
+    )
+
+
 async def test_large_file_goes_anywhere(file: FileViewer, exported: Callable[..., str]) -> None:
     """As fast as possible to the end, and back through its history."""
     page = file.page

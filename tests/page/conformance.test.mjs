@@ -1,42 +1,20 @@
 /** The conformance vectors (docs/conformance.md) against the modules of the page: the connection, and what it shows. */
 
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { PlayerStore } from '../../static/player-store.js';
 import { LISTED_GAP_MS, LONG_GAP_MS } from '../../static/playhead.js';
 import { SessionClient } from '../../static/session-client.js';
 import { FakeClock } from './clock.mjs';
+import { sample, vectors } from './vectors.mjs';
 import { FakeSocket } from './wire.mjs';
-
-const FOLDER = new URL('../../docs/contract/vectors/', import.meta.url);
 
 /** By how much the clock that is shown may differ from the server's: what both cut off to whole milliseconds. */
 const ROUNDING_MS = 1.5;
 
-/** @typedef {{ at_ms: number, [kind: string]: any }} Step */
-/** @typedef {{ name: string, title: string, steps: Step[], outcome?: { events: number[], end: string, code?: string } }} Vector */
-
-/** @returns {Vector[]} those that say what a client makes of them */
-function vectors() {
-  const files = readdirSync(FOLDER).filter((name) => name.endsWith('.json')).sort();
-  return files.map((name) => JSON.parse(readFileSync(new URL(name, FOLDER), 'utf8'))).filter((each) => each.outcome);
-}
-
-/**
- * A message as a server might send it that matches.
- *
- * @param {any} expected
- * @returns {any}
- */
-function sample(expected) {
-  if (Array.isArray(expected)) return expected.map(sample);
-  if (typeof expected !== 'object' || expected === null) return expected;
-  if ('$about' in expected) return expected.$about;
-  if ('$is' in expected || '$same' in expected) return expected.like;
-  return Object.fromEntries(Object.entries(expected).filter(([, value]) => value?.$absent === undefined).map(([name, value]) => [name, sample(value)]));
-}
+/** @typedef {import('./vectors.mjs').Vector} Vector */
+/** @typedef {import('./vectors.mjs').Step} Step */
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -183,7 +161,7 @@ class Watching {
   }
 
   finish() {
-    const { events, end, code } = /** @type {NonNullable<Vector['outcome']>} */ (this.vector.outcome);
+    const { events, end, code } = /** @type {import('./vectors.mjs').Outcome} */ (this.vector.outcome);
     const shown = this.store.getState();
     const closed = { status: 'closed', error: null };
     if (end === 'completed') assert.deepEqual(shown.connection, closed);
@@ -223,7 +201,7 @@ function timeline(vector, hello) {
   return { epoch: hello?.epoch ?? '', count, duration_ms, markers: [], gaps, density: { bucket_ms: 0, counts: [] } };
 }
 
-for (const vector of vectors()) {
+for (const vector of vectors().filter((each) => each.outcome)) {
   test(`${vector.name}: ${vector.title}`, async () => {
     const watching = new Watching(vector);
     for (const [index, step] of vector.steps.entries()) {

@@ -173,7 +173,8 @@ test('a seek begins a new generation at the first event from there on, and waits
   await pass(1);
   assert.deepEqual(heard.at(-1).events.map((/** @type {any} */ each) => [each.seq, each.t_ms]), [[2, 9000]]);
   assert.equal(heard.at(-1).gen, 1);
-  assert.equal((await control({ seek: { t_ms: 1e12 } })).status, 'live');
+  assert.equal((await control({ seek: { t_ms: 1e12 } })).status, 'playing', 'the answer comes before what is caused');
+  assert.deepEqual(heard.slice(-2).map(({ type, status }) => [type, status]), [['state', 'live'], ['caught_up', undefined]]);
 });
 
 test('steps go by events, turns, tools and errors, both ways', async () => {
