@@ -22,6 +22,8 @@ function connect(tries = 0) {
       print(message);
     } else if (message.type === "skipped") {
       console.log(`      … ${Math.round((message.to_ms - message.from_ms) / 1000)} s later`);
+    } else if (message.code === "archive_rewritten") {
+      fail("the session was rewritten");
     } else if (message.type === "error") {
       console.error(message.message);
     }

@@ -16,21 +16,27 @@ export async function* replay(url, parameters = {}) {
     address.search = new URLSearchParams(asked).toString();
     const connection = messages(new WebSocket(address, "scrollcast.v1"));
     let refusal = null;
-    let step = await connection.next();
-    for (; !step.done; step = await connection.next()) {
-      const message = step.value;
-      if (message.type === "hello") {
-        if (place.epoch && message.resume !== "continued") throw new Error("the session was rewritten");
-        place = { epoch: message.epoch, start_seq: message.state.seq };
-        tries = 0;
-      } else if (message.type === "event" || message.type === "events") {
-        for (const { seq, t_ms, event } of message.events ?? [message]) {
-          place.start_seq = seq + 1;
-          yield { seq, t_ms, event };
+    let step;
+    try {
+      while (!(step = await connection.next()).done) {
+        const message = step.value;
+        if (message.type === "hello") {
+          if (place.epoch && message.resume !== "continued") throw new Error("the session was rewritten");
+          place = { epoch: message.epoch, start_seq: message.state.seq };
+          tries = 0;
+        } else if (message.type === "event" || message.type === "events") {
+          for (const { seq, t_ms, event } of message.events ?? [message]) {
+            place.start_seq = seq + 1;
+            yield { seq, t_ms, event };
+          }
+        } else if (message.code === "archive_rewritten") {
+          throw new Error("the session was rewritten");
+        } else if (message.type === "error") {
+          refusal = message;
         }
-      } else if (message.type === "error") {
-        refusal = message;
       }
+    } finally {
+      await connection.return(); // whoever leaves the loop hangs up
     }
     const code = step.value;
     if (code === 1000) return;

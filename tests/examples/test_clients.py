@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from playwright.async_api import async_playwright
 from archives import SCROLL_ID, message, write_session
 from browser.conftest import chromium
 from cutting import Cutter
+from scripted import UNATTENDED, playing
 from serving import PATIENCE_SECONDS, Serving, ids, serving, talk
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "clients"
@@ -206,6 +208,46 @@ async def in_a_page(origin: str, url: str, **parameters: Any) -> list[str]:
         seen: list[str] = await page.evaluate(COLLECT, [(EXAMPLES / "replay.js").read_text(), url, parameters])
         await browser.close()
         return seen
+
+
+PLAY_ALL = """
+import WebSocket from 'ws';
+import { replay } from './examples/clients/replay.js';
+globalThis.WebSocket = WebSocket;
+const play = async ({ url, parameters }) => {
+  const found = { seen: [], problem: null };
+  try {
+    for await (const { seq } of replay(url, parameters)) found.seen.push(seq);
+  } catch (problem) {
+    found.problem = problem.message;
+  }
+  return found;
+};
+console.log(JSON.stringify(await Promise.all(JSON.parse(process.argv[1]).map(play))));
+"""
+
+
+async def test_the_module_makes_of_the_vectors_what_it_should() -> None:
+    """Those in which nothing is commanded: the events, how it ends, and where it goes on after a lost connection."""
+    vectors = [vector for vector in UNATTENDED if vector.outcome and vector.outcome["end"] != "broken"]
+    async with AsyncExitStack() as stack:
+        addresses = [(await stack.enter_async_context(playing(vector)))[1] for vector in vectors]
+        asked = [
+            {"url": url, "parameters": vector.steps[0]["connect"]["parameters"]}
+            for url, vector in zip(addresses, vectors, strict=True)
+        ]
+        status, out, err = await run(NODE, "--input-type=module", "-e", PLAY_ALL, orjson.dumps(asked).decode())
+
+    assert (status, err) == (0, "")
+    outcomes = [vector.outcome for vector in vectors if vector.outcome]
+    problems = {"completed": None, "rewritten": "the session was rewritten"}
+    assert dict(zip([vector.name for vector in vectors], orjson.loads(out), strict=True)) == {
+        vector.name: {
+            "seen": outcome["events"],
+            "problem": problems.get(outcome["end"], outcome.get("code", "").replace("_", " ")),
+        }
+        for vector, outcome in zip(vectors, outcomes, strict=True)
+    }
 
 
 @pytest.mark.browser
