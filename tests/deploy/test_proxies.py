@@ -10,27 +10,24 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
-import orjson
 import pytest
-from websockets.exceptions import ConnectionClosedError
-from websockets.sync.client import ClientConnection
-from websockets.sync.client import connect as open_socket
+from websockets.asyncio.client import connect
 
-from archives import SCROLL_ID, JsonObject, write_session
+from archives import SCROLL_ID, write_session
 from scrollcast import cli
 from scrollcast.access.tries import MAX_TRIES
 from scrollcast.settings import DEFAULT_PORT
 from scrollcast.stream.wire import HEARTBEAT_SECONDS
 from scrollcast.web.text_frames import WRITE_TIMEOUT
-from serving import PATIENCE_SECONDS, Child, talk
+from serving import PATIENCE_SECONDS, Child, Client, talk
 from web.doors import OWNER, TOKEN
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -124,13 +121,15 @@ class Proxied:
             client.event_hooks["request"] = [name_host]
             yield client
 
-    def watch(self, query: str, headers: dict[str, str] = OWNER) -> ClientConnection:
+    @asynccontextmanager
+    async def watch(self, headers: Mapping[str, str] = OWNER, **query: Any) -> AsyncIterator[Client]:
         """A viewer."""
-        address = f"{self.root.replace('https', 'wss', 1)}/ws/sessions/{SCROLL_ID}?{query}"
-        return open_socket(
-            address, sock=socket.create_connection(("127.0.0.1", self.port)), ssl=self.trusted,
-            additional_headers=headers, proxy=None, ping_interval=None,
-        )  # fmt: skip
+        address = f"{self.root.replace('https', 'wss', 1)}/ws/sessions/{SCROLL_ID}?{httpx.QueryParams(query)}"
+        async with connect(
+            address, host="127.0.0.1", port=self.port, ssl=self.trusted, additional_headers=headers, proxy=None,
+            ping_interval=None, close_timeout=1,
+        ) as socket:  # fmt: skip
+            yield Client(socket)
 
 
 def found(name: str) -> str:
@@ -266,14 +265,6 @@ HOSTS = pytest.mark.parametrize("host", ["replay.example", "tools.example"])
 """With a name of its own, and below a path."""
 
 
-def messages(socket: ClientConnection) -> Iterator[JsonObject]:
-    """Everything that comes, up to the close."""
-    with suppress(ConnectionClosedError):  # which is how one that is not over ends
-        for message in socket:
-            found: JsonObject = orjson.loads(message)
-            yield found
-
-
 @HOSTS
 def test_the_page_and_its_files_come(proxied: Callable[[str], Proxied], host: str) -> None:
     """With the headers that keep them safe, below the path, and over TLS alone."""
@@ -296,7 +287,7 @@ def test_the_page_and_its_files_come(proxied: Callable[[str], Proxied], host: st
 
 
 @HOSTS
-def test_a_browser_is_signed_in_and_shares(proxied: Callable[[str], Proxied], host: str) -> None:
+async def test_a_browser_is_signed_in_and_shares(proxied: Callable[[str], Proxied], host: str) -> None:
     """The cookie is for TLS and the path alone; a link is of the public address, and shows one session."""
     server = proxied(host)
     origin = f"https://{server.host}:{server.port}"
@@ -317,31 +308,29 @@ def test_a_browser_is_signed_in_and_shares(proxied: Callable[[str], Proxied], ho
     with server.http(authorization=f"Bearer {secret}") as http:
         assert http.get(f"/api/sessions/{SCROLL_ID}").status_code == 200
         assert http.get("/api/sessions").status_code in (401, 403, 404)
-    with server.watch("", {"Authorization": f"Bearer {secret}"}) as socket:
-        assert [message["type"] for message in messages(socket)][-1] == "end"
+    async with server.watch({"Authorization": f"Bearer {secret}"}) as client:
+        assert (await client.rest()).messages[-1]["type"] == "end"
 
 
 @HOSTS
-def test_events_come_when_they_are_due(proxied: Callable[[str], Proxied], host: str) -> None:
+async def test_events_come_when_they_are_due(proxied: Callable[[str], Proxied], host: str) -> None:
     """None of them waits in the proxy for the next; commands reach the server, and who shows nothing does not."""
     server = proxied(host)
-    with server.watch("mode=realtime") as socket:
+    async with server.watch(mode="realtime") as client:
         times = []
-        for message in messages(socket):
-            if message["type"] == "event":
-                times.append(time.monotonic())
-            if len(times) == 8:
-                break
-        socket.send('{"type":"control","request_id":"r","seek":{"t_ms":0},"speed":100}')
-        rest = list(messages(socket))
-    with server.watch("", {}) as socket:
-        refused = list(messages(socket))
+        for count in range(1, 9):
+            await client.read_events(count)
+            times.append(time.monotonic())
+        await client.control(seek={"t_ms": 0}, speed=100)
+        seen = await client.rest()
+    async with server.watch({}) as client:
+        refused = await client.rest()
 
     distances = [later - earlier for earlier, later in pairwise(times)]
     assert sorted(distances)[len(distances) // 2] == pytest.approx(GAP_MS / 1000, abs=0.1)
-    assert [message["seq"] for message in rest if message["type"] == "event" and message["gen"] == 1] == list(range(20))
-    assert rest[-1]["type"] == "end"
-    assert refused[-1]["code"] == "unauthenticated"
+    assert (seen.gen, seen.seqs()) == (1, list(range(20)))
+    assert seen.messages[-1]["type"] == "end"
+    assert refused.messages[-1]["code"] == "unauthenticated"
 
 
 def test_nobody_says_for_themselves_who_they_are(proxied: Callable[[str], Proxied]) -> None:
@@ -355,17 +344,16 @@ def test_nobody_says_for_themselves_who_they_are(proxied: Callable[[str], Proxie
         assert answer.status_code == 429
 
 
-def test_a_server_that_stops_says_where_to_go_on(proxied: Callable[[str], Proxied]) -> None:
+async def test_a_server_that_stops_says_where_to_go_on(proxied: Callable[[str], Proxied]) -> None:
     """Through the proxy as well, which then answers for it."""
     server = proxied("replay.example")
-    with server.watch("mode=realtime") as socket:
-        assert orjson.loads(socket.recv())["type"] == "hello"
+    async with server.watch(mode="realtime") as client:
+        await client.next()
         server.child.process.send_signal(signal.SIGTERM)
-        codes = [message.get("code") for message in messages(socket) if message["type"] == "notice"]
-        code = socket.close_code
+        seen = await client.rest()
     with server.http() as http:
         answer = http.get("/readyz")
 
-    assert "server_stopping" in codes
-    assert code == 1012
+    assert "server_stopping" in [message.get("code") for message in seen.messages if message["type"] == "notice"]
+    assert client.close_code == 1012
     assert answer.status_code == 502
