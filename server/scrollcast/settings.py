@@ -120,6 +120,13 @@ class Settings:
         return self.certificate is not None or self.public_url.startswith("https:")
 
     @property
+    def has_proxy(self) -> bool:
+        """Whether it was told of a proxy through which others come. By what a proxy passes on nobody can be sure who is
+        on this machine."""
+        name = urlsplit(self.public_url).hostname
+        return bool(self.trusted_proxies) or (name is not None and not is_loopback_name(name))
+
+    @property
     def known_hosts(self) -> frozenset[str]:
         """The hosts that requests may be made to, beside this machine's loopback names."""
         own = {urlsplit(self.public_url).netloc, "" if is_loopback_name(self.host) else _in_header(self.host)}

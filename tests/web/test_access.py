@@ -492,7 +492,13 @@ async def test_a_public_url_is_an_origin_of_our_own(root: Path, cache: Path) -> 
         assert (await http.get("/api/sessions", headers={"host": "evil.example", **OWNER})).status_code == 403
 
 
-@pytest.mark.parametrize("header", ["forwarded", "x-forwarded-for", "x-real-ip", "via"])
+@pytest.mark.parametrize(
+    "header",
+    ["forwarded", "x-forwarded-for", "x-real-ip", "via", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port",
+     "x-forwarded-server", "x-forwarded-prefix", "x-original-forwarded-for", "x-original-host", "x-client-ip",
+     "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip", "fastly-client-ip", "x-envoy-external-address",
+     "proxy-connection"],
+)  # fmt: skip
 async def test_only_who_is_on_this_machine_sees_secrets(root: Path, cache: Path, header: str) -> None:
     """What a proxy brings is not, as far as anybody knows; nor is what was asked under another name."""
     write_session(root, talk(5))
@@ -505,6 +511,8 @@ async def test_only_who_is_on_this_machine_sees_secrets(root: Path, cache: Path,
     async with serving(root, cache=cache, allowed_hosts=hosts) as server, server.http() as http:
         assert not await redacts(http)
         assert await redacts(http, **{header: "1"})
+        assert await redacts(http, **{header: "127.0.0.1"})
+        assert await redacts(http, **{header: ""})
         assert await redacts(http, host="replay.example")
     async with serving(root, cache=cache, allowed_hosts=hosts, redact=False) as server, server.http() as http:
         assert not await redacts(http, **{header: "1"})

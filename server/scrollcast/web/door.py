@@ -33,8 +33,13 @@ TOKEN_PROTOCOL: Final = "scrollcast.token."
 
 _ACCESS: Final = "scrollcast.access"
 
-_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
-"""What a proxy adds: whoever is behind one is not on this machine, as far as anybody knows."""
+_FORWARDED: Final = frozenset(
+    ("forwarded", "via", "proxy-connection", "x-real-ip", "x-client-ip", "x-cluster-client-ip",
+     "x-envoy-external-address", "true-client-ip", "cf-connecting-ip", "fastly-client-ip")
+)  # fmt: skip
+_FORWARDED_BEGIN: Final = ("x-forwarded-", "x-original-")
+"""What a proxy adds: whoever is behind one is not on this machine, as far as anybody knows. One of them is enough: a
+client may have had the proxy leave out others, by naming them in `Connection`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class Door:
         self._token = settings.token
         self.shares = Shares(settings.shares) if settings.token is not None and settings.shares is not None else None
         self._redact = settings.redact
+        self._has_proxy = settings.has_proxy
         self._own_origins = settings.own_origins
         self._tries = Tries()
         self.cookies = CookieJar(settings.public_url)
@@ -112,7 +118,9 @@ class Door:
 
     def _is_redacted(self, scope: Scope) -> bool:
         """Whether the owner sees no secrets: of another machine, unless that was said of all or of none."""
-        return not is_local(scope) if self._redact is None else self._redact
+        if self._redact is not None:
+            return self._redact
+        return self._has_proxy or not is_local(scope)
 
     async def _find(self, secret: str) -> Share | None:
         return None if self.shares is None else await asyncio.to_thread(self.shares.find, secret)
@@ -167,9 +175,10 @@ def address_of(scope: Scope) -> str:
 
 def is_local(scope: Scope) -> bool:
     """Whether who asks is on this machine (or has tunnelled to it): by address, by the name that was asked, and without
-    a proxy between."""
+    a proxy between. A proxy on this machine that says nothing of itself, and asks for loopback, cannot be told from its
+    owner: a server behind one has to be told of it (`Settings.has_proxy`)."""
     headers = Headers(scope=scope)
-    if any(name in headers for name in _FORWARDED):
+    if any(name in _FORWARDED or name.startswith(_FORWARDED_BEGIN) for name in headers):
         return False
     return is_loopback_name(address_of(scope)) and is_loopback_name(host_name(headers.get("host", "")))
 
