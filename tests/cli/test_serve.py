@@ -23,6 +23,7 @@ from starlette.applications import Starlette
 from websockets.exceptions import InvalidStatus
 
 from archives import SCROLL_ID, write_document, write_session
+from scrollcast.access.tries import MAX_TRIES
 from scrollcast.cli.running import MAX_CONNECTIONS, _Server, allow_many_connections
 from scrollcast.cli.serve import bind, make_config
 from scrollcast.client import connect
@@ -346,6 +347,17 @@ def test_a_worker_that_dies_is_replaced(archive: Path, tmp_path: Path) -> None:
     assert len(found) == 2
     assert ready.status_code == 200
     assert (status, out) == (0, "")
+
+
+def test_workers_count_wrong_tokens_together(archive: Path, tmp_path: Path) -> None:
+    """Whichever of them a connection comes to, of an address there are no more than one process would look at."""
+    with Child(tmp_path, "serve", archive, "--port", "0", "--auth", "--workers", "3") as child:
+        root = child.address().partition("#")[0]
+        headers = {"authorization": "Bearer wrong-but-long-enough-to-be-one"}
+        got = [httpx.get(f"{root}api/sessions", headers=headers, trust_env=False).status_code for _ in range(30)]
+        child.stop()
+
+    assert got == [401] * MAX_TRIES + [429] * (30 - MAX_TRIES)
 
 
 def test_workers_that_are_still_starting_can_be_stopped(archive: Path, tmp_path: Path) -> None:

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import mmap
+import os
+import struct
+import sys
+import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
+from pathlib import Path
 from time import monotonic
 from typing import Final
 
 from scrollcast.errors import TooManyTries
 
-__all__ = ["MAX_TRIES", "WINDOW_SECONDS", "Tries"]
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["MAX_TRIES", "WINDOW_SECONDS", "SharedTries", "Tries"]
 
 MAX_TRIES: Final = 10
 WINDOW_SECONDS: Final = 60.0
@@ -21,29 +32,111 @@ MAX_ADDRESSES: Final = 10_000
 """So many are remembered at a time; the one that failed longest ago is forgotten first."""
 
 
-class Tries:
-    """Counts them, an address each, from the first wrong one on."""
+_WAYS: Final = 8
+"""So many addresses share a bucket of the table; of those the one that failed longest ago is forgotten."""
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+_BUCKETS: Final = MAX_ADDRESSES // _WAYS
+
+_SLOT: Final = struct.Struct("=QdQ")
+"""An address by its digest, since when it is counted, in seconds of the system's steady clock, and how often it failed.
+What is all zeros is free."""
+
+
+class Tries:
+    """Counts them, an address each, from the first wrong one on. `shared` counts for several processes."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic, shared: SharedTries | None = None) -> None:
         self._clock = clock
-        self._failed: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._failed = OwnTries() if shared is None else shared
 
     def check(self, address: str) -> None:
         """Raise `TooManyTries` where a token of this address is not to be looked at."""
-        since, count = self._failed.get(_network(address), (0.0, 0))
+        since, count = self._failed.get(_network(address))
         left = since + WINDOW_SECONDS - self._clock()
         if count >= MAX_TRIES and left > 0:
             raise TooManyTries(math.ceil(left))
 
     def note(self, address: str) -> None:
         """A wrong one came from this address."""
-        network, now = _network(address), self._clock()
-        since, count = self._failed.pop(network, (now, 0))
-        if since + WINDOW_SECONDS <= now:
-            since, count = now, 0
-        self._failed[network] = (since, count + 1)
+        self._failed.add(_network(address), self._clock())
+
+
+class OwnTries:
+    """What one process remembers of those that failed: since when, and how often."""
+
+    def __init__(self) -> None:
+        self._failed: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def get(self, network: str) -> tuple[float, int]:
+        """Of one, zeros where nothing is known."""
+        return self._failed.get(network, (0.0, 0))
+
+    def add(self, network: str, now: float) -> None:
+        """Once more."""
+        self._failed[network] = _once_more(self._failed.pop(network, (now, 0)), now)
         if len(self._failed) > MAX_ADDRESSES:
             self._failed.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._failed)
+
+
+class SharedTries:
+    """The same for all workers of a server: a table in a file that each of them maps, so that looking costs nothing.
+
+    `key` keeps whoever chooses addresses from choosing which of them share a bucket. The file has a fixed size; what
+    stands in it means nothing once the machine was started anew.
+    """
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        self._key = key
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        size = _BUCKETS * _WAYS * _SLOT.size
+        os.ftruncate(self._fd, size)
+        self._table = mmap.mmap(self._fd, size)
+        weakref.finalize(self, os.close, self._fd)
+
+    def get(self, network: str) -> tuple[float, int]:
+        """As `OwnTries.get`."""
+        digest, places = self._places(network)
+        for place in places:
+            found, since, count = _SLOT.unpack_from(self._table, place)
+            if found == digest:
+                return since, count
+        return 0.0, 0
+
+    def add(self, network: str, now: float) -> None:
+        """As `OwnTries.add`. Waits for nobody: where another worker is at it this very moment, one of the two may not
+        be counted."""
+        digest, places = self._places(network)
+        with self._locked():
+            slots = [(_SLOT.unpack_from(self._table, place), place) for place in places]
+            known = next((slot for slot in slots if slot[0][0] == digest), None)
+            (_, since, count), place = known or min(slots, key=lambda slot: slot[0][1])
+            before = (since, count) if known else (now, 0)
+            _SLOT.pack_into(self._table, place, digest, *_once_more(before, now))
+
+    def _places(self, network: str) -> tuple[int, range]:
+        digest = int.from_bytes(blake2b(network.encode(), digest_size=8, key=self._key).digest(), "big") or 1
+        first = digest % _BUCKETS * _WAYS * _SLOT.size
+        return digest, range(first, first + _WAYS * _SLOT.size, _SLOT.size)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        if sys.platform == "win32":
+            yield
+            return
+        with suppress(OSError):
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+
+def _once_more(failed: tuple[float, int], now: float) -> tuple[float, int]:
+    since, count = failed
+    return (now, 1) if since + WINDOW_SECONDS <= now else (since, count + 1)
 
 
 def _network(address: str) -> str:

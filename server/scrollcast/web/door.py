@@ -8,9 +8,11 @@ another origin that was allowed have to send a token, which no browser adds by i
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -18,9 +20,10 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from scrollcast.access.grant import EVERYTHING, Access
-from scrollcast.access.secrets import CODE, SHARE
+from scrollcast.access.secrets import CODE, SHARE, digest_of
 from scrollcast.access.shares import ENDED, Share, Shares
-from scrollcast.access.tries import Tries
+from scrollcast.access.token import OwnerToken
+from scrollcast.access.tries import SharedTries, Tries
 from scrollcast.errors import Unauthenticated
 from scrollcast.settings import Settings, is_loopback_name
 from scrollcast.web.cookies import CookieJar, given_cookies
@@ -42,6 +45,9 @@ _FORWARDED_BEGIN: Final = ("x-forwarded-", "x-original-")
 client may have had the proxy leave out others, by naming them in `Connection`."""
 
 
+log = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True, slots=True)
 class SignedIn:
     """What a token has opened, and the cookie that keeps it open: its name, its value, and when it ends (seconds since
@@ -54,15 +60,19 @@ class SignedIn:
 
 
 class Door:
-    """Lets in who shows what opens it. Without a token in `settings` it stands open."""
+    """Lets in who shows what opens it. Without a token in `settings` it stands open.
 
-    def __init__(self, settings: Settings) -> None:
+    `siblings` is a folder that it shares with the other workers of the same server, where there are any: they count
+    wrong tokens together.
+    """
+
+    def __init__(self, settings: Settings, siblings: Path | None = None) -> None:
         self._token = settings.token
         self.shares = Shares(settings.shares) if settings.token is not None and settings.shares is not None else None
         self._redact = settings.redact
         self._has_proxy = settings.has_proxy
         self._own_origins = settings.own_origins
-        self._tries = Tries()
+        self._tries = Tries(shared=_shared_tries(settings.token, siblings))
         self.cookies = CookieJar(settings.public_url)
 
     @property
@@ -146,6 +156,16 @@ class Door:
         if origin is None:
             return bool(scope["type"] == "http")  # every browser sends it with an upgrade
         return is_own_origin(origin.strip().lower(), scope, self._own_origins)
+
+
+def _shared_tries(token: OwnerToken | None, siblings: Path | None) -> SharedTries | None:
+    if token is None or siblings is None:
+        return None
+    try:
+        return SharedTries(siblings / "tries", digest_of(token.reveal()))
+    except OSError as problem:
+        log.warning("each worker counts wrong tokens by itself: %s", problem)
+        return None
 
 
 def access_of(connection: HTTPConnection) -> Access:
