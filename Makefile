@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)/server
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types page browser bench bench-all bench-short fuzz fuzz-short torture soak package docs lock vendor contract manual demo screenshots clean
+.PHONY: help run test check lint types page browser bench bench-all bench-short fuzz fuzz-short torture torture-short soak soak-short package docs lock vendor contract manual demo screenshots clean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ test: $(VENV)/dev.stamp node_modules/stamp  ## run every test
 	@CHROMIUM="$$(scripts/find-chromium.sh)" $(BIN)/python -m pytest $(PYTEST_ARGS)
 	@$(NPM) test
 
-check: lint types test page package docs fuzz-short bench-short  ## all that CI runs
+check: lint types test page package docs fuzz-short bench-short soak-short  ## all that CI runs
 
 lint: $(VENV)/dev.stamp  ## format, lint, layers
 	@$(BIN)/ruff format --check .
@@ -59,9 +59,15 @@ torture: $(VENV)/dev.stamp  ## kill clients, lines and servers while 200 clients
 		$(BIN)/python -m pytest tests/stream/test_fault_torture.py tests/stream/test_follow_torture.py \
 		"tests/cli/test_serve.py::test_it_stops_in_good_order_while_very_many_clients_come_and_go" $(PYTEST_ARGS)
 
+torture-short: $(VENV)/dev.stamp  ## the same with 12 clients, 30 kills and 3 restarts, as `test` has it too: 45 seconds
+	@$(BIN)/python -m pytest tests/stream/test_fault_torture.py tests/stream/test_follow_torture.py $(PYTEST_ARGS)
+
 SECONDS ?= 1800
 soak: $(VENV)/dev.stamp  ## mixed load for 30 minutes (SECONDS=): memory, open files and tasks have to be level
 	@$(BIN)/python -m benchmarks.soak --seconds $(SECONDS)
+
+soak-short: $(VENV)/dev.stamp  ## 30 seconds of it
+	@$(BIN)/python -m benchmarks.soak --seconds 30
 
 package: $(VENV)/dev.stamp  ## build the wheel and try it with the checkout out of the way
 	@scripts/try-wheel.sh $(BIN)/python
