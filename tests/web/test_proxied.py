@@ -77,7 +77,10 @@ async def leaks(address: str, headers: dict[str, str]) -> bool:
     """Whether a secret of the session comes that way: over HTTP, in what is searched, or by the WebSocket."""
     seen = []
     async with httpx.AsyncClient(base_url=address, trust_env=False, headers=headers) as http:
-        for path in (f"/api/sessions/{SCROLL_ID}/events", f"/api/sessions/{SCROLL_ID}/export?format=text"):
+        for path in (
+            f"/api/sessions/{SCROLL_ID}/events",
+            f"/api/sessions/{SCROLL_ID}/export?format=jsonl&redact=false",
+        ):
             answer = await http.get(path)
             seen.append(answer.text)
         told = (await http.get("/api/access")).json()

@@ -406,6 +406,17 @@ async def test_every_error_is_a_problem(
     assert str(root) not in answer.text
 
 
+async def test_a_refused_method_is_told_those_of_all_routes_of_its_path(http: httpx.AsyncClient) -> None:
+    """RFC 9110, 15.5.6: a path may have a route for each method."""
+    for path, allowed in (
+        ("/api/access", {"GET", "HEAD", "POST", "DELETE"}),
+        (f"/api/sessions/{SCROLL_ID}/shares", {"GET", "HEAD", "POST"}),
+        ("/api/shares/3f9c21aa", {"DELETE"}),
+    ):
+        answer = await http.put(path)
+        assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (405, allowed)
+
+
 async def test_a_refused_method_is_told_which_are_allowed(http: httpx.AsyncClient) -> None:
     """In `Allow`."""
     answer = await http.post("/api/sessions")

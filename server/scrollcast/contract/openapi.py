@@ -14,10 +14,13 @@ _PLACE: Final = "#/components/schemas/"
 
 _TEXT: Final[Schema] = {"type": "string"}
 _FLAG: Final[Schema] = {"type": "boolean"}
-_MILLISECONDS: Final[Schema] = {"type": "integer", "minimum": 0}
+_MOST: Final = 2**53 - 1
+"""What every client can hold as a whole number (RFC 8259, 6); more is a bad value."""
+
+_MILLISECONDS: Final[Schema] = {"type": "integer", "minimum": 0, "maximum": _MOST}
 
 
-def _count(least: int, most: int | None = None, default: int | None = None) -> Schema:
+def _count(least: int, most: int = _MOST, default: int | None = None) -> Schema:
     bounds = {"minimum": least, "maximum": most, "default": default}
     return {"type": "integer", **{name: value for name, value in bounds.items() if value is not None}}
 
@@ -29,7 +32,7 @@ def _query(description: str, schema: Schema, *, required: bool = False) -> dict[
 _SCROLL_ID: Final = {
     "name": "scroll_id", "in": "path", "required": True, "schema": {"type": "string"}, "description": "A session's id.",
 }  # fmt: skip
-_SEQ: Final = {"name": "seq", "in": "path", "required": True, "schema": ref("Seq"), "description": "An event's number."}
+_SEQ: Final = {"name": "seq", "in": "path", "required": True, "schema": _count(0), "description": "An event's number."}
 _PATH: Final = {
     "name": "path", "in": "path", "required": True, "schema": {"type": "string", "pattern": r"^\d+(/output/\d+)*$"},
     "description": "The part's place in the content; of one inside a result, `{place}/output/{place}`.",
@@ -184,7 +187,7 @@ _PATHS: Final[Mapping[str, Any]] = {
     },
     "/api/facets": _operation("What the list may be filtered by.", _json("Facets")),
     "/api/unrecognised": _operation("Files that no reader knows.", _json("Unrecognised")),
-    "/oembed": _operation("What to frame for an address.", _json("OEmbed"), _OEMBED, problems=(400, 404)),
+    "/oembed": _operation("What to frame for an address.", _json("OEmbed"), _OEMBED, problems=(400, 404, 501)),
     "/healthz": _operation("Whether the process answers.", _json("Health")),
     "/readyz": _operation(
         "Whether sessions can be found and played; the problem's code says why not.", _json("Health"), problems=(503,)
@@ -201,6 +204,7 @@ _PROBLEMS: Final = {
     404: "There is no such session, or no such part of it.",
     429: "Too many wrong tokens came from this address.",
     500: "The session's archive cannot be read.",
+    501: "Another format than JSON.",
     503: "Not ready yet, or no more can be served.",
 }
 

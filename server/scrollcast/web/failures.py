@@ -11,6 +11,7 @@ import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scrollcast.errors import (
@@ -146,13 +147,22 @@ async def handle_error(request: Request, error: Exception) -> Response:
     return response
 
 
-async def handle_http_exception(_request: Request, error: Exception) -> Response:
+async def handle_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the router refuses (no such route, wrong method) as a problem."""
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
     response = problem(error.status_code, code, error.detail, error.detail)
     response.headers.update(error.headers or {})
+    if error.status_code == 405 and "app" in request.scope:
+        response.headers["allow"] = ", ".join(sorted(_methods_there(request)))
     return response
+
+
+def _methods_there(request: Request) -> set[str]:
+    """The methods that the path of a request has, of all its routes; the router names those of the first."""
+    routes = [route for route in request.app.routes if isinstance(route, Route) and "{rest:path}" not in route.path]
+    found = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in found for method in route.methods or ()}
 
 
 class UnknownErrors:
