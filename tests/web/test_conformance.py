@@ -1,4 +1,9 @@
-"""The WebSocket held to RFC 6455, frame by frame; a case names its section."""
+"""The WebSocket held to RFC 6455, handshake and frames; a case names its section.
+
+It stands in for the Autobahn test suite, which runs on Python 2 alone: the groups of its cases that apply to a server
+without compression are here (1 framing, 2 pings, 3 reserved bits, 4 opcodes, 5 fragments, 6 UTF-8, 7 closing, 9 limits,
+10 fragments of any size), and beside them what a handshake may be.
+"""
 
 from __future__ import annotations
 
@@ -200,6 +205,114 @@ async def test_lengths_at_the_edges_of_their_encodings(server: Serving, size: in
     assert state["request_id"] == "r"
 
 
+@pytest.mark.parametrize("mask", [b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"\x00\xff\x00\x01"], ids=bytes.hex)
+async def test_any_mask_will_do(server: Serving, mask: bytes) -> None:
+    """5.3: also one that changes nothing."""
+    async with opened(server) as wire:
+        masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(ASK))
+        wire.send(bytes((0x81, 0x80 | len(ASK))) + mask + masked)
+        state = await wire.state()
+
+    assert state["request_id"] == "r"
+
+
+@pytest.mark.parametrize("first", [1, 2, 3, 4])
+async def test_a_character_may_be_cut_anywhere_with_a_ping_between(server: Serving, first: int) -> None:
+    """5.4, 5.6: in fragments, each of which is no text by itself; 𝄞 has four bytes."""
+    text = '{"type":"control","request_id":"𝄞𝄞"}'.encode()
+    cut = text.index("𝄞".encode()) + first
+    async with opened(server) as wire:
+        wire.send(frame(TEXT, text[:cut], fin=False), frame(PING, b"p"), frame(CONTINUATION, text[cut:]))
+        assert await wire.until(PONG) == b"p"
+        state = await wire.state()
+
+    assert state["request_id"] == "𝄞𝄞"
+
+
+async def test_pings_are_answered_in_their_order(server: Serving) -> None:
+    """5.5.3: ten in one write; a pong that nobody asked for is nothing."""
+    async with opened(server) as wire:
+        wire.send(*(frame(kind, b"%d" % number) for number in range(10) for kind in (PONG, PING)))
+        answers = [await wire.until(PONG) for _ in range(10)]
+
+    assert answers == [b"%d" % number for number in range(10)]
+
+
+# ----------------------------------------------------------------------------------------------------- the handshake
+
+
+def request(*changes: str, method: str = "GET", version: str = "HTTP/1.1", without: str = "") -> bytes:
+    """A handshake with these headers in place of, or beside, those it has (4.1)."""
+    lines = HANDSHAKE.strip().split("\r\n")[1:]
+    changed = {line.partition(":")[0].lower() for line in changes} | {without}
+    kept = [line for line in lines if line.partition(":")[0].lower() not in changed]
+    first = HANDSHAKE.partition("\r\n")[0].replace("GET", method).replace("HTTP/1.1", version)
+    return "\r\n".join((first, *kept, *changes, "", "")).encode()
+
+
+ACCEPTED = {
+    "4.2.1 names and tokens in other letters": request("CONNECTION: keep-alive, UPGRADE", "uPGRADE: WebSocket"),
+    "4.2.1 further headers": request("X-Anything: at all", "Pragma: no-cache"),
+    "4.1 an extension that is not taken": request("Sec-WebSocket-Extensions: x-nothing; a=1"),
+    "4.1 compression, which is not agreed on": request("Sec-WebSocket-Extensions: permessage-deflate"),
+    "4.1 the subprotocol among others": request("Sec-WebSocket-Protocol: other, scrollcast.v1"),
+    "4.1 no subprotocol": request(),
+    "4.1 an address with its port": request("Host: localhost:8420"),
+}
+
+
+@pytest.mark.parametrize("case", ACCEPTED)
+async def test_a_handshake_that_may_be_is_taken(server: Serving, case: str) -> None:
+    """4.2.2: 101, with the answer to the key, and no extension."""
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    writer.write(ACCEPTED[case])
+    async with asyncio.timeout(10):
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    writer.transport.abort()
+
+    assert head.startswith(b"http/1.1 101")
+    assert b"sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=" in head
+    assert b"sec-websocket-extensions" not in head
+    assert (b"sec-websocket-protocol: scrollcast.v1" in head) is (b"scrollcast.v1" in ACCEPTED[case])
+
+
+REFUSED = {
+    "4.2.1 no key": (request(without="sec-websocket-key"), {400}),
+    "4.2.1 a key that is too short": (request("Sec-WebSocket-Key: c2hvcnQ="), {400}),
+    "4.2.1 a key that is no Base64": (request("Sec-WebSocket-Key: !!!!!!!!!!!!!!!!!!!!!!=="), {400}),
+    "4.2.1 two keys": (request("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Key: x"), {400}),
+    "4.2.1 no version": (request(without="sec-websocket-version"), {400, 426}),
+    "4.4 an older version": (request("Sec-WebSocket-Version: 8"), {400, 426}),
+    "4.4 a later version": (request("Sec-WebSocket-Version: 25"), {400, 426}),
+    "4.4 a version that is none": (request("Sec-WebSocket-Version: thirteen"), {400, 426}),
+    "4.2.1 another method": (request(method="POST"), {400, 405}),
+    "4.2.1 an upgrade to something else": (request("Upgrade: h2c"), {400, 404, 426}),
+    "4.2.1 a connection that is not to be upgraded": (request("Connection: keep-alive"), {400, 404, 426}),
+    "4.2.1 no host": (request(without="host"), {400, 403}),
+    "4.1 two hosts": (request("Host: localhost", "Host: localhost"), {400, 403}),
+    "4.2.1 HTTP 1.0": (request(version="HTTP/1.0"), {400, 404, 426, 505}),
+    "4.1 only another subprotocol": (request("Sec-WebSocket-Protocol: other"), {400}),
+    "4.1 a subprotocol that is no token": (request("Sec-WebSocket-Protocol: a b"), {400}),
+    "10.2 another site's page": (request("Origin: http://evil.example"), {403}),
+    "10.2 a page without an origin": (request("Origin: null"), {403}),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+async def test_a_handshake_that_may_not_be_is_refused(server: Serving, case: str) -> None:
+    """4.2.2: with a status that says so, and no replay begins."""
+    sent, statuses = REFUSED[case]
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    writer.write(sent)
+    async with asyncio.timeout(10):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    writer.transport.abort()
+
+    assert int(head.split()[1]) in statuses, head
+    assert "sec-websocket-accept" not in head.lower()
+    assert server.streams == 0
+
+
 # ------------------------------------------------------------------------------------------------------- what is not
 
 
@@ -238,6 +351,20 @@ async def test_a_frame_that_may_not_be_closes_with_1002(server: Serving, case: s
 
 
 BAD_TEXT = {
+    **{
+        f"a byte that is in no text, after {place} others": (frame(TEXT, ASK[:place] + b"\xff" + ASK[place:]),)
+        for place in (0, 1, 17, len(ASK))
+    },
+    **{
+        f"the same in the fragment {number + 1} of 3": tuple(
+            frame(CONTINUATION if part else TEXT, b"{\xfe}" if part == number else b"{}", fin=part == 2)
+            for part in range(3)
+        )
+        for number in range(3)
+    },
+    "an overlong euro sign": (frame(TEXT, b"\xf0\x82\x82\xac"),),
+    "five bytes for one character": (frame(TEXT, b"\xf8\x88\x80\x80\x80"),),
+    "the other half of a surrogate pair": (frame(TEXT, b"\xed\xbf\xbf"),),
     "a lone continuation byte": (frame(TEXT, b'{"a":"\x80"}'),),
     "an overlong slash": (frame(TEXT, b"\xc0\xaf"),),
     "half a surrogate pair": (frame(TEXT, b"\xed\xa0\x80"),),

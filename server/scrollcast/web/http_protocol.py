@@ -103,7 +103,10 @@ class HttpProtocol(H11Protocol):
             self._late = self.loop.call_later(REQUEST_SECONDS, self._give_up)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Hand the connection over."""
+        """Hand the connection over, unless it speaks an older HTTP than a WebSocket begins with (RFC 6455, 4.2.1)."""
+        if event.http_version < b"1.1":
+            self._answer(400, "A WebSocket begins with HTTP/1.1.")
+            return
         self._is_handed_over = True
         super().handle_websocket_upgrade(event)
         self._leave()  # the WebSocket has counted itself in
