@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from conforming import run_in_process
-from scrollcast.conformance.__main__ import main
+from scrollcast.access.token import OwnerToken
+from scrollcast.conformance.__main__ import TOKEN_VARIABLE, main
 from scrollcast.conformance.vectors import Vector, load_vectors, vectors_folder
 from scrollcast.conformance.walking import Divergence
 from serving import serving_in_thread
+from web.doors import TOKEN
 
 BY_NAME = {vector.name: vector for vector in load_vectors(vectors_folder())}
 
@@ -55,6 +57,23 @@ def test_what_cannot_be_run_is_left_out_and_said(root: Path, cache: Path, capsys
         "skip redacted: needs a server --with redaction",
         "0 kept, 0 not, 2 left out",
     ]
+
+
+def test_a_server_that_asks_for_a_token_is_shown_one(
+    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That of the environment."""
+    flags = ["--only", "fast"]
+    main(["--write", str(root), *flags])
+    with serving_in_thread(
+        root, cache=cache, token=OwnerToken(TOKEN), shares=cache.parent / "shares.sqlite3"
+    ) as server:
+        address = f"ws://127.0.0.1:{server.port}"
+        assert main([address, *flags]) == 1
+        monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+        assert main([address, *flags, "--tries", TRIES]) == 0
+
+    assert capsys.readouterr().out.splitlines()[-2:] == ["ok   fast", "1 kept, 0 not, 0 left out"]
 
 
 def test_a_server_that_is_not_there_keeps_to_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,9 @@ TOLERANCE_MS: Final = 250.0
 """Less than lies between most steps, and more than a machine that is at work needs."""
 
 AT_ONCE: Final = 8
+
+TOKEN_VARIABLE: Final = "SCROLLCAST_CLIENT_TOKEN"
+"""Holds what the server asks for, if it does: everybody on the machine can read a command line."""
 
 EXAMPLES: Final = """\
 examples:
@@ -51,7 +55,6 @@ def _parser() -> argparse.ArgumentParser:
         "--tries", type=int, default=1, metavar="N",
         help="run what was not kept again by itself, so often in all: for machines that are busy (default: 1)",
     )  # fmt: skip
-    parser.add_argument("--token", help="what the server asks for, if it does")
     return parser
 
 
@@ -75,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _run(vectors: Sequence[Vector], arguments: argparse.Namespace) -> int:
-    server = SocketServer(arguments.url, arguments.archive, arguments.token)
+    server = SocketServer(arguments.url, arguments.archive, os.environ.get(TOKEN_VARIABLE))
     tolerance = Tolerance(arguments.tolerance, arguments.tolerance)
     places = asyncio.Semaphore(AT_ONCE)
 
