@@ -108,6 +108,7 @@ def test_every_error_is_tried_here() -> None:
         (StreamClosed(), "the stream is closed"),
         (SettingsError("no such file"), "no such file"),
         (ReplayRefused("too_old", "this server is too old"), "this server is too old (too_old)"),
+        (ReplayLost("refused", 0), "there is no connection to the server: refused"),
         (ReplayLost("it was cut", 60.0), "the connection is gone and did not come back within 60 s: it was cut"),
         (CommandRefused("bad_command", "no such message"), "no such message"),
         (ProtocolViolation("no type"), "the server does not keep to the protocol: no type"),

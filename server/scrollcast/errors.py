@@ -252,12 +252,15 @@ class ReplayRefused(ReplayError):
 
 @dataclass(eq=False)
 class ReplayLost(ReplayError):
-    """The connection could not be made, or not be had again within the patience of the client, in seconds."""
+    """The connection could not be made, or not be had again within the patience of the client, in seconds; 0 where
+    nobody waited for it."""
 
     reason: str
     patience: float
 
     def __str__(self) -> str:
+        if not self.patience:
+            return f"there is no connection to the server: {self.reason}"
         return f"the connection is gone and did not come back within {self.patience:g} s: {self.reason}"
 
 

@@ -219,4 +219,4 @@ def test_a_server_that_is_not_there_is_said(scrollcast: Run) -> None:
     status, out, err = scrollcast("cat", f"http://127.0.0.1:1/sessions/{SCROLL_ID}")
 
     assert (status, out) == (1, "")
-    assert err.startswith("scrollcast: the connection is gone")
+    assert err.startswith("scrollcast: there is no connection to the server")

@@ -121,7 +121,7 @@ def test_a_server_that_is_not_there_is_said(scrollcast: Run) -> None:
     status, _, err = scrollcast("play", f"http://127.0.0.1:1/sessions/{SCROLL_ID}")
 
     assert status == 1
-    assert err.startswith("scrollcast: the connection is gone")
+    assert err.startswith("scrollcast: there is no connection to the server")
     assert err.count("\n") == 1
 
 

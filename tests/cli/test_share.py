@@ -11,7 +11,7 @@ from websockets.sync.client import connect as open_socket
 
 from archives import SCROLL_ID, write_session
 from scrollcast.client.sync import connect
-from scrollcast.errors import ReplayRefused
+from scrollcast.errors import ReplayLost, ReplayRefused
 from serving import Child, run_command, talk
 
 TOKEN = "a-token-for-the-test-of-the-command"
@@ -162,8 +162,8 @@ def test_plain_http_on_a_network_is_said(home: Path) -> None:
     assert "plain HTTP" not in err
 
 
-def test_it_serves_over_tls(home: Path, tmp_path: Path) -> None:
-    """The link, the cookie and the WebSocket too."""
+def test_it_serves_over_tls(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The link, the cookie and the WebSocket too; the client plays where it is told of the certificate."""
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
@@ -184,4 +184,10 @@ def test_it_serves_over_tls(home: Path, tmp_path: Path) -> None:
         bearer = {"Authorization": f"Bearer {TOKEN}"}
         with open_socket(address, ssl=trusted, additional_headers=bearer, proxy=None) as socket:
             assert len(list(socket)) > 20
+        with pytest.raises(ReplayLost, match=r"no connection to the server.*CERTIFICATE"):
+            list(connect(address, token=TOKEN))
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        page = f"{root}sessions/{SCROLL_ID}"
+        seen = [[event.seq for event in connect(url, token=TOKEN, mode="fast")] for url in (address, page)]
+        assert seen == [list(range(20))] * 2
     assert root.startswith("https://")
