@@ -24,6 +24,7 @@ from websockets.exceptions import InvalidStatus
 
 from archives import SCROLL_ID, write_document, write_session
 from scrollcast.access.tries import MAX_TRIES
+from scrollcast.cli import running
 from scrollcast.cli.running import MAX_CONNECTIONS, _Server, allow_many_connections
 from scrollcast.cli.serve import bind, make_config
 from scrollcast.client import connect
@@ -215,8 +216,9 @@ def test_a_signal_right_after_the_address_stops_it(archive: Path, tmp_path: Path
     assert (child.process.returncode, out, err) == (0, "", "")
 
 
-async def test_a_signal_that_comes_before_it_answers_stops_it() -> None:
+async def test_a_signal_that_comes_before_it_answers_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """As soon as it does; it used to break off where the signal came between its address and its first tick."""
+    monkeypatch.setattr(running, "_leave", lambda: None)  # it would end this process, which goes on
     stopped: list[str] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
