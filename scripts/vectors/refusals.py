@@ -270,9 +270,7 @@ def _for_clients() -> Iterator[Script]:
         .hello(2000, "playing", 2, 1000, resume="continued")
         .event(2000, 2)
         .event(3000, 3)
-        .state(3000, "ended", 4, 2000)
-        .end(3000, sent=2, duration=1000)
-        .close(3000, 1000)
+        .finish(3000, 4, 2000, sent=2, duration=1000)
         .outcome("completed", 0, 1, 2, 3)
     )
     yield (

@@ -300,6 +300,10 @@ class Script:
         """The server closes."""
         return self._add(at_ms, close=code)
 
+    def finish(self, at_ms: float, seq: int, t_ms: Any, **end: Any) -> Self:
+        """What every replay that is not followed ends with; `end` as there."""
+        return self.state(at_ms, "ended", seq, t_ms).end(at_ms, **end).close(at_ms, 1000)
+
     def why(self, reason: str) -> Self:
         """Say of the last step which rule makes it so."""
         self._steps[-1]["why"] = reason

@@ -114,9 +114,8 @@ def test_all_who_share_it_count_together(clock: Clock, tmp_path: Path) -> None:
         tries.check("192.0.2.2")
 
 
-def test_many_processes_lose_too_few_to_matter(tmp_path: Path) -> None:
-    """They do not wait for each other, so that one of two at the very same moment may not be counted; how many that are
-    is the machine's doing, but the bound is reached."""
+def test_many_processes_lose_hardly_any(tmp_path: Path) -> None:
+    """They wait for each other, but for none that was stopped in the middle."""
     code = (
         "import sys; from pathlib import Path; from scrollcast.access.tries import SharedTries\n"
         "tries = SharedTries(Path(sys.argv[1]), b'key')\n"
@@ -127,4 +126,4 @@ def test_many_processes_lose_too_few_to_matter(tmp_path: Path) -> None:
 
     assert [process.wait(30) for process in started] == [0] * 4
     _, count = SharedTries(path, b"key").get("192.0.2.1")
-    assert MAX_TRIES <= count <= 8_000
+    assert 7_500 < count <= 8_000

@@ -82,7 +82,7 @@ class OwnerToken:
         """
         try:
             _make(path)
-            return cls(_read(path, "; delete it, and a new one is made"))
+            return cls(_read(path, "delete it, and a new one is made"))
         except OSError as problem:
             raise SettingsError(f"the token's file {path} cannot be used: {problem.strerror}") from problem
 
@@ -116,12 +116,15 @@ def _read(path: Path, remedy: str = "") -> str:
         found = os.fstat(fd)
         if os.name == "posix" and found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise SettingsError(
-                f"others can read the token in {path}; make it yours alone (chmod 600 {path})"
-                + remedy.replace("; delete", ", or delete")
+                f"others can read the token in {path}; make it yours alone (chmod 600 {path}){_joined(', or ', remedy)}"
             )
         if os.name == "posix" and found.st_uid != os.geteuid():
-            raise SettingsError(f"the token in {path} belongs to somebody else{remedy}")
+            raise SettingsError(f"the token in {path} belongs to somebody else{_joined('; ', remedy)}")
         text = file.read(1000).strip()
     if not _USABLE.fullmatch(text):
-        raise SettingsError(f"there is no token in {path}{remedy}")
+        raise SettingsError(f"there is no token in {path}{_joined('; ', remedy)}")
     return text
+
+
+def _joined(joint: str, remedy: str) -> str:
+    return f"{joint}{remedy}" if remedy else ""

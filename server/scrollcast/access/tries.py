@@ -42,6 +42,10 @@ _SLOT: Final = struct.Struct("=QdQ")
 What is all zeros is free."""
 
 
+_WAIT_SECONDS: Final = 0.02
+"""So long another worker is waited for at most."""
+
+
 class Tries:
     """Counts them, an address each, from the first wrong one on. `shared` counts for several processes."""
 
@@ -106,8 +110,8 @@ class SharedTries:
         return 0.0, 0
 
     def add(self, network: str, now: float) -> None:
-        """As `OwnTries.add`. Waits for nobody: where another worker is at it this very moment, one of the two may not
-        be counted."""
+        """As `OwnTries.add`. Waits for a worker that is at it this very moment, but not for one that was stopped in
+        the middle of it: then one of the two may not be counted."""
         digest, places = self._places(network)
         with self._locked():
             slots = [(_SLOT.unpack_from(self._table, place), place) for place in places]
@@ -126,12 +130,19 @@ class SharedTries:
         if sys.platform == "win32":
             yield
             return
-        with suppress(OSError):
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        until = monotonic() + _WAIT_SECONDS
+        while not self._lock() and monotonic() < until:
+            pass  # it takes microseconds, unless its worker lost its turn on the processor
         try:
             yield
         finally:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def _lock(self) -> bool:
+        with suppress(OSError):
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        return False
 
 
 def _once_more(failed: tuple[float, int], now: float) -> tuple[float, int]:

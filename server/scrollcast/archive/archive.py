@@ -40,9 +40,6 @@ BUILDERS: Final = 2
 KEPT_INDEXES: Final = 64
 """Indexes kept open though nobody plays from them: a few mappings and one file descriptor each."""
 
-JUST_NOW_SECONDS: Final = 0.001
-"""What is not known is looked for, but not for as long as all of the archive takes."""
-
 KEPT_GROWING: Final = 8
 """Sessions that nobody follows any more, but that can still be read on: their reader's memory of them is kept."""
 
@@ -341,7 +338,7 @@ class Archive:
         try:
             return self.catalogue.entry(scroll_id)
         except SessionNotFound:
-            self.catalogue.refresh(older_than=JUST_NOW_SECONDS)  # it may have come since
+            self.catalogue.refresh(older_than=0)  # it may have come since; nobody waits for all of a large archive
             return self.catalogue.entry(scroll_id)
 
     def _is_current(self, key: _Key, opened: _Opened, fingerprint: Fingerprint) -> bool:

@@ -55,7 +55,7 @@ from scrollcast.archive.workers import Workers, WorkersEnded
 from scrollcast.errors import ArchiveError, SessionNotFound
 from scrollcast.model import Session
 
-__all__ = ["Catalogue", "CatalogueEntry", "Figures", "Indexable", "Progress", "Unrecognised"]
+__all__ = ["Catalogue", "CatalogueEntry", "Figures", "Indexable", "Progress", "Unrecognised", "scroll_id_of"]
 
 MAX_FACETS: Final = 200
 """So many agents, projects and models are told; there is no use in choosing among more."""
@@ -231,7 +231,7 @@ class Catalogue:
 
     def children(self, scroll_id: UUID | str) -> list[Session]:
         """The sessions that a session started, the oldest first."""
-        key = _uuid(scroll_id)
+        key = scroll_id_of(scroll_id)
         where = "INDEXED BY sessions_by_parent WHERE parent = ? ORDER BY created_at, scroll_id"
         return [] if key is None else self._read(lambda connection: _select(connection, where, (key.bytes,)))
 
@@ -241,7 +241,7 @@ class Catalogue:
         Raises:
             SessionNotFound: there is none of this id, or it is no UUID.
         """
-        key = _uuid(scroll_id)
+        key = scroll_id_of(scroll_id)
         found = None if key is None else self._read(lambda connection: self._entry(connection, key))
         if found is None:
             raise SessionNotFound(scroll_id)
@@ -355,19 +355,19 @@ class Catalogue:
 
     # ---------------------------------------------------------------------------------------------------- refreshing
 
-    def refresh(self, *, older_than: float = 0.0) -> None:
+    def refresh(self, *, older_than: float | None = None) -> None:
         """Look again what is there, unless that was done less than `older_than` seconds ago.
 
-        Where another process is doing so already, this is left to it; what it has found is listed.
+        Whoever names an age does not wait for long where that is being done already; nor does anybody where another
+        process is doing so: what it has found is listed.
 
         Raises:
             ArchiveError: one of the paths does not exist; the others were looked at.
         """
-        # Whoever may be shown what is a little old is not kept from it by a long scan.
-        if not self._scanning.acquire(timeout=PATIENCE_SECONDS if older_than > 0 else -1):
+        if not self._scanning.acquire(timeout=-1 if older_than is None else PATIENCE_SECONDS):
             return
         try:
-            if monotonic() - self._refreshed < older_than:
+            if older_than is not None and monotonic() - self._refreshed < older_than:
                 return
             began = monotonic()
             self._refresh()
@@ -627,7 +627,8 @@ class Catalogue:
             log.error("%s %s", problem, problem.detail)
 
 
-def _uuid(scroll_id: UUID | str) -> UUID | None:
+def scroll_id_of(scroll_id: UUID | str) -> UUID | None:
+    """The id of a session that was given; `None` for what is none."""
     try:
         return scroll_id if isinstance(scroll_id, UUID) else UUID(scroll_id)
     except ValueError:

@@ -44,7 +44,6 @@ _FORWARDED_BEGIN: Final = ("x-forwarded-", "x-original-")
 """What a proxy adds: whoever is behind one is not on this machine, as far as anybody knows. One of them is enough: a
 client may have had the proxy leave out others, by naming them in `Connection`."""
 
-
 log = logging.getLogger(__name__)
 
 

@@ -32,7 +32,6 @@ MAX_READ_BYTES: Final = 4 << 10
 """So much is taken from a connection at once: some 700 of the shortest frames, during which all other viewers wait. Of
 asyncio's own 256 KiB, two clients that sent nothing but pings kept them waiting for 1.3 s."""
 
-
 _AT_ONCE: Final = struct.pack("ii" if sys.platform != "win32" else "hh", 1, 0)
 """Linger for no time at all: what was not sent yet is dropped (POSIX, `setsockopt`)."""
 

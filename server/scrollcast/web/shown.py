@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from typing import Final
-from uuid import UUID
 
 from starlette.requests import HTTPConnection
 
+from scrollcast.archive.catalogue import scroll_id_of
 from scrollcast.archive.redacted_archive import AnyArchive
 from scrollcast.errors import SessionNotFound
 from scrollcast.web.door import access_of
@@ -47,21 +47,13 @@ async def wait_until_found(connection: HTTPConnection, scroll_id: str) -> None:
     What is not found within `FIRST_LOOK_SECONDS` is answered as what is not there.
     """
     state = connection.app.state
-    if state.ready.is_set() or not _is_id(scroll_id):
+    if state.ready.is_set() or scroll_id_of(scroll_id) is None:
         return
     with suppress(TimeoutError):
         async with asyncio.timeout(FIRST_LOOK_SECONDS):
             while not state.ready.is_set() and not await asyncio.to_thread(_is_known, state.archive, scroll_id):
                 with suppress(TimeoutError):
                     await asyncio.wait_for(state.ready.wait(), _LOOK_AGAIN_SECONDS)
-
-
-def _is_id(scroll_id: str) -> bool:
-    try:
-        UUID(scroll_id)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_known(archive: AnyArchive, scroll_id: str) -> bool:
