@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 from scrollcast.archive.redacted_archive import AnyArchive
@@ -25,6 +25,15 @@ __all__ = ["Opened", "add_following", "open_source", "put_out", "run_until_stopp
 
 Opened: TypeAlias = AbstractContextManager[tuple[AnyArchive, UUID]]
 """A session of this machine, and the archive that shows it."""
+
+
+class _Stdout:
+    """Whether something is being put out right now."""
+
+    is_written = False
+
+
+_stdout = _Stdout()
 
 
 @contextmanager
@@ -60,7 +69,8 @@ def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
     """Run it to its end or until Ctrl+C, which is no failure.
 
     What asyncio does about Ctrl+C by itself does not wake a loop that waits, and nothing where the shell that started
-    us had the signal ignored.
+    us had the signal ignored. It also only cancels the task, which does not come back from a write to somebody who has
+    stopped to read: that is broken off.
     """
 
     async def stoppable() -> None:
@@ -68,6 +78,7 @@ def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
         assert task is not None
         with suppress(NotImplementedError):  # not on Windows
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+            signal.signal(signal.SIGINT, _let_go_of_output)  # as well: the loop is woken by the signal itself
         await work
 
     with suppress(asyncio.CancelledError):
@@ -86,16 +97,16 @@ def tell(item: Item) -> None:
 
 
 def put_out(write: Callable[..., object], *data: object) -> None:
-    """Write to stdout, or flush it. Ctrl+C ends that too where whoever reads the output has stopped to: asyncio would
-    only cancel the task, once the write comes back."""
-    before = signal.signal(signal.SIGINT, _let_go)
+    """Write to stdout, or flush it, so that Ctrl+C ends that too (`run_until_stopped`)."""
+    _stdout.is_written = True
     try:
         write(*data)
     finally:
-        signal.signal(signal.SIGINT, before)
+        _stdout.is_written = False
 
 
-def _let_go(_signal: int, _frame: object) -> NoReturn:
+def _let_go_of_output(_signal: int, _frame: object) -> None:
     """Drop what nobody takes, so that Python does not wait for it at its end, and raise `KeyboardInterrupt`."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise KeyboardInterrupt
+    if _stdout.is_written:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise KeyboardInterrupt
