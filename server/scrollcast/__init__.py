@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Final
-
 from scrollcast._version import __version__
 
+TYPE_CHECKING = False  # as `typing` has it, which is not loaded before the command can be stopped (`__main__.py`)
 if TYPE_CHECKING:
+    from typing import Final
+
     from scrollcast.archive.archive import Archive
     from scrollcast.archive.writer import ArchiveWriter, Sync
     from scrollcast.errors import (
@@ -71,6 +71,8 @@ _HOMES: Final = ("errors", "model", "archive.writer", "archive.archive", "stream
 def __getattr__(name: str) -> object:
     """A public name, imported when it is first used: the client, and whoever writes, need little of it."""
     if name in __all__:
+        from importlib import import_module
+
         for home in _HOMES:
             module = import_module(f"{__name__}.{home}")
             if name in module.__all__:

@@ -18,7 +18,7 @@ from serving import PATIENCE_SECONDS, Child, run_command, serving_in_thread, tal
 
 Run = Callable[..., tuple[int, str, str]]
 
-IGNORING = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); from scrollcast.cli import run; run()"
+IGNORING = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); from scrollcast.__main__ import run; run()"
 """What a shell without job control does to what it starts in the background."""
 
 TOKEN = "ghp_" + "n4Vb9cXz2LkJ7hGf5DsA1qWe3rTy6uIoP0pM"

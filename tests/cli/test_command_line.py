@@ -1,13 +1,24 @@
 from __future__ import annotations
 
+import signal
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from scrollcast import __version__
-from scrollcast.cli import listing, main, run, serve
+from scrollcast.__main__ import INTERRUPTED, run
+from scrollcast.cli import listing, main, serve
 from scrollcast.errors import ArchiveError, SettingsError
-from serving import run_command
+from serving import PATIENCE_SECONDS, Child, run_command
+
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+
+
+def console_script() -> str:
+    """What an installer writes for the command."""
+    module, _, name = tomllib.loads(PROJECT.read_text())["project"]["scripts"]["scrollcast"].partition(":")
+    return f"import sys; from {module} import {name}; sys.exit({name}())"
 
 
 def status_of(*arguments: str) -> int:
@@ -95,6 +106,24 @@ def test_ctrl_c_before_the_server_runs_is_no_failure(monkeypatch: pytest.MonkeyP
     assert main(["serve"]) == 0
 
 
+@pytest.mark.parametrize("start", [("-m", "scrollcast"), ("-c", console_script())], ids=["module", "script"])
+@pytest.mark.parametrize("loaded", ["signal", "orjson", "uvicorn", "scrollcast.cli"])
+def test_ctrl_c_while_it_loads_ends_it_without_a_word(tmp_path: Path, start: tuple[str, ...], loaded: str) -> None:
+    """As it ends any program that does nothing about it, whatever was just `loaded`."""
+    with Child(tmp_path, "doctor", start=("-X", "importtime", *start)) as child:
+        assert child.process.stderr is not None
+        for line in child.process.stderr:
+            if line.rpartition("|")[2].strip() == loaded:
+                break
+        child.process.send_signal(signal.SIGINT)
+        said = [line for line in child.process.stderr if not line.startswith("import time:")]
+        status = child.process.wait(PATIENCE_SECONDS)
+
+    assert said == []
+    # Between the first imports and the rest Python itself has it, and behind the last the command has.
+    assert status in (-signal.SIGINT, *{"signal": [INTERRUPTED], "scrollcast.cli": [INTERRUPTED, 0]}.get(loaded, ()))
+
+
 def test_a_session_that_cannot_be_read_is_exit_status_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,8 +141,11 @@ def test_a_session_that_cannot_be_read_is_exit_status_1(
 def test_the_console_script_exits_with_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
     """That `main` gives."""
     monkeypatch.setattr("sys.argv", ["scrollcast", "serve", "nowhere"])
-
-    with pytest.raises(SystemExit) as caught:
-        run()
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit) as caught:
+            run()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
     assert caught.value.code == 2

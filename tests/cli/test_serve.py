@@ -25,11 +25,11 @@ from websockets.exceptions import InvalidStatus
 from archives import SCROLL_ID, write_document, write_session
 from scrollcast.access.tries import MAX_TRIES
 from scrollcast.cli import running
-from scrollcast.cli.running import MAX_CONNECTIONS, _Server, allow_many_connections
+from scrollcast.cli.running import MAX_CONNECTIONS, _Server, allow_many_connections, serve_alone
 from scrollcast.cli.serve import bind, make_config
 from scrollcast.client import connect
 from scrollcast.errors import SettingsError
-from scrollcast.settings import PORTS_TRIED
+from scrollcast.settings import PORTS_TRIED, Settings
 from scrollcast.web.text_frames import TextFrameProtocol
 from serving import PATIENCE_SECONDS, Child, child_environment, run_command, talk, until
 
@@ -241,6 +241,30 @@ async def test_a_signal_that_comes_before_it_answers_stops_it(monkeypatch: pytes
     assert stopped == ["lifespan.shutdown"]
 
 
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_before_uvicorn_takes_them_up_stops_it(
+    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, sign: signal.Signals
+) -> None:
+    """It used to be forgotten."""
+    stops: list[bool] = []
+
+    def run(server: _Server, sockets: list[socket.socket]) -> None:
+        signal.raise_signal(sign)
+        stops.append(server.should_exit)
+
+    monkeypatch.setattr(_Server, "run", run)
+    monkeypatch.setattr(sys, "setswitchinterval", lambda _seconds: None)
+    before = {caught: signal.getsignal(caught) for caught in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with socket.socket() as listener:
+            serve_alone(Settings((root,), cache=cache), listener, "here")
+    finally:
+        for caught, handler in before.items():
+            signal.signal(caught, handler)
+
+    assert stops == [True]
+
+
 HANGING = """
 import asyncio, sys
 from scrollcast.cli import main
@@ -371,6 +395,22 @@ def test_workers_that_are_still_starting_can_be_stopped(archive: Path, tmp_path:
         status, out, _err, _ = child.stop(signal.SIGTERM)
 
     assert (status, out) == (0, "")
+
+
+def test_ctrl_c_while_workers_load_is_no_failure_of_theirs(archive: Path, tmp_path: Path) -> None:
+    """At a terminal each of the processes gets it, and none of them says a word."""
+    with Child(tmp_path, "serve", archive, "--port", "0", "--workers", "2") as child:
+        manager = psutil.Process(child.process.pid)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(started := manager.children()) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.1)  # so that Python runs in them
+        for process in started:
+            process.send_signal(signal.SIGINT)
+        time.sleep(0.5)  # so that it is seen when one ends of it
+        status, out, err, _ = child.stop(signal.SIGINT)
+
+    assert (status, out, err) == (0, "", "")
 
 
 def test_workers_do_not_outlive_the_one_that_started_them(archive: Path, tmp_path: Path) -> None:

@@ -12,13 +12,14 @@ from scrollcast._version import __version__
 from scrollcast.cli import cat, doctor, export, keep, listing, play, record, serve, share
 from scrollcast.errors import ArchiveError, SettingsError
 
-__all__ = ["main", "run"]
+__all__ = ["main"]
 
 EXIT_STATUS = """\
 exit status:
-  0  it did what was asked; also when stopped with Ctrl+C
-  1  it could not go on, or not with everything, for a reason given
-  2  a flag, a path or a value is wrong; stderr says which
+  0    it did what was asked; also when stopped with Ctrl+C
+  1    it could not go on, or not with everything, for a reason given
+  2    a flag, a path or a value is wrong; stderr says which
+  130  it was stopped with Ctrl+C before it had begun
 """
 
 
@@ -62,8 +63,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     assert isinstance(status, int)
     return status
-
-
-def run() -> None:
-    """The console script."""
-    sys.exit(main())

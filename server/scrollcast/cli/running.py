@@ -124,9 +124,13 @@ def serve_alone(settings: Settings, listener: socket.socket, address: str) -> No
     config.backlog = ACCEPTED_AT_ONCE
     server = _Server(config, address, open_browser=settings.open_browser)
     sys.setswitchinterval(SWITCH_SECONDS)
-    # uvicorn raises the signal again once it has stopped; these handlers make that an ordinary return.
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # For a signal that comes before uvicorn takes them up, and when it raises that which it stopped for once more.
     for caught in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(caught, lambda *_: None)
+        signal.signal(caught, stop)
     server.run(sockets=[listener])
     for caught in (signal.SIGINT, signal.SIGTERM):  # else one that comes while Python ends would kill it
         signal.signal(caught, signal.SIG_IGN)

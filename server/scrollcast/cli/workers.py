@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from functools import partial
-from multiprocessing import parent_process
+from multiprocessing import parent_process, resource_tracker
 from pathlib import Path
 from typing import Final
 
@@ -60,6 +60,8 @@ def _app(settings: Settings, logs: Logging, siblings: Path) -> Starlette:
     """The application of one worker, made in it."""
     log_to_stderr(logs, settings.token)
     threading.Thread(target=_stop_with_parent, daemon=True).start()
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # what `Workers.run` held back
     allow_many_connections()
     sys.setswitchinterval(SWITCH_SECONDS)
     app = create_app(settings, siblings)
@@ -84,6 +86,21 @@ class Workers(Multiprocess):
         self._address = address
         self._open_browser = open_browser
         self.failed = False
+
+    def run(self) -> None:
+        """Serve until stopped. A worker takes up Ctrl+C when it can stop in good order: one that still loads would end
+        in a traceback, and as one that failed."""
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # which lets signals through, so not when it starts with the first worker
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        super().run()
+
+    def handle_signals(self) -> None:
+        """Do what was asked for by signals so far."""
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        super().handle_signals()
 
     def init_processes(self) -> None:
         """Start all, and wait for them."""
