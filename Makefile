@@ -47,11 +47,13 @@ bench-all: $(VENV)/dev.stamp node_modules/stamp  ## these and those of the page,
 bench-short: $(VENV)/dev.stamp  ## all of them with small sizes: shows that they run
 	@$(BIN)/python -m benchmarks --all --short
 
-fuzz: $(VENV)/dev.stamp  ## strange and hostile files through every reader: 12 minutes
+fuzz: $(VENV)/dev.stamp  ## strange and hostile files through every reader, and messages to a replay: 14 minutes
 	@$(BIN)/python -m benchmarks.hostile_files
+	@$(BIN)/python -m benchmarks.fuzz_commands --seconds 120
 	@$(BIN)/python -m benchmarks.fuzz_readers --seconds 600
 
-fuzz-short: $(VENV)/dev.stamp  ## 20 seconds of it, always the same files
+fuzz-short: $(VENV)/dev.stamp  ## 25 seconds of it, always the same files and messages
+	@$(BIN)/python -m benchmarks.fuzz_commands --random --seconds 5
 	@$(BIN)/python -m benchmarks.fuzz_readers --random --seconds 20
 
 torture: $(VENV)/dev.stamp  ## kill clients, lines and servers while 200 clients follow: every log has to be whole; 15 minutes

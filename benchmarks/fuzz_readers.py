@@ -3,46 +3,28 @@
 Whatever stands in a file, a reader gives records and bad records, or an `ArchiveError`; all that it gives can be sent;
 it takes a time that grows with the size of the file and no faster, and a bounded amount of memory. The files are made
 out of `archive_fixtures`: bytes damaged, values replaced by others, lines moved, one line or item repeated until the
-file is large.
-
-With atheris (on Linux it comes with the `dev` extra) the search follows what the readers' code does with a file;
-without it, or with `--random`, files are drawn blindly from a seed. The first failure ends the search: its file is
-kept, and named on the command line it is tried again by itself.
+file is large (`benchmarks/fuzzing.py`).
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import os
-import random
-import resource
 import shutil
-import signal
 import sys
-import tempfile
 import time
-import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
-from hashlib import blake2b
 from itertools import chain, count
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
-try:
-    atheris: Any = importlib.import_module("atheris")
-except ImportError:
-    atheris = None
+from benchmarks.fuzzing import main, time_limit, watched
+from benchmarks.mutations import LARGE_BYTES
 
-from benchmarks.mutations import LARGE_BYTES, Mutator, dictionary
-
-# What is to be watched has to be imported under its eyes.
-with nullcontext() if atheris is None else atheris.instrument_imports(include=["scrollcast.archive"]):
+with watched("scrollcast.archive"):
     from scrollcast.archive.encoding import EventEncoder, TimedRecord, time_records
     from scrollcast.archive.formats import FormatReader, Item, SessionSource
     from scrollcast.archive.formats.readers import READERS, owner, sniff
@@ -56,12 +38,6 @@ BASE_SECONDS: Final = 2.0
 SECONDS_A_MIB: Final = 24.0
 """The time that one file may take, of this process's own. All of it is read some six times; a MiB of lines of one byte,
 all of them damaged, takes 10 s. How time grows with size is for `hostile_files` to tell."""
-
-WATCHED_FACTOR: Final = 4
-"""So many times slower the code may be under the eyes of atheris."""
-
-MEMORY_BYTES: Final = 1 << 30
-"""How much memory may be had beyond what there is at the start."""
 
 MAX_SOURCES: Final = 3
 """Of a file that became many sessions so many are read."""
@@ -103,26 +79,6 @@ def targets() -> list[Target]:
 # --------------------------------------------------------------------------------------------------------- checks
 
 
-class TooSlow(BaseException):
-    """One file took longer than its size allows. No `Exception`: nothing is to catch it on the way."""
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `TooSlow` after so much time of this process's own, however busy the machine is."""
-
-    def stop(*_: object) -> None:
-        raise TooSlow(f"more than {seconds:g} s")
-
-    before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
-
-
 class Bench:
     """A folder with a copy of the fixtures, in which one file after the other is put in place of what is there."""
 
@@ -136,9 +92,8 @@ class Bench:
         """Whether everything holds with these bytes in the target's file; raises whatever does not."""
         path = self._folder / target.path.relative_to(FIXTURES)
         self._write(path, data)
-        seconds = (BASE_SECONDS + SECONDS_A_MIB * len(data) / (1 << 20)) * (1 if atheris is None else WATCHED_FACTOR)
         try:
-            with time_limit(seconds):
+            with time_limit(BASE_SECONDS + SECONDS_A_MIB * len(data) / (1 << 20)):
                 _check_file(path, self._folder)
                 moved = self._folder / target.source.path.relative_to(FIXTURES)
                 _check_session(replace(target.source, path=moved, root=self._folder))
@@ -192,120 +147,37 @@ def _checked(item: object) -> Record | BadRecord:
     return item
 
 
-# --------------------------------------------------------------------------------------------------------- search
+# --------------------------------------------------------------------------------------------------------- inputs
 
 _HEADER_BYTES: Final = 2
 """An input begins with the number of its target, so that one file holds all that there is to try it again."""
 
 
-def input_of(number: int, data: bytes) -> bytes:
-    """A target's number and the content for it as one input."""
-    return number.to_bytes(_HEADER_BYTES, "big") + data
+class Readers:
+    """The targets, and the place where they are tried."""
 
+    unit = "files"
+    header_bytes = _HEADER_BYTES
+    large_bytes = LARGE_BYTES
 
-class Search:
-    """The targets, the place where they are tried, and what is done with an input."""
+    def __init__(self, folder: Path) -> None:
+        self._targets = targets()
+        self._bench = Bench(folder / "archive", self._targets)
+        self.seeds: Sequence[bytes] = [
+            number.to_bytes(_HEADER_BYTES, "big") + target.content for number, target in enumerate(self._targets)
+        ]
 
-    def __init__(self, folder: Path, kept: Path, seed: int) -> None:
-        self.targets = targets()
-        self.tried = 0
-        self._kept = kept
-        self._bench = Bench(folder, self.targets)
-        self._dice = random.Random(seed)
-        self.mutator = Mutator(self._dice, [target.content for target in self.targets])
+    def name_of(self, data: bytes) -> str:
+        """Its target."""
+        return self._target(data).name
 
-    def try_input(self, data: bytes) -> None:
-        """One input; a failure is told and kept."""
-        if len(data) < _HEADER_BYTES:
-            return
-        self.tried += 1
-        target = self.targets[int.from_bytes(data[:_HEADER_BYTES], "big") % len(self.targets)]
-        try:
-            self._bench.check(target, data[_HEADER_BYTES:])
-        except BaseException as problem:
-            if not isinstance(problem, KeyboardInterrupt):
-                self._tell(target, data)
-            raise
+    def check(self, data: bytes) -> None:
+        """Whether everything holds with this content in its target's file."""
+        self._bench.check(self._target(data), data[_HEADER_BYTES:])
 
-    def _tell(self, target: Target, data: bytes) -> None:
-        path = self._kept / f"fuzz-{blake2b(data, digest_size=6).hexdigest()}"
-        path.write_bytes(data)
-        print(f"failed: {target.name}\nagain:  python -m benchmarks.fuzz_readers {path}", file=sys.stderr, flush=True)
-
-    def run_randomly(self, seconds: float) -> None:
-        """Files drawn blindly, every fixture as it is first."""
-        deadline = time.monotonic() + seconds
-        for number, target in enumerate(self.targets):
-            self.try_input(input_of(number, target.content))
-        while time.monotonic() < deadline:
-            number = self._dice.randrange(len(self.targets))
-            self.try_input(input_of(number, self.mutator.mutate(self.targets[number].content)))
-        print(f"{self.tried} files of {len(self.targets)} kinds, none of them too much")
-
-    def run_guided(self, seconds: float, corpus: Path, words: Path) -> None:
-        """Files that lead to code not seen before are kept and changed further. Ends the process."""
-        corpus.mkdir(parents=True, exist_ok=True)
-        for number, target in enumerate(self.targets):
-            (corpus / f"seed-{number}").write_bytes(input_of(number, target.content))
-        words.write_text(
-            "".join(f'"{_escaped(word)}"\n' for word in dictionary([target.content for target in self.targets]))
-        )
-        options = [
-            f"-max_total_time={round(seconds)}", f"-dict={words}", f"-max_len={2 * LARGE_BYTES}", "-timeout=300",
-            f"-rss_limit_mb={MEMORY_BYTES >> 19}", f"-artifact_prefix={self._kept}/", "-print_final_stats=1",
-        ]  # fmt: skip
-        atheris.Setup([sys.argv[0], str(corpus), *options], self.try_input, custom_mutator=self._mutate_guided)
-        atheris.Fuzz()
-
-    def _mutate_guided(self, data: bytes, max_size: int, seed: int) -> bytes:
-        """Half of the changes know what a session looks like, the others are libFuzzer's own."""
-        self._dice.seed(seed)
-        if self._dice.random() < 0.5 or len(data) < _HEADER_BYTES:
-            return bytes(atheris.Mutate(data, max_size))
-        return (data[:_HEADER_BYTES] + self.mutator.mutate(data[_HEADER_BYTES:]))[:max_size]
-
-
-def _escaped(word: bytes) -> str:
-    return "".join(chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\x{byte:02x}" for byte in word)
-
-
-def limit_memory() -> None:
-    """So that a reader that takes more fails with a `MemoryError`; where the system cannot, nothing is limited."""
-    with suppress(OSError, ValueError, IndexError):
-        now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY_BYTES, resource.RLIM_INFINITY))
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Search, or try the files that are named; 1 where one fails."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.fuzz_readers", description=(__doc__ or "").splitlines()[0]
-    )
-    parser.add_argument("files", metavar="FILE", nargs="*", type=Path, help="try these inputs again, and nothing else")
-    parser.add_argument("--seconds", type=float, default=600.0, help="how long to search (600)")
-    parser.add_argument("--random", action="store_true", help="do without atheris")
-    parser.add_argument("--seed", type=int, default=0, help="of the search without atheris (0)")
-    parser.add_argument("--corpus", type=Path, help="keep in this folder what leads to new code, and begin with it")
-    options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="scrollcast-fuzz-") as folder:
-        work = Path(folder)
-        search = Search(work / "archive", Path(tempfile.gettempdir()), options.seed)
-        guided = atheris is not None and not options.random and not options.files
-        run = partial(search.run_randomly, options.seconds)
-        if guided:
-            run = partial(search.run_guided, options.seconds, options.corpus or work / "corpus", work / "words")
-        else:
-            limit_memory()
-        try:
-            for path in options.files:
-                search.try_input(path.read_bytes())
-            if not options.files:
-                run()
-        except (Exception, TooSlow):
-            traceback.print_exc()
-            return 1
-    return 0
+    def _target(self, data: bytes) -> Target:
+        return self._targets[int.from_bytes(data[:_HEADER_BYTES], "big") % len(self._targets)]
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main("benchmarks.fuzz_readers", __doc__, Readers, sys.argv[1:]))

@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from typing import Any, Final
 
 import orjson
@@ -13,7 +14,7 @@ import orjson
 __all__ = ["LARGE_BYTES", "Mutator", "dictionary"]
 
 LARGE_BYTES: Final = 1 << 20
-"""How large a file becomes when a piece of it is repeated: enough to tell time that grows with its square."""
+"""Enough to tell time that grows with the square of a file's size."""
 
 LARGE_SHARE: Final = 0.03
 """How many of the files are large ones: each costs as much as a hundred small ones."""
@@ -31,14 +32,19 @@ _VALUES: Final[tuple[Any, ...]] = (
 )  # fmt: skip
 
 
+_DEPTH: Final = 64
+"""What is nested deeper is changed only as bytes: to say where it stands costs as much as it is deep."""
+
 _ID: Final = re.compile(rb'[iI][dD]":\s*"')
 
 
 class Mutator:
-    """Makes a new file of an old one, in one or a few steps; `known` are files to borrow from."""
+    """Makes a new file of an old one, in one or a few steps; `known` are files to borrow from. `large_bytes` is how
+    large a file becomes when a piece of it is repeated."""
 
-    def __init__(self, dice: random.Random, known: Sequence[bytes]) -> None:
+    def __init__(self, dice: random.Random, known: Sequence[bytes], large_bytes: int = LARGE_BYTES) -> None:
         self._dice = dice
+        self._large_bytes = large_bytes
         self._lines = [line for content in known for line in content.split(b"\n") if line.strip()]
         self._words = dictionary(known)
 
@@ -76,7 +82,7 @@ class Mutator:
 
     def _copies(self, piece: bytes) -> Iterator[bytes]:
         numbered = self._dice.random() < 0.5
-        for number in range(LARGE_BYTES // (len(piece) + 1)):
+        for number in range(self._large_bytes // (len(piece) + 1)):
             yield _ID.sub(rb"\g<0>%d-" % number, piece) if numbered else piece
 
     def _span(self, data: bytes, most: int) -> tuple[int, int]:
@@ -133,12 +139,15 @@ class Mutator:
 
 
 def _places(value: Any) -> Iterator[tuple[Any, ...]]:
-    """Where each value inside a JSON value stands."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in pairs:
-        yield (key,)
-        for place in _places(inner):
-            yield (key, *place)
+    """Where each value inside a JSON value stands, down to `_DEPTH`."""
+    pending: list[tuple[tuple[Any, ...], Any]] = [((), value)]
+    while pending:
+        place, value = pending.pop()
+        if place:
+            yield place
+        if len(place) < _DEPTH:
+            pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+            pending.extend(((*place, key), inner) for key, inner in reversed([*pairs]))
 
 
 def _at(value: Any, place: Sequence[Any]) -> Any:
@@ -153,7 +162,7 @@ def _change_one(
     if places:
         *above, key = dice.choice(places)
         holder = _at(value, above)
-        holder[key] = change(holder[key])
+        holder[key] = deepcopy(change(holder[key]))  # else the next change may put a value into itself
 
 
 def dictionary(known: Sequence[bytes]) -> list[bytes]:

@@ -168,6 +168,7 @@ def test_a_step_too_far_is_a_step_to_the_edge(by: int) -> None:
         "[" * 20_000,
         '{"a":' * 5_000,
         '{"type":' + "[" * 900 + "]" * 900 + "}",
+        '{"type":' + "[" * 1_020 + "]" * 1_020 + "}",
         '{"type":null}',
         '{"type":["control"]}',
         '{"type":"Control"}',

@@ -104,8 +104,10 @@ def _decode(fields: Mapping[str, Any], request_id: str | None) -> ClientControl 
             return ClientControl(_decode_control(fields), request_id)
         case "ack":
             return Ack(_whole(fields, "seq", "ack.seq"))
-        case other:
-            raise ValueError(f"there is no message type {str(other)[:50]!r}; there are control and ack")
+        case str(other):
+            raise ValueError(f"there is no message type {other[:50]!r}; there are control and ack")
+        case _:  # which may be nested too deeply to be shown
+            raise ValueError("type must be control or ack")
 
 
 def _decode_control(fields: Mapping[str, Any]) -> Control:
