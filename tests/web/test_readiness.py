@@ -4,15 +4,19 @@ import asyncio
 import os
 import subprocess
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from archives import SCROLL_ID, write_session
 from scrollcast.archive import catalogue, upkeep
+from scrollcast.archive.database import FileLock
+from scrollcast.settings import Settings
 from scrollcast.web import readiness, shown
 from scrollcast.web.security import SECURITY_HEADERS
 from serving import PATIENCE_SECONDS, Serving, ids, serving, talk, until
@@ -199,6 +203,48 @@ async def test_a_replay_waits_for_its_session_too(root: Path, cache: Path, held:
         client = await server.replay(mode="fast", follow="false")
 
     assert client.log.ids() == ids(5)
+
+
+@pytest.fixture
+def scanned_by_another(root: Path, cache: Path) -> Iterator[FileLock]:
+    """An archive of one session that is known, through which another process looks as long as this is held; since it
+    began there is another session, `SCROLL_ID`."""
+    write_session(root, talk(3), scroll_id=UUID(int=2))
+    with closing(catalogue.Catalogue(Settings((root,)).roots, cache)) as known:
+        known.refresh()
+    write_session(root, talk(5))
+    with FileLock(known.folder / "scan.lock") as lock:
+        assert lock.acquire()
+        yield lock
+
+
+async def test_a_session_that_another_process_has_not_come_to_yet_is_waited_for(
+    root: Path, cache: Path, scanned_by_another: FileLock
+) -> None:
+    """As of workers, the first of which looks through the archive for all of them."""
+    async with serving(root, cache=cache) as server, server.http() as http:
+        known = await http.get(f"/api/sessions/{UUID(int=2)}")
+        asked = asyncio.create_task(http.get(f"/api/sessions/{SCROLL_ID}"))
+        done, _ = await asyncio.wait([asked], timeout=1.0)
+        was_ready = server.app.state.ready.is_set()
+        scanned_by_another.__exit__()
+        answer = await asked
+        await until(server.app.state.ready.is_set)
+
+    assert (known.status_code, done, was_ready) == (200, set(), False)
+    assert answer.status_code == 200
+
+
+async def test_a_server_that_waits_for_another_process_can_be_stopped(
+    root: Path, cache: Path, scanned_by_another: FileLock
+) -> None:
+    """At once, though that goes on."""
+    async with serving(root, cache=cache) as server:
+        await asyncio.sleep(0.3)  # so that it waits
+        assert not server.app.state.ready.is_set()
+        stopped = time.monotonic()
+
+    assert time.monotonic() - stopped < 2.0
 
 
 async def test_nobody_waits_for_long(

@@ -55,7 +55,16 @@ from scrollcast.archive.workers import Workers, WorkersEnded
 from scrollcast.errors import ArchiveError, SessionNotFound
 from scrollcast.model import Session
 
-__all__ = ["Catalogue", "CatalogueEntry", "Figures", "Indexable", "Progress", "Unrecognised", "scroll_id_of"]
+__all__ = [
+    "FIRST_SCAN_SECONDS",
+    "Catalogue",
+    "CatalogueEntry",
+    "Figures",
+    "Indexable",
+    "Progress",
+    "Unrecognised",
+    "scroll_id_of",
+]
 
 MAX_FACETS: Final = 200
 """So many agents, projects and models are told; there is no use in choosing among more."""
@@ -70,7 +79,7 @@ PATIENCE_SECONDS: Final = 0.5
 """How long one to whom a listing may be of any age waits for the one that is being made: a small one is soon there."""
 
 FIRST_SCAN_SECONDS: Final = 30.0
-"""How long one who knows nothing yet waits for what another process is finding out."""
+"""How long one who knows nothing yet, or has to know all, waits for what another process is finding out."""
 
 REBUILD_SECONDS: Final = 2.0
 """How long one who found the catalogue damaged waits for a new one, before taking what is known by then."""
@@ -198,11 +207,15 @@ class Catalogue:
         self._resting: dict[str, float] = {}
         self._postponed: set[Path] = set()
 
-    def close(self) -> None:
-        """Stop a scan that runs, and hold nothing open. What is known can still be asked for."""
+    def stop(self) -> None:
+        """Have a scan that runs, or waits for another process's, stop soon, and none begin. Returns at once."""
         self._stopped.set()
         if self._workers is not None:
             self._workers.close()
+
+    def close(self) -> None:
+        """Stop a scan that runs, and hold nothing open. What is known can still be asked for."""
+        self.stop()
         with self._scanning:  # a scan looks at `_stopped` after each file
             self._database.close()
         if self._filling is not None:
@@ -355,11 +368,11 @@ class Catalogue:
 
     # ---------------------------------------------------------------------------------------------------- refreshing
 
-    def refresh(self, *, older_than: float | None = None) -> None:
+    def refresh(self, *, older_than: float | None = None, patience: float = 0.0) -> None:
         """Look again what is there, unless that was done less than `older_than` seconds ago.
 
-        Whoever names an age does not wait for long where that is being done already; nor does anybody where another
-        process is doing so: what it has found is listed.
+        Whoever names an age does not wait for long where that is being done already. Another process that is doing so
+        is waited for `patience` seconds; what it has found by then is listed.
 
         Raises:
             ArchiveError: one of the paths does not exist; the others were looked at.
@@ -370,7 +383,7 @@ class Catalogue:
             if older_than is not None and monotonic() - self._refreshed < older_than:
                 return
             began = monotonic()
-            self._refresh()
+            self._refresh(patience)
             self._refreshed = monotonic()
             self.is_large = self._refreshed - began > SMALL_SCAN_SECONDS
         finally:
@@ -379,9 +392,11 @@ class Catalogue:
         if missing and not self._optional:
             raise ArchiveError("a file or folder that is served is not there", ", ".join(missing))
 
-    def _refresh(self) -> None:
+    def _refresh(self, patience: float) -> None:
         with FileLock(self.folder / "scan.lock") as lock:
-            if not lock.acquire() and not (self._is_empty() and lock.acquire(FIRST_SCAN_SECONDS, self._stopped)):
+            if not lock.acquire(patience, self._stopped) and not (
+                self._is_empty() and lock.acquire(FIRST_SCAN_SECONDS, self._stopped)
+            ):
                 return
             try:
                 self._scan_fully()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from scrollcast.archive.catalogue import Catalogue, Indexable
+from scrollcast.archive.catalogue import FIRST_SCAN_SECONDS, Catalogue, Indexable
 from scrollcast.archive.database import FileLock
 from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.index import SessionIndex
@@ -109,6 +109,7 @@ class Upkeep:
         """Stop, and wait until it has."""
         self._stopping.set()
         self._wake.set()
+        self._catalogue.stop()
         if self._workers is not None:
             self._workers.close()
         if self._thread.is_alive():
@@ -129,7 +130,8 @@ class Upkeep:
     # ------------------------------------------------------------------------------------------------------ the thread
 
     def _run(self) -> None:
-        self._carefully(self._catalogue.refresh)
+        # What another process does not list yet may be missing here, but not be said to be.
+        self._carefully(lambda: self._catalogue.refresh(patience=FIRST_SCAN_SECONDS))
         self._found()
         next_look = -math.inf
         while not self._stopping.is_set():
