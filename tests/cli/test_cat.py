@@ -179,6 +179,20 @@ def test_whoever_has_seen_enough_ends_it_quietly(tmp_path: Path, root: Path) -> 
     assert (status, err) == (0, "")
 
 
+@pytest.mark.parametrize("verb", ["cat", "play"])
+@pytest.mark.parametrize("start", [("-m", "scrollcast"), ("-c", IGNORING)])
+def test_whoever_has_seen_enough_ends_it_though_nothing_comes(
+    tmp_path: Path, session: Path, verb: str, start: tuple[str, ...]
+) -> None:
+    """Whom it follows may say nothing for hours; `… | head -1` is done at once."""
+    with Child(tmp_path, verb, session, "--follow", start=start) as following:
+        assert following.line()
+        time.sleep(1.0)  # so that all of it is out, and it waits
+        status, err = following.hang_up()
+
+    assert (status, err) == (0, "")
+
+
 def test_it_tells_what_could_not_be_read(tmp_path: Path, root: Path) -> None:
     """On stderr, so that the output stays what it is."""
     session = write_session(root, [message("m0"), b"{broken", message("m1", 1)])

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -28,9 +29,10 @@ Opened: TypeAlias = AbstractContextManager[tuple[AnyArchive, UUID]]
 
 
 class _Stdout:
-    """Whether something is being put out right now."""
+    """Whether something is being put out right now, and whether it is known that nobody reads it any more."""
 
     is_written = False
+    is_unread = False
 
 
 _stdout = _Stdout()
@@ -68,6 +70,9 @@ def add_following(parser: argparse.ArgumentParser) -> None:
 def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
     """Run it to its end or until Ctrl+C, which is no failure.
 
+    Raises:
+        BrokenPipeError: nobody reads the output any more, which a replay that waits would not notice by itself.
+
     What asyncio does about Ctrl+C by itself does not wake a loop that waits, and nothing where the shell that started
     us had the signal ignored. It also only cancels the task, which does not come back from a write to somebody who has
     stopped to read: that is broken off.
@@ -79,10 +84,30 @@ def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
         with suppress(NotImplementedError):  # not on Windows
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
             signal.signal(signal.SIGINT, _let_go_of_output)  # as well: the loop is woken by the signal itself
+            _watch_reader(asyncio.get_running_loop(), task)
         await work
 
     with suppress(asyncio.CancelledError):
         asyncio.run(stoppable())
+    if _stdout.is_unread:
+        raise BrokenPipeError
+
+
+def _watch_reader(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+    """Cancel the task as soon as stdout is a pipe that nobody reads any more."""
+    try:
+        out = sys.stdout.fileno()
+        is_pipe = stat.S_ISFIFO(os.fstat(out).st_mode)
+    except (OSError, ValueError):  # it is no file
+        return
+
+    def stop() -> None:
+        loop.remove_reader(out)
+        _stdout.is_unread = True
+        task.cancel()
+
+    if is_pipe:
+        loop.add_reader(out, stop)  # its end for writing is never ready to be read, unless by this error
 
 
 def tell(item: Item) -> None:
