@@ -10,7 +10,6 @@ import { rooted, unrooted } from './base.js';
 import { ICONS } from './icons.js';
 
 /** @typedef {import('./icons.js').IconName} IconName */
-/** @typedef {import('./icons.js').Shape} Shape */
 /** @typedef {Node | string | null | undefined | false} Child */
 /**
  * @typedef {Object} Props
@@ -107,19 +106,25 @@ export function svg(tag, attrs = {}, ...children) {
  * @returns {SVGElement}
  */
 export function icon(name) {
+  let drawn = DRAWN.get(name);
+  if (!drawn) DRAWN.set(name, (drawn = draw(name)));
+  return /** @type {SVGElement} */ (drawn.cloneNode(true));
+}
+
+/** Each icon that was asked for, to be copied: a message has half a dozen. @type {Map<IconName, SVGElement>} */
+const DRAWN = new Map();
+
+/** In as few elements as there can be: one for all strokes, and one for all that is filled. @param {IconName} name */
+function draw(name) {
   const node = svg('svg', {
     class: `icon icon-${name}`, viewBox: '0 0 24 24', width: 16, height: 16, fill: 'none', stroke: 'currentColor',
     'stroke-width': 1.8, 'stroke-linecap': 'round', 'stroke-linejoin': 'round', 'aria-hidden': 'true', focusable: 'false',
   });
-  for (const shape of /** @type {Shape[]} */ (ICONS[name])) node.append(drawn(shape));
+  const pathOf = (/** @type {boolean} */ solid) => ICONS[name].filter((shape) => shape.solid === solid).map(({ d }) => d).join('');
+  const [strokes, filled] = [pathOf(false), pathOf(true)];
+  if (strokes) node.append(svg('path', { d: strokes }));
+  if (filled) node.append(svg('path', { d: filled, fill: 'currentColor', stroke: 'none' }));
   return node;
-}
-
-/** @param {Shape} shape */
-function drawn(shape) {
-  const { solid, ...attrs } = shape;
-  const tag = 'd' in attrs ? 'path' : 'cx' in attrs ? 'circle' : 'rect';
-  return svg(tag, solid ? { ...attrs, fill: 'currentColor', stroke: 'none' } : attrs);
 }
 
 /**

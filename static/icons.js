@@ -3,28 +3,28 @@
  * Strokes take the colour of the text around them; a shape with `solid` is filled with it.
  */
 
-/**
- * @typedef {{d: string, solid?: boolean} | {cx: number, cy: number, r: number, solid?: boolean}
- *   | {x: number, y: number, width: number, height: number, rx?: number, solid?: boolean}} Shape
- */
+/** @typedef {{d: string, solid: boolean}} Shape  a path (SVG 2, 9.3) */
 
 /** @param {string} d @returns {Shape} */
-const line = (d) => ({ d });
+const line = (d) => ({ d, solid: false });
 /** @param {string} d @returns {Shape} */
 const solid = (d) => ({ d, solid: true });
+/** @param {number} cx @param {number} cy @param {number} r */
+const round = (cx, cy, r) => `M${cx - r} ${cy}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0z`;
 /** @param {number} cx @param {number} cy @param {number} r @returns {Shape} */
-const circle = (cx, cy, r) => ({ cx, cy, r });
+const circle = (cx, cy, r) => line(round(cx, cy, r));
 /** @param {number} cx @param {number} cy @returns {Shape} */
-const dot = (cx, cy) => ({ cx, cy, r: 1.6, solid: true });
-/** @param {number} x @param {number} y @param {number} width @param {number} height @param {number} [rx] @returns {Shape} */
-const box = (x, y, width, height, rx = 2) => ({ x, y, width, height, rx });
+const dot = (cx, cy, r = 1.6) => solid(round(cx, cy, r));
+/** @param {number} x @param {number} y @param {number} width @param {number} height @param {number} r */
+const oblong = (x, y, width, height, r) =>
+  `M${x + r} ${y}h${width - 2 * r}a${r} ${r} 0 0 1 ${r} ${r}v${height - 2 * r}a${r} ${r} 0 0 1 ${-r} ${r}` +
+  `h${2 * r - width}a${r} ${r} 0 0 1 ${-r} ${-r}v${2 * r - height}a${r} ${r} 0 0 1 ${r} ${-r}z`;
+/** @param {number} x @param {number} y @param {number} width @param {number} height @returns {Shape} */
+const box = (x, y, width, height) => line(oblong(x, y, width, height, 2));
 
 export const ICONS = {
   play: [solid('M7.5 4.6v14.8a.8.8 0 0 0 1.2.7l11.6-7.4a.8.8 0 0 0 0-1.4L8.7 3.9a.8.8 0 0 0-1.2.7z')],
-  pause: [
-    { x: 6, y: 4, width: 4.2, height: 16, rx: 1.2, solid: true },
-    { x: 13.8, y: 4, width: 4.2, height: 16, rx: 1.2, solid: true },
-  ],
+  pause: [solid(oblong(6, 4, 4.2, 16, 1.2)), solid(oblong(13.8, 4, 4.2, 16, 1.2))],
   'step-forward': [solid('M5 5.4v13.2a.8.8 0 0 0 1.2.7l9.6-6.6a.8.8 0 0 0 0-1.4L6.2 4.7a.8.8 0 0 0-1.2.7z'), line('M19 5v14')],
   'step-back': [solid('M19 5.4v13.2a.8.8 0 0 1-1.2.7l-9.6-6.6a.8.8 0 0 1 0-1.4l9.6-6.6a.8.8 0 0 1 1.2.7z'), line('M5 5v14')],
   'turn-forward': [line('M4 6l6 6-6 6'), line('M12 6l6 6-6 6'), line('M21 6v12')],
@@ -67,7 +67,7 @@ export const ICONS = {
   globe: [circle(12, 12, 8.7), line('M3.3 12h17.4'), line('M12 3.3c5.2 5 5.2 12.4 0 17.4-5.2-5-5.2-12.4 0-17.4z')],
   'list-check': [line('M3.5 6.2l1.7 1.7 3-3.4M3.5 13.2l1.7 1.7 3-3.4'), line('M12 6.5h8.5M12 13.5h8.5M12 19.5h8.5'), dot(5.6, 19.5)],
   image: [box(3.5, 4.5, 17, 15), circle(8.8, 9.5, 1.6), line('M4 17l4.8-4.4 3.2 2.8 3.6-3.6 4.6 4.4')],
-  brain: [line('M7.4 15.6a4.1 4.1 0 0 1-.7-8.1A5.3 5.3 0 0 1 17 6.4a4.6 4.6 0 0 1-.4 9.2z'), circle(7.2, 18.7, 1.2), { cx: 4.6, cy: 21.2, r: 0.8, solid: true }],
+  brain: [line('M7.4 15.6a4.1 4.1 0 0 1-.7-8.1A5.3 5.3 0 0 1 17 6.4a4.6 4.6 0 0 1-.4 9.2z'), circle(7.2, 18.7, 1.2), dot(4.6, 21.2, 0.8)],
   plan: [box(5, 4, 14, 17), line('M9 4V2.8h6V4M8.5 10h7M8.5 14h7M8.5 17.5h4')],
   copy: [box(8.5, 8.5, 12, 12), line('M15.5 8.5v-3a2 2 0 0 0-2-2h-8a2 2 0 0 0-2 2v8a2 2 0 0 0 2 2h3')],
   dots: [dot(5.5, 12), dot(12, 12), dot(18.5, 12)],

@@ -199,6 +199,7 @@ function messageNode(envelope, message, context) {
 
   const node = row(envelope, context, `msg-${speaker}`, [headNode(speaker, facts, context.inLane), el('div', { class: 'msg-body' }, ...shown)], message.created_at);
   if (facts.lane !== null) node.classList.add('is-sidechain', `lane-${laneOf(facts.lane)}`);
+  if (speaker === 'assistant' && shown[0]?.matches('.tool, .part-plan')) node.classList.add('begins-with-card');
   if (facts.abandoned) node.classList.add('is-abandoned');
   if (facts.inherited) node.classList.add('is-inherited');
   return node;

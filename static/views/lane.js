@@ -12,6 +12,7 @@ import { childrenOf } from '../children.js';
 import { el, localLink, replaceChildren } from '../dom.js';
 import { count } from '../format.js';
 import { createContext, endRunning, refreshCalls, renderMessage } from '../renderers/index.js';
+import { joinVoices } from './voices.js';
 
 const PAGE_EVENTS = 40;
 
@@ -72,6 +73,7 @@ export class Lane {
       const page = await this.#api.events(id, { start_seq: this.#next, limit: PAGE_EVENTS }, signal);
       const nodes = page.events.map((envelope) => renderMessage(envelope, this.#context).node).filter((node) => node !== null);
       this.#messages.append(...nodes);
+      nodes.forEach(joinVoices);
       this.#next = page.next_seq ?? this.#next + page.events.length;
       this.#children = await childrenOf(this.#api, id, signal);
       refreshCalls(this.#children.keys(), this.#context);

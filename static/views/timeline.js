@@ -198,8 +198,8 @@ export class Timeline {
     setAttribute(this.#drawing, 'viewBox', `0 0 ${width} 44`);
     const density = densityPath(timeline?.density ?? NO_DENSITY, (tMs) => this.#scale.fractionOf(tMs) * width, TRACK_Y, DENSITY_HEIGHT);
     replaceChildren(this.#ground, hatching(), svg('path', { class: 'density', d: density }), ...this.#gaps(width));
-    // A timeline that has just come is much to draw for one frame.
-    if (timeline && !before?.timeline) requestAnimationFrame(() => this.#drawMarks());
+    // A timeline that has just come is much to draw for one frame, and the next one draws what is beside the bar.
+    if (timeline && !before?.timeline) requestAnimationFrame(() => requestAnimationFrame(() => this.#drawMarks()));
     else this.#drawMarks();
   }
 

@@ -21,6 +21,7 @@ import { spentBetween, spentWords } from '../usage.js';
 import { Follower } from './follow.js';
 import { Lane } from './lane.js';
 import { MessageActions } from './message-actions.js';
+import { joinVoices } from './voices.js';
 
 /** Messages kept in the document, and how many characters they may hold: both cost time with every layout. */
 const MAX_NODES = 140;
@@ -28,7 +29,7 @@ const MAX_CHARACTERS = 1_500_000;
 /** How many go at once when there are more. */
 const TRIM_NODES = 20;
 /** Events drawn before the position after a seek, about: from the beginning of a turn where one is near. */
-const WINDOW_EVENTS = 18;
+const WINDOW_EVENTS = 12;
 /** As fast as possible, nobody looks back while they fly by. */
 const WINDOW_EVENTS_FAST = 9;
 /** Fewer, down to the second number, where they hold more characters than this. */
@@ -278,16 +279,18 @@ export class Transcript {
   #rebuild(state, until) {
     const build = (this.#build ??= this.#beginBuild(state));
     if (!build) return;
+    // To put it in place is a frame's work of its own: all of it is laid out then.
+    if (build.next === build.end) return this.#swap(build);
     while (build.next < build.end && performance.now() < until) {
       const envelope = this.#store.log.get(build.next);
       if (!envelope) return void (this.#build = null);
       const item = this.#draw(envelope, build.context);
       build.items.push(item);
       build.aside.append(...item.nodes);
+      item.nodes.forEach(joinVoices);
       build.next += 1;
     }
-    if (build.next < build.end) this.#request();
-    else this.#swap(build);
+    this.#request();
   }
 
   /** @param {ReplayState} state */
@@ -406,6 +409,7 @@ export class Transcript {
       if (gently) for (const node of item.nodes) node.classList.add('arrives');
       this.#items.push(item);
       this.#messages.append(...item.nodes);
+      item.nodes.forEach(joinVoices);
       this.#high += 1;
     }
   }
@@ -447,7 +451,9 @@ export class Transcript {
       for (const id of callsOf(envelope)) calls.add(id);
       items.push(this.#draw(envelope, this.#context));
     }
-    this.#messages.prepend(...items.flatMap((item) => item.nodes));
+    const nodes = items.flatMap((item) => item.nodes);
+    this.#messages.prepend(...nodes);
+    nodes.forEach(joinVoices);
     this.#items.unshift(...items);
     this.#low = from;
     this.#redrawResults(from + items.length, calls);
@@ -499,6 +505,7 @@ export class Transcript {
     const next = this.#items.find((each) => each.seq > item.seq && each.nodes.length > 0)?.nodes[0] ?? null;
     item.nodes = this.#draw(envelope, this.#context).nodes;
     for (const node of item.nodes) this.#messages.insertBefore(node, next);
+    for (const node of [...item.nodes, next]) joinVoices(node);
   }
 
   /** @param {Item} item */
@@ -510,6 +517,7 @@ export class Transcript {
   #trimTop() {
     if (!this.#full(0)) return;
     this.#forget(this.#items.splice(0, Math.min(TRIM_NODES, this.#items.length >> 1)));
+    joinVoices(this.#messages.firstElementChild);
     this.#low = this.#items[0]?.seq ?? this.#high;
     this.#fillFrom = this.#low;
   }

@@ -136,8 +136,10 @@ async def test_all_thinking_is_shown_and_folded_by_one_switch(viewer: Viewer) ->
 
 
 async def test_what_is_there_is_never_drawn_again_while_more_comes(viewer: Viewer) -> None:
-    """Through a whole session, tool results and plans included: the same elements stay."""
-    await viewer.watch(DEMO, "#speed=64&idle=1")
+    """Through a whole session from its start, tool results and plans included: the same elements stay."""
+    await viewer.watch(DEMO, "#seq=0&speed=64&idle=1")
+    await expect(viewer.page.locator(".messages > .msg").first).to_be_visible()
+    await viewer.page.keyboard.press("k")
     await expect(viewer.page.locator(".messages > .msg").nth(3)).to_be_visible()
     await viewer.page.evaluate(SAME)
     for _ in range(20):
