@@ -1,3 +1,4 @@
+import tracemalloc
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -193,6 +194,20 @@ def test_message_as_an_event() -> None:
             },
         },
     }
+
+
+def test_an_event_holds_no_more_memory_than_its_bytes() -> None:
+    """Whoever keeps some hundreds of short ones does not keep megabytes."""
+    encoder = EventEncoder(Session(SCROLL_ID, native_session_id="native-1"))
+    record = Record("m", at(0), "user", [text("short")])
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        events = [encoder.encode(0, TimedRecord(0, at(0), record)).data for _ in range(500)]
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 2 * sum(map(len, events))
 
 
 def test_meta_event_as_an_event() -> None:

@@ -182,7 +182,8 @@ class EventEncoder:
 
 def _encode(value: dict[str, Any]) -> bytes:
     try:
-        return orjson.dumps(value)
+        # A copy, for what holds many: orjson 3.13 leaves 8 KB to what it returns, however short that is.
+        return bytes(memoryview(orjson.dumps(value)))
     except orjson.JSONEncodeError:  # it reads deeper nesting than it writes
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -422,7 +422,7 @@ class SessionIndex:
         fork.source_bytes, fork.settled, fork.shown = self.source_bytes, count, min(self.shown, count)
         fork.attach(os.dup(self._events_fd))
         fork.count = count
-        kept = bytearray(b",".join(map(orjson.dumps, markers)))
+        kept = bytearray(orjson.dumps(markers)[1:-1])
         fork._take_tail(tables, kept, tail_fd)
         fork.complete = True
         return fork, tables, kept

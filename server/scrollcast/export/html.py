@@ -8,6 +8,7 @@ markup or script. `static/offline/` is the other end.
 from __future__ import annotations
 
 import secrets
+from array import array
 from base64 import b64encode
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -134,18 +135,22 @@ class _Contents:
     prefix: str  # of the names of its blocks
     started: Collection[str]  # the calls that started other sessions
     calls: set[str] = field(default_factory=set)  # those of them that were met
-    times: list[int] = field(default_factory=list)
-    reading: list[int] = field(default_factory=list)
-    meta: list[int] = field(default_factory=list)
+    count: int = 0
+    duration_ms: int = 0
+    steps: array[int] = field(default_factory=lambda: array("q"))  # of time, from the event before to each
+    reading: array[int] = field(default_factory=lambda: array("q"))
+    meta: array[int] = field(default_factory=lambda: array("q"))
     starts: list[int] = field(default_factory=list)
-    markers: list[dict[str, Any]] = field(default_factory=list)
+    markers: bytearray = field(default_factory=bytearray)  # as JSON, a comma behind each
     purses: list[Purse] = field(default_factory=list)  # of the turns
     parts: dict[str, list[str]] = field(default_factory=dict)
 
     def note(self, event: EncodedEvent, record: Record) -> None:
         """Take one more event."""
-        number = len(self.times)
-        self.times.append(event.t_ms)
+        number = self.count
+        self.count += 1
+        self.steps.append(event.t_ms - self.duration_ms)
+        self.duration_ms = event.t_ms
         self.reading.append(event.reading_ms)
         if record.is_meta:
             self.meta.append(number)
@@ -156,25 +161,29 @@ class _Contents:
         if self.purses and not record.is_meta:
             self.purses[-1].take(record.metadata)
         for kind, label in event.markers:
-            self.markers.append({"seq": number, "t_ms": event.t_ms, "kind": kind, "label": label})
+            self.markers += orjson.dumps({"seq": number, "t_ms": event.t_ms, "kind": kind, "label": label}) + b","
 
     def told_session(self) -> dict[str, Any]:
         """What is told of the session, as JSON."""
-        duration_ms = self.times[-1] if self.times else 0
-        return {**session_json(self.session), "count": len(self.times) - len(self.meta), "duration_ms": duration_ms}
+        count = self.count - len(self.meta)
+        return {**session_json(self.session), "count": count, "duration_ms": self.duration_ms}
 
     def told(self) -> dict[str, Any]:
-        """The rest as JSON: times as the distance from the event before, `starts` the first event of each block."""
-        steps = [time - before for before, time in zip([0, *self.times], self.times, strict=False)]
+        """The rest, to be JSON: times as the distance from the event before, `starts` the first event of each block."""
         return {
-            "times": steps,
-            "reading": self.reading,
-            "meta": self.meta,
+            "times": _numbers(self.steps),
+            "reading": _numbers(self.reading),
+            "meta": _numbers(self.meta),
             "starts": self.starts,
-            "markers": self.markers,
+            "markers": orjson.Fragment(b"[" + self.markers[:-1] + b"]"),
             "spent": [purse.spent() for purse in self.purses],
             "parts": self.parts,
         }
+
+
+def _numbers(numbers: array[int]) -> orjson.Fragment:
+    """As JSON: one row of them at a time is held as objects."""
+    return orjson.Fragment(orjson.dumps(numbers.tolist()))
 
 
 def _events(excerpt: Excerpt, contents: _Contents) -> Iterator[bytes]:
@@ -182,7 +191,7 @@ def _events(excerpt: Excerpt, contents: _Contents) -> Iterator[bytes]:
     held: list[bytes] = []
     size = 0
     for timed in excerpt.records():
-        number = len(contents.times)
+        number = contents.count
         event = encoder.encode(number, timed)
         contents.note(event, timed.record)
         own = event.data
@@ -201,7 +210,7 @@ def _events(excerpt: Excerpt, contents: _Contents) -> Iterator[bytes]:
 def _event_block(events: Sequence[bytes], contents: _Contents) -> Iterator[bytes]:
     """The last events that were noted, a line each."""
     name = f"{contents.prefix}events-{len(contents.starts)}"
-    contents.starts.append(len(contents.times) - len(events))
+    contents.starts.append(contents.count - len(events))
     yield from _block(name, b"\n".join(events))
 
 
