@@ -28,8 +28,11 @@ const MAX_NODES = 140;
 const MAX_CHARACTERS = 1_500_000;
 /** How many go at once when there are more. */
 const TRIM_NODES = 20;
-/** Events drawn before the position after a seek, about: from the beginning of a turn where one is near. */
-const WINDOW_EVENTS = 12;
+/**
+ * How tall a short message is, in CSS pixels: as many as fill the window are drawn before the position after a seek,
+ * about, from the beginning of a turn where one is near.
+ */
+const MESSAGE_PX = 64;
 /** As fast as possible, nobody looks back while they fly by. */
 const WINDOW_EVENTS_FAST = 9;
 /** Fewer, down to the second number, where they hold more characters than this. */
@@ -296,7 +299,7 @@ export class Transcript {
   /** @param {ReplayState} state */
   #beginBuild(state) {
     const { cursor, loading, loadError } = state;
-    let low = this.#turnNear(state, rushes(state) ? WINDOW_EVENTS_FAST : WINDOW_EVENTS);
+    let low = this.#turnNear(state, rushes(state) ? WINDOW_EVENTS_FAST : Math.ceil(innerHeight / MESSAGE_PX));
     const first = this.#turnNear(state, BEFORE_EVENTS);
     if (!this.#store.log.holds(first, cursor)) {
       if (loading) return null;
@@ -771,7 +774,7 @@ export class Transcript {
   #turnNear({ cursor, first, timeline }, events) {
     const wished = Math.max(first, cursor - events);
     const turn = turnBefore(timeline, wished + 1);
-    return turn && turn.seq >= cursor - 2 * events ? turn.seq : wished;
+    return turn && turn.seq >= cursor - 1.5 * events ? turn.seq : wished;
   }
 }
 
