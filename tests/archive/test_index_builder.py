@@ -540,6 +540,26 @@ async def test_nobody_is_missed_who_asks_while_another_one_reads(
     assert await ids_of(grown.index) == ["a", "b", "c"]
 
 
+def test_who_opens_a_session_is_not_kept_by_those_who_ask_meanwhile(
+    grown: IndexBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks once more, without the checks that it had made, and leaves what comes then to others."""
+    looks: list[tuple[float, int]] = []
+
+    def read_on(builder: IndexBuilder, rest_seconds: float, spare_bytes: int) -> None:
+        looks.append((rest_seconds, spare_bytes))
+        if len(looks) < 10:
+            asking = threading.Thread(target=builder.grow)
+            asking.start()
+            asking.join()
+
+    monkeypatch.setattr(IndexBuilder, "_read_on", read_on)
+    done = grown.grow(LINE_REST_SECONDS, spare_bytes=4096)
+
+    assert done
+    assert looks == [(LINE_REST_SECONDS, 4096), (0.0, 0)]
+
+
 async def test_growth_of_what_is_still_being_read_comes_by_itself(tmp_path: Path, cache: Path) -> None:
     """Who asks for it then does nothing, and waits for nothing."""
     source = growing_source(tmp_path, LineReader(), "a")

@@ -616,6 +616,19 @@ async def test_a_start_waits_for_as_much_as_it_needs(
     assert client.log.seqs() == list(range(seq, EVENTS))
 
 
+async def test_who_goes_while_the_session_is_opened_is_not_waited_for(
+    root: Path, cache: Path, reading: SlowReading
+) -> None:
+    """However long the place where it was to begin is not reached."""
+    write_session(root, talk(EVENTS))
+    async with serving(root, cache=cache) as server:
+        async with server.watch(start_seq="100") as client:
+            await server.until_streams(1)
+            client.abort()
+        await server.until_streams(0)
+        assert not reading.gate.is_set()
+
+
 async def test_bad_records_found_later_are_told_when_all_is_read(root: Path, cache: Path, reading: SlowReading) -> None:
     """Their notice follows `index_complete`."""
     write_session(root, [*talk(30), b"broken", *talk(5, first=30)])

@@ -585,7 +585,7 @@ class Archive:
         if not index.complete or index.superseded:
             opened.stale = True  # looked at again when that is done
         elif builder.can_grow:
-            builder.grow()
+            opened.stale = not builder.grow()  # whoever reads right now may have passed what is new
         elif opened.is_read or time.monotonic() < opened.anew_at:
             opened.stale = True
         elif builder.is_whole or not opened.source.reader.grows_by_lines(opened.source):

@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -294,18 +295,22 @@ class IndexBuilder:
         `rest_seconds` says for how long the session has been at rest: then what its writer may have left unfinished is
         taken as it is, and what was read before is checked for having been changed in place; so it is for
         `spare_bytes`, on which that check may be spent. Whether it was done is told: while another thread reads (for
-        up to `patience` seconds) it is not, and that thread looks again when it is done.
+        up to `patience` seconds) it is not, and that thread looks once more when it is done. Not more often: who opens
+        a session would be kept for as long as it is written to.
         """
         done = False
         self._asked = True
-        while self._asked and self._lock.acquire(timeout=patience):
+        for _ in range(2):
+            if not self._asked or not self._lock.acquire(timeout=patience):
+                break
             try:
                 self._asked = False
                 if self.can_grow and self.index.complete:
-                    self._try(lambda: self._read_on(rest_seconds, spare_bytes))
+                    self._try(partial(self._read_on, rest_seconds, spare_bytes))
                     done = True
             finally:
                 self._release()
+            rest_seconds, spare_bytes = 0.0, 0  # the check was made
         return done
 
     def holds_back(self) -> bool:

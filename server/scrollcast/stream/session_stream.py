@@ -225,7 +225,7 @@ class SessionStream:
         self._listen()
         try:
             async with self._following():
-                await self._open()
+                await self._open_for_client()
                 while not self._finished:
                     await self._turn()
         finally:
@@ -274,6 +274,17 @@ class SessionStream:
         return await self._connection.receive()
 
     # ---------------------------------------------------------------------------------------------------- opening
+
+    async def _open_for_client(self) -> None:
+        """Open the session, however long that takes, unless the client goes before that is done."""
+        opening = self._loop.create_task(self._open())
+        try:
+            await asyncio.wait((opening, self._receiving), return_when=asyncio.FIRST_COMPLETED)
+            if not opening.done():
+                self._receiving.result()  # raises where the client is gone; what it asks for has time
+            await opening
+        finally:
+            opening.cancel()
 
     async def _open(self) -> None:
         with span("open"):
