@@ -109,6 +109,21 @@ export class Follower {
     if (this.#target !== null) this.#target += moved;
   }
 
+  /**
+   * Moves words into view that are out of it, sideways too where they stand in a block that scrolls by itself.
+   *
+   * @param {Range} range
+   */
+  bring(range) {
+    const block = range.startContainer.parentElement?.closest('.block-scroll');
+    const [inBlock, aside] = [block?.getBoundingClientRect(), range.getBoundingClientRect()];
+    if (block && inBlock && (aside.left < inBlock.left || aside.right > inBlock.right)) block.scrollLeft += aside.left - inBlock.left - inBlock.width / 3;
+    const [view, words] = [this.#scroller.getBoundingClientRect(), range.getBoundingClientRect()];
+    if (words.top >= view.top && words.bottom <= view.bottom) return;
+    this.#target = null;
+    this.#place(this.#scroller.scrollTop + words.top - view.top - view.height / 3);
+  }
+
   #glide() {
     if (this.#target === null) return;
     const { scrollTop, clientHeight } = this.#scroller;

@@ -5,7 +5,7 @@
  * scrolling up. After a seek the new window is drawn aside and put in place in one go, so nothing flickers.
  *
  * @import { Api } from '../api.js'
- * @import { Envelope, Part } from '../protocol.js'
+ * @import { Envelope, Hit, Part } from '../protocol.js'
  * @import { PlayerStore, ReplayState } from '../player-store.js'
  * @import { Context, FarCall, Place } from '../renderers/index.js'
  * @import { Settings } from '../settings.js'
@@ -19,6 +19,7 @@ import { markersOf } from '../live-timeline.js';
 import { toldSpent, turnBefore } from '../turns.js';
 import { spentBetween, spentWords } from '../usage.js';
 import { Follower } from './follow.js';
+import { markWords, openWords } from './found-words.js';
 import { Lane } from './lane.js';
 import { MessageActions } from './message-actions.js';
 import { joinVoices } from './voices.js';
@@ -61,6 +62,8 @@ const TOLD_GAP_MS = 60_000;
 const TOLD_SKIP_MS = 15_000;
 /** What grows this soon after a click inside the conversation grows because of it. */
 const READING_MS = 600;
+/** The words that were found are marked anew this long after something has changed. */
+const MARKING_MS = 120;
 /** From this speed on, gliding would lag behind. */
 const GLIDE_UP_TO_SPEED = 8;
 
@@ -120,8 +123,13 @@ export class Transcript {
   #leftAt = null;
   /** @type {ReplayState['found']} */
   #found = null;
-  /** @type {ReadonlySet<number>} */
-  #hits = new Set();
+  /** By the number of the event. @type {ReadonlyMap<number, Hit>} */
+  #hits = new Map();
+  /** Text that comes, opens or gets its colours while there are words to be marked in it. */
+  #changes = new MutationObserver(() => this.#markWordsSoon());
+  #marking = 0;
+  /** Where the reader was led to the words last. */
+  #ledTo = '';
   /** @type {ReplayState['children'] | null} */
   #children = null;
 
@@ -235,6 +243,7 @@ export class Transcript {
     this.#drawTail(state);
     this.#noteLeaving(state);
     this.#drawPill(state);
+    this.#leadToWords(state);
   }
 
   /** @param {ReplayState} state */
@@ -614,11 +623,52 @@ export class Transcript {
   /** @param {ReplayState['found']} found */
   #markFound(found) {
     this.#found = found;
-    this.#hits = new Set(found?.items.map((each) => each.seq));
+    this.#hits = new Map(found?.items.map((each) => [each.seq, each]));
+    this.#changes.disconnect();
+    if (this.#hits.size > 0) this.#changes.observe(this.#messages, { childList: true, subtree: true, attributes: true, attributeFilter: ['open'] });
+    this.#markWordsSoon();
     for (const node of this.#messages.querySelectorAll('.is-hit')) node.classList.remove('is-hit');
     for (const { seq, nodes } of this.#items) {
       const envelope = this.#hits.has(seq) ? this.#store.log.get(seq) : null;
       if (envelope) markHit(envelope, nodes.find((each) => each.dataset.seq !== undefined) ?? null, this.#context);
+    }
+  }
+
+  #markWordsSoon() {
+    if (this.#marking) return;
+    this.#marking = window.setTimeout(() => {
+      this.#marking = 0;
+      const { cursor } = this.#store.getState();
+      const near = this.#items.filter(({ seq }) => this.#hits.has(seq)).sort((a, b) => Math.abs(cursor - 1 - a.seq) - Math.abs(cursor - 1 - b.seq));
+      markWords(near.flatMap((item) => this.#placesOf(item)));
+    }, MARKING_MS);
+  }
+
+  /** What holds a hit: its message, or the cards of its results. @param {Item} item */
+  #placesOf({ seq, nodes }) {
+    const [hit, envelope] = [this.#hits.get(seq), this.#store.log.get(seq)];
+    if (!hit || !envelope) return [];
+    const own = nodes.find((each) => each.dataset.seq !== undefined);
+    const places = own ? [own] : resultsOf(envelope).flatMap((id) => this.#context.calls.get(id)?.node ?? []);
+    return places.map((node) => ({ node, hit }));
+  }
+
+  /** Who comes to a place that was found and stops there is shown the words, also those that are folded. @param {ReplayState} state */
+  #leadToWords({ cursor, status, epoch, meta }) {
+    if (status === 'playing' || this.#high !== cursor || this.#stale) return;
+    const here = `${epoch} ${meta} ${this.#rewinds} ${cursor}`;
+    const item = this.#hits.has(cursor - 1) && here !== this.#ledTo && this.#items.findLast(({ seq }) => seq === cursor - 1);
+    if (item) {
+      this.#ledTo = here;
+      void this.#openWords(item, () => here === this.#ledTo && cursor === this.#store.getState().cursor && this.#hits.has(cursor - 1));
+    }
+  }
+
+  /** @param {Item} item @param {() => boolean} goesOn */
+  async #openWords(item, goesOn) {
+    for (const place of this.#placesOf(item)) {
+      const range = await openWords(place, goesOn);
+      if (range) return this.#follower.bring(range);
     }
   }
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
-from browser.sessions import GAPPED, STEADY
+from browser.sessions import DEMO, GAPPED, STEADY
 from browser.viewing import Server, Viewer, tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
@@ -125,6 +125,44 @@ async def test_the_places_found_are_on_the_bar_and_stepped_through(viewer: Viewe
     await viewer.page.get_by_role("button", name="End the search").click()
     await expect(strip).to_be_hidden()
     await expect(viewer.page.locator(".seek .mark-hit, .is-hit")).to_have_count(0)
+
+
+MARKED: Final = """async (wanted) => {
+  const view = document.querySelector('.scroller').getBoundingClientRect();
+  const isSeen = (range) => {
+    const { top, bottom, width } = range.getBoundingClientRect();
+    return width > 0 && top >= view.top && bottom <= view.bottom;
+  };
+  const marked = () => [...(CSS.highlights.get('found') ?? [])].filter(isSeen).map(String);
+  for (let calm = 0; calm < 100 && !(wanted ? marked().includes(wanted) : marked().length === 0); calm++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return marked();
+}"""
+"""The marked words that are in view, once these are among them, or once there are none."""
+
+
+async def test_words_are_marked_and_what_hides_them_opens(viewer: Viewer) -> None:
+    """In lines of a file that were left out, in a plan of which only the news is shown; what does not hold them stays
+    as it is."""
+    await viewer.watch(DEMO)
+    await viewer.stop()
+    await viewer.page.keyboard.press("/")
+    await viewer.page.keyboard.type('"return SlowLamp"')
+    await expect(viewer.page.locator(".find-where")).to_have_text("1 place")
+    await viewer.page.keyboard.press("Enter")
+    assert "return SlowLamp" in await viewer.page.evaluate(MARKED, "return SlowLamp")
+    await expect(viewer.page.get_by_role("searchbox")).to_be_focused()
+    await expect(viewer.page.get_by_role("button", name="Jump to the position")).to_be_hidden()
+
+    await viewer.watch(DEMO, "#seq=83&q=clock")
+    assert "clock" in await viewer.page.evaluate(MARKED, "clock")
+    plan = viewer.page.locator(".messages [data-seq='83']")
+    await expect(plan.locator("details[open]")).to_have_count(1)
+    await expect(plan.locator("details")).to_contain_text("Stay in step with the harbour clock")
+    await expect(viewer.page.locator(".messages .part-thinking[open]")).to_have_count(0)
+    await viewer.page.get_by_role("button", name="End the search").click()
+    assert await viewer.page.evaluate(MARKED, "") == []
 
 
 async def test_a_link_to_an_event_that_is_not_there_leads_to_the_session(viewer: Viewer) -> None:
