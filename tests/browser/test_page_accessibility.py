@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -192,6 +192,21 @@ async def test_the_bar_is_a_slider(viewer: Viewer) -> None:
     await expect(slider).to_have_attribute("aria-valuemax", "11")
 
 
+SMALL: Final = """(px) => {
+  const hits = (control, x, y) => control.contains(document.elementFromPoint(x, y));
+  return [...document.querySelectorAll('.messages :is(button, summary)')].filter((control) => {
+    if (!control.checkVisibility() || control.closest('.image-button, .line')) return false;
+    control.scrollIntoView({ block: 'center' });
+    const { left, top, width, height } = control.getBoundingClientRect();
+    const [x, y] = [left + width / 2, top + height / 2];
+    const far = px / 2 - 1;
+    return ![[0, -far], [0, far], [-far, 0], [far, 0]].every(([dx, dy]) => hits(control, x + dx, y + dy));
+  }).map((control) => `${control.className}: ${control.textContent}`);
+}"""
+"""What in the conversation cannot be hit so many pixels wide and high; a picture is as large as it is, and what stands
+in a line as high as that."""
+
+
 async def test_a_phone_has_room_for_thumbs(browser: Browser, server: Server) -> None:
     """At 390 px nothing sticks out, and what one presses is large enough."""
     phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -205,6 +220,13 @@ async def test_a_phone_has_room_for_thumbs(browser: Browser, server: Server) -> 
         stage = await viewer.page.locator(".scroller").bounding_box()
         assert stage is not None
         assert stage["height"] > 844 / 2
+
+        await viewer.stop()
+        assert await viewer.page.evaluate(SMALL, THUMB_PX - 2) == []
+        await viewer.watch(CHILD)
+        facts = viewer.page.locator(".facts")
+        await expect(facts.locator(".badge.parent")).to_be_visible()
+        assert await facts.evaluate("(node) => node.scrollWidth - node.clientWidth") == 0
 
         await viewer.page.get_by_role("button", name="Turns").tap()
         await viewer.page.locator(".turn").first.tap()
