@@ -267,6 +267,28 @@ async def test_a_phone_on_its_side_leaves_room_to_read(browser: Browser, server:
         await expect(viewer.page.get_by_role("slider")).to_have_attribute("aria-valuetext", re.compile("^turn 1, 0:"))
 
 
+@pytest.mark.parametrize("size", [(1280, 800), (700, 500), (390, 844)])
+async def test_a_note_leaves_the_way_back_to_the_position_alone(
+    browser: Browser, server: Server, size: tuple[int, int]
+) -> None:
+    """Nor does it stick out of the window."""
+    width, height = size
+    async with tab(browser, server.url, viewport={"width": width, "height": height}) as viewer:
+        await viewer.watch(DEMO, "#t=1650")
+        await viewer.stop()
+        await viewer.settled()
+        await viewer.page.locator(".scroller").hover()
+        await viewer.page.mouse.wheel(0, -600)
+        back = viewer.page.get_by_role("button", name="Jump to the position")
+        await expect(back).to_be_visible()
+        await viewer.page.keyboard.press("i")
+        note, button = await viewer.page.locator(".toast").bounding_box(), await back.bounding_box()
+        assert note is not None
+        assert button is not None
+        assert note["y"] + note["height"] <= button["y"]
+        assert note["y"] > 0
+
+
 async def test_the_turns_have_room_at_twice_the_size(browser: Browser, server: Server) -> None:
     """Two of them are in view however many plans and switches stand below, and those can be reached."""
     async with tab(browser, server.url, viewport={"width": 640, "height": 400}) as viewer:
