@@ -722,9 +722,15 @@ export class Transcript {
     refreshCalls(children.keys(), this.#context);
   }
 
-  /** What the turn before this one took, where this event begins one. @param {Envelope} envelope */
+  /** What the turn before this one took, where this event begins one; what led up to the first took something or is none. @param {Envelope} envelope */
   #turnSum(envelope) {
-    return envelope.seq > 0 && isTurn(envelope) ? this.#sum(envelope.seq) : null;
+    if (envelope.seq === 0 || !isTurn(envelope)) return null;
+    const { timeline } = this.#store.getState();
+    if (timeline && !turnBefore(timeline, envelope.seq)) {
+      const { tokens, cost } = spentBetween((seq) => this.#store.log.get(seq), 0, envelope.seq);
+      if (tokens === null && cost === null) return null;
+    }
+    return this.#sum(envelope.seq);
   }
 
   /** What the turn that ends before an event took. @param {number} end */

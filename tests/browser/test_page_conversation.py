@@ -234,6 +234,16 @@ async def test_system_events_are_shown_on_demand_at_the_same_position(viewer: Vi
     )
 
 
+async def test_what_comes_before_the_first_turn_is_no_turn(viewer: Viewer) -> None:
+    """System events took nothing, and nothing is said of it."""
+    await viewer.watch(PARENT, "#seq=1")
+    await expect(viewer.page.locator(".msg-person")).to_be_visible()
+    await viewer.page.keyboard.press("m")
+    await expect(viewer.page.locator(".msg-meta").first).to_be_visible()
+    await expect(viewer.page.locator(".msg-meta ~ .msg-person").first).to_be_visible()
+    await expect(viewer.page.locator(".turn-sum")).to_have_count(0)
+
+
 async def test_a_result_far_from_its_call_is_shown_with_it(viewer: Viewer) -> None:
     """Although the call is not drawn, and was not even fetched for the position that was gone to."""
     await viewer.watch(APART, "#t=1")
