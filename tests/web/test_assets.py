@@ -121,6 +121,18 @@ def test_what_stands_in_exported_files_only_is_no_part_of_the_page() -> None:
     assert (static_folder() / "offline" / "main.js").is_file()
 
 
+def test_all_of_the_page_weighs_no_more_than_it_may() -> None:
+    """Whatever a browser may ever load of it, but for what other pages embed."""
+    assets = Assets(static_folder())
+    names = [path.relative_to(static_folder()).as_posix() for path in static_folder().rglob("*.*")]
+    names = [name for name in names if "embed" not in name and name not in ("index.html", "scrollcast-player.js")]
+    found = [
+        asset for name in names if name.endswith((".js", ".css", ".svg")) and (asset := assets.get(name)) is not None
+    ]
+    weight = len(gzip.compress(assets.page(""))) + sum(len(asset.packed or asset.data) for asset in found)
+    assert 100_000 < weight < BUDGET_BYTES
+
+
 FIRST_BYTES = 100_000
 """What may be loaded before the first paint of a player, packed: the styles, and what its modules import."""
 
