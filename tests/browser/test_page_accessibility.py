@@ -192,9 +192,9 @@ async def test_the_bar_is_a_slider(viewer: Viewer) -> None:
     await expect(slider).to_have_attribute("aria-valuemax", "11")
 
 
-SMALL: Final = """(px) => {
+SMALL: Final = """([kind, px]) => {
   const hits = (control, x, y) => control.contains(document.elementFromPoint(x, y));
-  return [...document.querySelectorAll('.messages :is(button, summary)')].filter((control) => {
+  return [...document.querySelectorAll(kind)].filter((control) => {
     if (!control.checkVisibility() || control.closest('.image-button, .line')) return false;
     control.scrollIntoView({ block: 'center' });
     const { left, top, width, height } = control.getBoundingClientRect();
@@ -203,7 +203,7 @@ SMALL: Final = """(px) => {
     return ![[0, -far], [0, far], [-far, 0], [far, 0]].every(([dx, dy]) => hits(control, x + dx, y + dy));
   }).map((control) => `${control.className}: ${control.textContent}`);
 }"""
-"""What in the conversation cannot be hit so many pixels wide and high; a picture is as large as it is, and what stands
+"""What of a kind cannot be hit so many pixels wide and high; a picture is as large as it is, and what stands
 in a line as high as that."""
 
 
@@ -222,11 +222,12 @@ async def test_a_phone_has_room_for_thumbs(browser: Browser, server: Server) -> 
         assert stage["height"] > 844 / 2
 
         await viewer.stop()
-        assert await viewer.page.evaluate(SMALL, THUMB_PX - 2) == []
+        assert await viewer.page.evaluate(SMALL, [".messages :is(button, summary)", THUMB_PX - 2]) == []
         await viewer.watch(CHILD)
         facts = viewer.page.locator(".facts")
         await expect(facts.locator(".badge.parent")).to_be_visible()
         assert await facts.evaluate("(node) => node.scrollWidth - node.clientWidth") == 0
+        assert await viewer.page.evaluate(SMALL, [".facts .badge", THUMB_PX - 2]) == []
 
         await viewer.page.get_by_role("button", name="Turns").tap()
         await viewer.page.locator(".turn").first.tap()
