@@ -56,6 +56,7 @@ def test_the_defaults(tmp_path: Path) -> None:
         {"max_connections": 0},
         {"max_connections_of_address": 0},
         {"max_commands": 0},
+        {"compression": "gzip"},
         {"root_path": "x"},
         {"root_path": "/x/"},
         {"root_path": "//x"},

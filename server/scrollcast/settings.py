@@ -21,6 +21,7 @@ from scrollcast.stream.registry import MAX_SESSIONS, MAX_STREAMS
 from scrollcast.stream.session_stream import MAX_COMMANDS_A_SECOND
 
 __all__ = [
+    "COMPRESSION",
     "DEFAULT_PORT",
     "MAX_CONNECTIONS",
     "MAX_CONNECTIONS_OF_ADDRESS",
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 DEFAULT_PORT: Final = 8420
+COMPRESSION: Final = ("auto", "on", "off")
 PORTS_TRIED: Final = 50
 """How many ports from the wanted one on are tried when it is taken."""
 
@@ -86,6 +88,9 @@ class Settings:
 
     With `redact` secrets are taken out of whatever is shown; with `None` out of what leaves this machine, documents
     included; with `False` out of nothing but what a link says it of. `redaction` says what secrets are.
+
+    `compression`, one of `COMPRESSION`, says whose messages are compressed where they offer it; with `auto` those of
+    all who are not on this machine.
     """
 
     paths: tuple[Path, ...] = ()
@@ -113,6 +118,7 @@ class Settings:
     redaction: Redaction = field(default_factory=Redaction)
     certificate: Path | None = None
     certificate_key: Path | None = None
+    compression: str = "auto"
 
     @property
     def is_secure(self) -> bool:
@@ -187,6 +193,8 @@ class Settings:
             raise SettingsError(f"--root-path {self.root_path[:200]} is not of the form /name or /name/name")
         if self.public_url and urlsplit(self.public_url).path != self.root_path:
             raise SettingsError(f"--public-url {self.public_url[:200]} and --root-path {self.root_path} do not agree")
+        if self.compression not in COMPRESSION:
+            raise SettingsError(f"--compression {self.compression[:50]} is none of {', '.join(COMPRESSION)}")
         if self.certificate_key is not None and self.certificate is None:
             raise SettingsError("--ssl-keyfile is of no use without --ssl-certfile")
         for proxy in self.trusted_proxies:

@@ -6,6 +6,7 @@ import sys
 import threading
 from array import array
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 
 import orjson
@@ -50,6 +51,23 @@ async def test_block_holds_a_run_of_events(tmp_path: Path) -> None:
 
     assert [orjson.loads(event)["seq"] for event in events] == [1, 2, 3]
     assert bytes(block.run()) == b",".join(events)
+
+
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=200), st.integers(-10, 900))
+def test_runs_are_cut_where_those_of_others_are(sizes: list[int], limit: int) -> None:
+    """From wherever somebody begins, one goes on from where others do; and none is longer than was allowed."""
+    index = SessionIndex(Session(SCROLL_ID), "an epoch")
+    index.offsets = array("Q", accumulate(sizes, initial=0))
+    index.count = len(sizes)
+    ends, stop = [], 0
+    while stop < index.count:
+        ends.append(stop := index.cut(stop, limit))
+
+    assert ends[-1] == index.count
+    for start in range(index.count):
+        stop = index.cut(start, limit)
+        assert stop in ends
+        assert start < stop <= index.fit(start, limit)
 
 
 async def test_run_is_read_between_head_and_tail(tmp_path: Path) -> None:

@@ -689,6 +689,7 @@ def refused(completed: subprocess.CompletedProcess[str]) -> str:
         (["--max-streams", "0"], "--max-streams 0"),
         (["--max-connections-of-address", "-3"], "--max-connections-of-address -3"),
         (["--max-commands", "many"], "--max-commands"),
+        (["--compression", "gzip"], "--compression"),
         (["--host", "0.0.0.0"], "--host 0.0.0.0"),
         (["--host", "::"], "--host ::"),
         (["--host", "192.168.0.1"], "--host 192.168.0.1"),
@@ -735,7 +736,7 @@ def test_the_last_port_has_none_behind_it() -> None:
 
 
 def test_the_server_is_set_up_as_the_protocol_has_it() -> None:
-    """Messages in no more than the limit, our own WebSocket class, no compression."""
+    """Messages in no more than the limit, our own WebSocket class, no compression of uvicorn's."""
     config = make_config(Starlette())
 
     assert config.ws is TextFrameProtocol

@@ -54,6 +54,10 @@ NEWEST_BYTES: Final = 64 << 10
 """So much of what was appended last is kept in memory, so that those who follow do not each read it again."""
 
 
+_STRETCH_RUNS: Final = 16
+"""Where runs are cut alike for all, one of so many ends early, and half as many are gone through to find an end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Openness:
     """How far an index has come: `count` events can be played, and `complete` says that the session was read whole.
@@ -171,6 +175,20 @@ class SessionIndex:
         """The end of the longest run from `start` that takes at most so many bytes; one event at least."""
         stop = bisect_right(self.offsets, self.offsets[start] + limit_bytes, start + 1, self.count + 1) - 1
         return max(stop, start + 1)
+
+    def cut(self, start: int, limit_bytes: int) -> int:
+        """The end of a run from `start`, no longer than that of `fit`, that depends little on where it begins: whoever
+        comes by here with the same limit, from wherever, goes on from the same event.
+
+        Runs are fitted one behind the other from the first event of every stretch of `_STRETCH_RUNS` limits on.
+        """
+        stretch = _STRETCH_RUNS * max(limit_bytes, 1)
+        begin = self.offsets[start] // stretch * stretch
+        last = bisect_left(self.offsets, begin + stretch, start + 1, self.count)
+        stop = bisect_left(self.offsets, begin, 0, start)
+        while stop <= start:
+            stop = min(self.fit(stop, limit_bytes), last)
+        return stop
 
     # ---------------------------------------------------------------------------------------------------- waiting
 

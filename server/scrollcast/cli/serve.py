@@ -20,6 +20,7 @@ from scrollcast.cli.workers import serve_by_workers
 from scrollcast.errors import SettingsError
 from scrollcast.logs import FORMATS, LEVELS, Logging, log_to_stderr
 from scrollcast.settings import (
+    COMPRESSION,
     DEFAULT_PORT,
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_OF_ADDRESS,
@@ -106,6 +107,11 @@ def add_parser(verbs: Any, *, epilog: str) -> None:
     )  # fmt: skip
     add_redaction(parser)
     parser.add_argument(
+        "--compression", choices=COMPRESSION, default="auto",
+        help="compress what is sent to WebSocket clients that offer it; auto: to those not on this machine "
+        "(default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
         "--workers", type=_workers, default=1, metavar="N",
         help="server processes that share the port, for more viewers than one core can serve (default: %(default)s)",
     )  # fmt: skip
@@ -172,6 +178,7 @@ def serve(arguments: argparse.Namespace) -> int:
         redact=arguments.redact,
         certificate=arguments.ssl_certfile,
         certificate_key=arguments.ssl_keyfile,
+        compression=arguments.compression,
         redaction=redaction_of(arguments),
     )
     _check_certificate(settings)

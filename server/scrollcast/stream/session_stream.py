@@ -28,6 +28,7 @@ from scrollcast.playback.timeline import Timeline
 from scrollcast.stream import wire
 from scrollcast.stream.allowance import Allowance
 from scrollcast.stream.pacer import Pacer
+from scrollcast.stream.packed_runs import Packing
 from scrollcast.stream.parameters import ReplayParameters
 from scrollcast.stream.preview import cut_event, part_hrefs
 from scrollcast.stream.rewriting import Rewriting, Watch
@@ -60,6 +61,9 @@ and a seek that was sent in time must not find the door closed."""
 
 LARGE_EVENT_BYTES: Final = 256 << 10
 """From this size on an event is cut for its preview in a thread."""
+
+_LIMIT_STEP: Final = 256
+"""The bytes of a batch are a multiple of it where runs are cut alike for all, whose heads differ by some digits."""
 
 REOPEN_SECONDS: Final = 0.25
 """However often a session is replaced under its viewer, it is opened anew at most so often."""
@@ -111,7 +115,8 @@ class SessionStream:
 
     `root_path` is the path prefix behind which the server's addresses are to be had (`""` for none). `pacer` and
     `rewriting` are those that all streams of a loop share. `max_commands` is how many the client may send in a second.
-    Of the session only `span` is there for the client, and beside its events what `told` makes of it.
+    Of the session only `span` is there for the client, and beside its events what `told` makes of it. `packing` is for
+    a client that takes compressed messages.
 
     While it waits, what becomes due is sent right from the pacer's tick (`_ring`), and the coroutine sleeps on: it is
     woken for whatever might have to wait.
@@ -141,6 +146,7 @@ class SessionStream:
         "_loop",
         "_owed_reply",
         "_pacer",
+        "_packing",
         "_parameters",
         "_player",
         "_receiving",
@@ -176,6 +182,7 @@ class SessionStream:
         max_commands: int = MAX_COMMANDS_A_SECOND,
         span: Span = WHOLE,
         told: Callable[[Session], Session] = lambda session: session,
+        packing: Packing | None = None,
     ) -> None:
         self._connection = connection
         self._root_path = root_path
@@ -184,6 +191,7 @@ class SessionStream:
         self._parameters = parameters
         self._span = span
         self._told = told
+        self._packing = packing
         self.replay_id = uuid4()
         self._loop = asyncio.get_running_loop()
         self._pacer = pacer or Pacer()
@@ -520,6 +528,8 @@ class SessionStream:
             return False
         if parameters.preview is not None and self._needs_preview(start, stop):
             return False
+        if self._packing is not None and any(self._packs(seq, seq + 1) for seq in range(start, stop)):
+            return False
         tails = self._index.read_tails_at_once(start, stop)
         if tails is None or not self._connection.send_now(self._replayed.head, tails):
             return False
@@ -538,6 +548,8 @@ class SessionStream:
         stop = self._index.fit(cursor, max(RUN_BYTES, self._parameters.batch))
         if not self._parameters.batch:
             stop = min(stop, cursor + RUN_EVENTS)
+        elif self._packing is not None:
+            stop = self._fit(stop - 1)  # a run that ended elsewhere would be this client's own
         if self._parameters.window is not None:
             stop = min(stop, self._acknowledged + self._parameters.window)
         self._bound = min(stop, count)
@@ -813,7 +825,7 @@ class SessionStream:
             self._envelope = self._replayed if start < self._live_from else self._live
             end = stop if start >= self._live_from else min(stop, self._live_from)
             if self._parameters.batch:
-                end = min(end, self._index.fit(start, self._batch_bytes))
+                end = min(end, self._fit(start))
             await self._deliver_batch(start, end)
             self._pacer.poll()  # a run of messages may take longer than those in realtime can wait
             start = end
@@ -821,17 +833,43 @@ class SessionStream:
     async def _deliver_batch(self, start: int, stop: int) -> None:
         if self._needs_preview(start, stop):
             await self._deliver_cut(await self._index.read(start, stop), start, stop)
-        elif self._parameters.batch and stop - start > 1:
+        elif not (self._parameters.batch and stop - start > 1):
+            await self._deliver_each(start, stop)
+        elif self._packs(start, stop):
+            await self._deliver_packed(self._envelope.batch_head, start, stop)
+        else:
             head, tail = self._envelope.batch_head, self._envelope.BATCH_TAIL
             lead = self._connection.lead(len(head) + self._index.size_of(start, stop) - 1 + len(tail))
             await self._connection.send_led(await self._index.read_run(start, stop, lead + head, tail))
-        else:
+
+    async def _deliver_each(self, start: int, stop: int) -> None:
+        """Send events one a message: those that are worth it compressed, the others between them together."""
+        if self._packing is not None:
+            for seq in range(start, stop):
+                if self._packs(seq, seq + 1):
+                    await self._send_each(start, seq)
+                    await self._deliver_packed(self._envelope.head, seq, seq + 1)
+                    start = seq + 1
+        await self._send_each(start, stop)
+
+    async def _send_each(self, start: int, stop: int) -> None:
+        if start < stop:
             await self._connection.send_each(self._envelope.head, await self._index.read_tails(start, stop))
 
-    @property
-    def _batch_bytes(self) -> int:
-        """How many bytes of events go into one message, so that it is about as large as the client asked for."""
-        return self._parameters.batch - len(self._envelope.batch_head)
+    def _packs(self, start: int, stop: int) -> bool:
+        """Whether the client gets these events compressed."""
+        return self._packing is not None and self._packing.runs.takes(self._index.size_of(start, stop))
+
+    async def _deliver_packed(self, head: bytes, start: int, stop: int) -> None:
+        assert self._packing is not None
+        await self._packing.send(head, await self._packing.runs.of(self._index, start, stop))
+
+    def _fit(self, start: int) -> int:
+        """The end of a batch, so that it is about as large as the client asked for."""
+        limit = self._parameters.batch - len(self._envelope.batch_head)
+        if self._packing is None:
+            return self._index.fit(start, limit)
+        return self._index.cut(start, limit // _LIMIT_STEP * _LIMIT_STEP)
 
     def _needs_preview(self, start: int, stop: int) -> bool:
         # An event no longer than the limit has no part that is.

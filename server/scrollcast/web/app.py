@@ -20,9 +20,11 @@ from scrollcast.archive.archive import Archive
 from scrollcast.archive.redacted_archive import RedactedArchive
 from scrollcast.errors import ScrollcastError
 from scrollcast.settings import Settings, static_folder
+from scrollcast.stream.packed_runs import PackedRuns
 from scrollcast.stream.registry import StreamRegistry
 from scrollcast.web import access, contract, embedding, routes
 from scrollcast.web.assets import Assets
+from scrollcast.web.compression import Compression
 from scrollcast.web.door import Door
 from scrollcast.web.doors import Doors
 from scrollcast.web.export import export
@@ -70,10 +72,12 @@ def create_app(settings: Settings, siblings: Path | None = None) -> Starlette:
         watching = loop.create_task(app.state.open_shares.watch()) if app.state.door.shares is not None else None
         try:
             async with app.state.siblings.telling(partial(exposition, app.state)):
-                yield {"doors": app.state.doors}  # which uvicorn gives to each of its connections
+                # Which uvicorn gives to each of its connections.
+                yield {"doors": app.state.doors, "compression": Compression(settings)}
         finally:
             if watching is not None:
                 watching.cancel()
+            await asyncio.to_thread(app.state.packed_runs.close)
             await asyncio.to_thread(app.state.redacted.close)
             await asyncio.to_thread(archive.close)
 
@@ -133,6 +137,7 @@ def create_app(settings: Settings, siblings: Path | None = None) -> Starlette:
         lifespan=lifespan,
     )
     app.state.registry = StreamRegistry(settings.max_streams, settings.max_sessions)
+    app.state.packed_runs = PackedRuns()
     app.state.doors = Doors(settings.max_connections, settings.max_connections_of_address)
     app.state.siblings = Siblings(siblings)
     app.state.named = settings.paths

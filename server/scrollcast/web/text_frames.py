@@ -17,11 +17,13 @@ from typing import Any, Final
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.exceptions import InvalidState
+from websockets.exceptions import InvalidHeader, InvalidState
 from websockets.http11 import Request
 from websockets.protocol import State
 
 from scrollcast.errors import SlowClient, StreamClosed
+from scrollcast.stream.packed_runs import stored
+from scrollcast.web.compression import Compression, SharedDeflate, SharedDeflateFactory
 from scrollcast.web.doors import Doors
 from scrollcast.web.http_protocol import bound_reads
 
@@ -64,8 +66,15 @@ DEAD_PEER_MS: Final = 60_000
 """A peer that acknowledges nothing on TCP for so long is gone (Linux's `TCP_USER_TIMEOUT`)."""
 
 
+_TEXT: Final = 0x81
+_PACKED_TEXT: Final = 0xC1
+"""The first byte of a whole text message as it is, and of a compressed one (RFC 7692, 6)."""
+
+
 class TextFrameProtocol(WebSocketsSansIOProtocol):
     """One WebSocket connection."""
+
+    _deflate: SharedDeflate | None = None
 
     _late_pong = b""
     """The answer to the last ping of a client that does not read."""
@@ -109,6 +118,8 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what came; a handshake that the library does not take is answered, which uvicorn leaves out."""
         began = self.loop.time()
+        if self._deflate is not None:
+            self._deflate.inflated = 0
         super().data_received(data)
         spent = self.loop.time() - began
         if spent > LONG_READ_SECONDS and not self.transport.is_closing():
@@ -129,6 +140,24 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         scope: Any = getattr(self, "scope", None)
         if scope is not None:
             scope["extensions"][TEXT_FRAMES] = self
+            compression: Compression | None = self.app_state.get("compression")
+            if compression is not None and compression.is_for(scope):
+                self._agree_on_compression()
+
+    def _agree_on_compression(self) -> None:
+        """Answer that messages may be compressed, where the client offers it in a way that serves."""
+        self.conn.available_extensions = [SharedDeflateFactory()]
+        with suppress(InvalidHeader):  # without an extension the header is not looked at either
+            answer, agreed = self.conn.process_extensions(self.request.headers)
+            for extension in agreed:
+                if isinstance(extension, SharedDeflate) and answer is not None:
+                    self._deflate, self.conn.extensions = extension, [extension]
+                    self.response.headers["Sec-WebSocket-Extensions"] = answer
+
+    @property
+    def packs(self) -> bool:
+        """Whether the client takes compressed messages."""
+        return self._deflate is not None
 
     def shutdown(self) -> None:
         """The server stops: say where to go on from, close, and do not wait for a client that does not read."""
@@ -180,26 +209,28 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
 
     def lead(self, length: int) -> bytes:
         """What has to stand before a message of so many bytes for `send_led`."""
-        return b"" if self.conn.extensions else frame_head(length)
+        return frame_head(length)
 
     async def send_led(self, message: bytearray) -> None:
         """Send one text message whose `lead` stands in front of it already, without a copy. Waits as `send_text`."""
-        if self.conn.extensions:  # which may have to touch every frame
-            await self.send_text(message)
-            return
         await self._until_it_may_send()
         self.sent_bytes += len(message)
         self.transport.write(memoryview(message))  # of a bytearray, an unsent rest would be copied
+
+    async def send_packed(self, head: bytes, piece: bytes) -> None:
+        """Send one compressed text message to a client that takes them: `head` as it is, then what a compressed piece
+        (`packed_runs.pack`) holds. Waits and raises as `send_text`."""
+        await self._until_it_may_send()
+        lead = stored(head)
+        frame = b"".join((frame_head(len(lead) + len(piece), _PACKED_TEXT), lead, piece))
+        self.sent_bytes += len(frame)
+        self.transport.write(frame)
 
     async def send_texts(self, head: bytes, tails: Sequence[memoryview]) -> None:
         """Send one text message a tail, each after the same head, in few writes. Waits and raises as `send_text`.
 
         Making a frame and writing it costs ten times what the bytes of an ordinary event do.
         """
-        if self.conn.extensions:
-            for tail in tails:
-                await self.send_text(b"".join((head, tail)))
-            return
         for frames in _writes(head, tails):
             await self._until_it_may_send()
             self.sent_bytes += len(frames)
@@ -207,7 +238,7 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
 
     def send_texts_now(self, head: bytes, tails: Sequence[bytes | memoryview]) -> bool:
         """The same at once; `False`, with nothing sent, where `send_texts` might wait, or would raise."""
-        if not self.writable.is_set() or not self._is_open() or self.conn.extensions:
+        if not self.writable.is_set() or not self._is_open():
             return False
         frames = _framed(head, tails)
         if len(tails) > 1 and len(frames) > WRITE_BYTES:
@@ -295,8 +326,8 @@ def _framed(head: bytes, tails: Sequence[bytes | memoryview]) -> bytes:
     return b"".join(pieces)
 
 
-def frame_head(length: int) -> bytes:
+def frame_head(length: int, first: int = _TEXT) -> bytes:
     """What stands before a whole text message of so many bytes from a server (RFC 6455, 5.2)."""
     if length < 126:
-        return bytes((0x81, length))
-    return _HEAD.pack(0x81, 126, length) if length < 1 << 16 else _LONG_HEAD.pack(0x81, 127, length)
+        return bytes((first, length))
+    return _HEAD.pack(first, 126, length) if length < 1 << 16 else _LONG_HEAD.pack(first, 127, length)

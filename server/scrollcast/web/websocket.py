@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from scrollcast.access.grant import Access
 from scrollcast.errors import ScrollcastError, SlowClient, StreamClosed, TooManyTries, Unauthenticated
 from scrollcast.logs import add_facts
+from scrollcast.stream.packed_runs import PackedRuns, Packing
 from scrollcast.stream.parameters import ReplayParameters
 from scrollcast.stream.registry import StreamRegistry
 from scrollcast.stream.session_stream import SessionStream
@@ -106,6 +107,7 @@ def _stream(websocket: WebSocket, connection: _PlainFrames, registry: StreamRegi
         max_commands=websocket.app.state.max_commands,
         span=access.span,
         told=access.told,
+        packing=connection.packing(websocket.app.state.packed_runs),
     )
 
 
@@ -184,6 +186,10 @@ class _PlainFrames:
     def on_shutdown(self, farewell: Callable[[], bytes | None]) -> None:
         """Have this said before the connection is closed because the server stops; ASGI has no way to."""
 
+    def packing(self, _runs: PackedRuns) -> Packing | None:
+        """How compressed messages are sent, where the client takes them; ASGI has no way to say so of some."""
+        return None
+
     async def receive(self) -> str | bytes:
         return _received(await self._websocket.receive())
 
@@ -239,6 +245,10 @@ class _TextFrames(_PlainFrames):
     def on_shutdown(self, farewell: Callable[[], bytes | None]) -> None:
         """Have this said before the connection is closed because the server stops."""
         self._protocol.farewell = farewell
+
+    def packing(self, runs: PackedRuns) -> Packing | None:
+        """How compressed messages are sent, where the client takes them."""
+        return Packing(runs, self._protocol.send_packed) if self._protocol.packs else None
 
     async def receive(self) -> str | bytes:
         # Not through the application's layers, each of which would hold a coroutine while the client is silent.

@@ -51,7 +51,7 @@ function _shtab_scrollcast_using
 end
 
 set -g _shtab_scrollcast_commands serve play cat list export share record keep doctor
-set -g _shtab_scrollcast_opts_with_value --after --agent --allow-embed --allow-host --allow-origin --before --expires --format --from --host --idle --leave-out --limit --log-format --log-level --max-commands --max-connections --max-connections-of-address --max-sessions --max-streams --mode --model --output --port --project --public-url --redact-pattern --revoke --root-path --sort --speed --ssl-certfile --ssl-keyfile --title --to --token-file --trusted-proxy --url --workers -o -q
+set -g _shtab_scrollcast_opts_with_value --after --agent --allow-embed --allow-host --allow-origin --before --compression --expires --format --from --host --idle --leave-out --limit --log-format --log-level --max-commands --max-connections --max-connections-of-address --max-sessions --max-streams --mode --model --output --port --project --public-url --redact-pattern --revoke --root-path --sort --speed --ssl-certfile --ssl-keyfile --title --to --token-file --trusted-proxy --url --workers -o -q
 
 complete -c scrollcast -e
 complete -c scrollcast -f
@@ -77,6 +77,7 @@ complete -c scrollcast -n '_shtab_scrollcast_using serve' -l root-path -x -d 'th
 complete -c scrollcast -n '_shtab_scrollcast_using serve' -l redact -l no-redact -d 'take secrets out of everything that is shown, on this machine too; or out of nothing that is, documents included (default: out of what leaves the machine)'
 complete -c scrollcast -n '_shtab_scrollcast_using serve' -l redact-pattern -x -d 'also take out what this matches (RE2), or its first group; may be repeated'
 complete -c scrollcast -n '_shtab_scrollcast_using serve' -l redact-names -d 'also take out the names of users, as in paths of home folders'
+complete -c scrollcast -n '_shtab_scrollcast_using serve' -l compression -xka "auto on off" -d 'compress what is sent to WebSocket clients that offer it; auto: to those not on this machine (default: auto)'
 complete -c scrollcast -n '_shtab_scrollcast_using serve' -l workers -x -d 'server processes that share the port, for more viewers than one core can serve (default: 1)'
 complete -c scrollcast -n '_shtab_scrollcast_using serve' -l max-streams -x -d 'replays at once (default: 10000)'
 complete -c scrollcast -n '_shtab_scrollcast_using serve' -l max-sessions -x -d 'different sessions that are played at once (default: 1000)'
