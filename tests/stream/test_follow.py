@@ -305,10 +305,11 @@ UNDOING = {GROWING["codex, paginated"], GROWING["gemini"]}
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A session is at rest for good after half a second, so that held-back records are shown while a test runs."""
+    """A session is at rest for good after a second and a half, so that held-back records are shown while a test runs,
+    and not while a busy machine is between two lines."""
     for module in (archive_module, index_builder):
         monkeypatch.setattr(module, "LINE_REST_SECONDS", 0.4)
-        monkeypatch.setattr(module, "RECORD_REST_SECONDS", 0.5)
+        monkeypatch.setattr(module, "RECORD_REST_SECONDS", 1.5)
     monkeypatch.setattr(watcher, "TICK_MS", 50)
 
 
