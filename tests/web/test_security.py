@@ -321,6 +321,15 @@ def test_the_policy_lets_no_foreign_or_inline_code_run() -> None:
     assert "*" not in policy
 
 
+def test_a_page_may_not_ask_for_devices_but_may_fill_the_screen_and_copy() -> None:
+    """`Permissions-Policy` allows nobody what it names, and names nothing that the player uses."""
+    allowed = dict(each.split("=") for each in SECURITY_HEADERS["permissions-policy"].split(", "))
+
+    assert {"camera", "microphone", "geolocation", "usb", "clipboard-read", "display-capture"} <= allowed.keys()
+    assert set(allowed.values()) == {"()"}
+    assert not {"fullscreen", "clipboard-write"} & allowed.keys()
+
+
 # ----------------------------------------------------------------------------------------------- out of the archive
 
 

@@ -46,12 +46,22 @@ FRAME_PATH: Final = "/embed/"
 ELEMENT_PATH: Final = "/scrollcast-player.js"
 """The one file of ours that a page of another origin may import: it frames the rest."""
 
+_FEATURES: Final = (
+    "accelerometer", "camera", "clipboard-read", "display-capture", "geolocation", "gyroscope", "hid",
+    "idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment", "publickey-credentials-create",
+    "publickey-credentials-get", "screen-wake-lock", "serial", "storage-access", "usb", "window-management",
+    "xr-spatial-tracking",
+)  # fmt: skip
+"""What no page of ours may ask a browser for, nor any that it frames. What they do use, the full screen and writing to
+the clipboard, is not among them."""
+
 SECURITY_HEADERS: Final = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": ", ".join(f"{feature}=()" for feature in _FEATURES),
     "x-frame-options": "DENY",
 }
 
