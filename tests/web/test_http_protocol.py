@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from archives import write_session
+from archives import SCROLL_ID, write_session
 from scrollcast.web import http_protocol
 from scrollcast.web.http_protocol import MAX_HEAD_BYTES, MAX_READ_BYTES, HttpProtocol
 from scrollcast.web.security import SECURITY_HEADERS
@@ -159,6 +160,63 @@ async def test_a_stream_may_last(server: Serving, monkeypatch: pytest.MonkeyPatc
 
     assert state["status"] == "playing"
     assert client.close_code == 1000
+
+
+async def ask_for_much(server: Serving, more: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Somebody who asks for some megabytes, whose system takes as little of them as it may."""
+    small = socket.socket()
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    small.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(small, (server.host, server.port))
+    reader, writer = await asyncio.open_connection(sock=small, limit=1024)
+    path = f"/api/sessions/{SCROLL_ID}/events?limit=1000".encode()
+    writer.write(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n" + more + b"\r\n")
+    return reader, writer
+
+
+@pytest.fixture
+async def large(root: Path, cache: Path) -> AsyncIterator[Serving]:
+    """A server of a session whose events are more than the system holds for a client."""
+    write_session(root, talk(140, pad=50_000))
+    async with serving(root, cache=cache) as server:
+        yield server
+
+
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"], ids=["kept", "to be closed"])
+async def test_a_client_that_reads_nothing_of_its_answer_is_cut_off(
+    large: Serving, monkeypatch: pytest.MonkeyPatch, more: bytes
+) -> None:
+    """Also where the connection was to end with the answer."""
+    monkeypatch.setattr(http_protocol, "UNREAD_SECONDS", 0.6)
+    reader, writer = await ask_for_much(large, more)
+    await until(lambda: large.app.state.doors.open == 1)
+    began = time.monotonic()
+    await until(lambda: large.app.state.doors.open == 0)
+    took = time.monotonic() - began
+    with pytest.raises(ConnectionError):
+        await reader.read()
+    writer.close()
+
+    assert 0.5 < took < 5
+
+
+async def test_a_client_that_reads_slowly_gets_all_of_its_answer(
+    large: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it takes, as long as something moves."""
+    reader, writer = await ask_for_much(large)
+    began, size = time.monotonic(), 0
+    head = await reader.readuntil(b"\r\n\r\n")
+    monkeypatch.setattr(http_protocol, "UNREAD_SECONDS", 0.6)
+    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+    while size < length:
+        size += len(await reader.read(1 << 16))
+        if time.monotonic() - began < 2:
+            await asyncio.sleep(0.02)
+    writer.close()
+
+    assert length > 6_000_000
+    assert time.monotonic() - began > 2
 
 
 async def test_a_head_that_is_too_long_is_answered_400(server: Serving) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import struct
 import sys
@@ -15,7 +16,20 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from scrollcast.web.doors import Doors
 from scrollcast.web.security import SECURITY_HEADERS
 
-__all__ = ["ABORT", "MAX_HEAD_BYTES", "REQUEST_SECONDS", "HttpProtocol", "bound_reads"]
+if sys.platform != "win32":
+    import fcntl
+    import termios
+
+__all__ = [
+    "ABORT",
+    "LOOKS",
+    "MAX_HEAD_BYTES",
+    "REQUEST_SECONDS",
+    "HttpProtocol",
+    "bound_reads",
+    "hold_nothing_back",
+    "untaken",
+]
 
 ABORT: Final = "scrollcast.abort"
 """Under this name an application finds, among a request's extensions, what cuts the connection, whatever is still to be
@@ -28,6 +42,13 @@ REQUEST_SECONDS: Final = 10.0
 """A request has to be here, head and body, so long after its first byte (the first one of a connection, after that was
 made); a WebSocket's handshake is one. Who takes longer is answered 408."""
 
+UNREAD_SECONDS: Final = 30.0
+"""A client that takes nothing of its answer for so long is cut off, as on a WebSocket: else it would hold the answer,
+and what that is made of, for as long as it likes."""
+
+LOOKS: Final = 6
+"""How often within the time that a client has it is looked whether anything moved: a slow reader is no dead one."""
+
 MAX_READ_BYTES: Final = 4 << 10
 """So much is taken from a connection at once: some 700 of the shortest frames, during which all other viewers wait. Of
 asyncio's own 256 KiB, two clients that sent nothing but pings kept them waiting for 1.3 s."""
@@ -35,11 +56,16 @@ asyncio's own 256 KiB, two clients that sent nothing but pings kept them waiting
 _AT_ONCE: Final = struct.pack("ii" if sys.platform != "win32" else "hh", 1, 0)
 """Linger for no time at all: what was not sent yet is dropped (POSIX, `setsockopt`)."""
 
+log = logging.getLogger(__name__)
+
 
 class HttpProtocol(H11Protocol):
     """One connection that speaks HTTP, until it becomes a WebSocket."""
 
     _late: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
+    _least_untaken = 0
+    _unmoved = 0
     _address = ""
     _is_inside = False
     _is_handed_over = False
@@ -48,6 +74,7 @@ class HttpProtocol(H11Protocol):
         """Let a connection in, or answer it 503."""
         super().connection_made(transport)
         bound_reads(transport)
+        hold_nothing_back(transport)
         self._address = self.client[0] if self.client else ""
         doors = self._doors
         reason = doors.refusal(self._address) if doors else None
@@ -63,6 +90,7 @@ class HttpProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Count it out."""
         self._cancel()
+        self._stop_looking()
         self._leave()
         super().connection_lost(exc)
 
@@ -86,6 +114,35 @@ class HttpProtocol(H11Protocol):
             found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self.transport.abort()
 
+    def pause_writing(self) -> None:
+        """The client has not taken all that was sent."""
+        super().pause_writing()
+        self._least_untaken, self._unmoved = untaken(self.transport), 0
+        self._look_later()
+
+    def resume_writing(self) -> None:
+        """It has."""
+        super().resume_writing()
+        self._stop_looking()
+
+    def _look_later(self) -> None:
+        self._unread = self.loop.call_later(UNREAD_SECONDS / LOOKS, self._look)
+
+    def _look(self) -> None:
+        size = untaken(self.transport)
+        self._unmoved = 0 if size < self._least_untaken else self._unmoved + 1
+        self._least_untaken = min(size, self._least_untaken)
+        if self._unmoved < LOOKS:
+            self._look_later()
+            return
+        log.info("a client took nothing of its answer for %g s", UNREAD_SECONDS)
+        self._abort()
+
+    def _stop_looking(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
     def on_response_complete(self) -> None:
         """An answer was given; what comes next may have begun to come."""
         super().on_response_complete()
@@ -107,6 +164,8 @@ class HttpProtocol(H11Protocol):
             self._answer(400, "A WebSocket begins with HTTP/1.1.")
             return
         self._is_handed_over = True
+        self._stop_looking()
+        self.transport.set_write_buffer_limits()  # asyncio's own
         super().handle_websocket_upgrade(event)
         self._leave()  # the WebSocket has counted itself in
 
@@ -166,3 +225,18 @@ def bound_reads(transport: Any) -> None:
     """Take at most `MAX_READ_BYTES` from a connection at once."""
     if sys.platform != "win32" and hasattr(transport, "max_size"):  # asyncio's transports over a socket
         transport.max_size = MAX_READ_BYTES
+
+
+def hold_nothing_back(transport: asyncio.Transport) -> None:
+    """Be told of whatever a client has not taken, also when the connection is to end."""
+    transport.set_write_buffer_limits(high=1, low=0)  # with 0 asyncio's TLS would wait for less than nothing
+
+
+def untaken(transport: Any) -> int:
+    """The bytes that a client has yet to take: those here, and those in the kernel, which may be megabytes."""
+    waiting: int = transport.get_write_buffer_size()
+    connected = transport.get_extra_info("socket")
+    if sys.platform != "win32" and connected is not None:
+        with suppress(OSError, ValueError):  # closed meanwhile
+            waiting += struct.unpack("i", fcntl.ioctl(connected.fileno(), termios.TIOCOUTQ, b"\0" * 4))[0]
+    return waiting

@@ -28,8 +28,8 @@ MAX_FAILURES: Final = 5
 """So often in a row the table may be unreadable before what hangs on it ends."""
 
 PIECE_BYTES: Final = 64 << 10
-"""So much of an answer is handed on at once. The next piece waits until the client has taken most of it, so that little
-more than this is still to come when the access ends; asyncio's own bound, 64 KiB, is added to it."""
+"""So much of an answer is handed on at once. The next piece waits until the system has taken it, so that little
+more than this is still to come when the access ends."""
 
 log = logging.getLogger(__name__)
 

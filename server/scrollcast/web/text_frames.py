@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -25,11 +24,7 @@ from scrollcast.errors import SlowClient, StreamClosed
 from scrollcast.stream.packed_runs import stored
 from scrollcast.web.compression import Compression, SharedDeflate, SharedDeflateFactory
 from scrollcast.web.doors import Doors
-from scrollcast.web.http_protocol import bound_reads
-
-if sys.platform != "win32":
-    import fcntl
-    import termios
+from scrollcast.web.http_protocol import LOOKS, bound_reads, hold_nothing_back, untaken
 
 __all__ = ["TEXT_FRAMES", "WRITE_TIMEOUT", "TextFrameProtocol", "frame_head"]
 
@@ -52,9 +47,6 @@ LONG_READ_SECONDS: Final = 0.001
 REST_FACTOR: Final = 4
 """A client with whose frames the loop was busy for this long is not read from for so many times as long: however many
 pings and fragments it sends, it takes a fifth of the time at most."""
-
-_LOOKS: Final = 6
-"""How often within `WRITE_TIMEOUT` it is looked whether anything moved: a slow reader is no dead one."""
 
 CLOSE_GRACE: Final = 3.0
 """Seconds that a client which was let go has to read why."""
@@ -260,7 +252,7 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
 
     async def drain(self) -> None:
         """Wait until the client has taken everything; cut it off when it takes nothing for `WRITE_TIMEOUT`."""
-        self.transport.set_write_buffer_limits(0)
+        hold_nothing_back(self.transport)
         try:
             await self._wait_until_writable()
         except SlowClient:
@@ -283,27 +275,18 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         self.transport.write(data)
 
     async def _wait_until_writable(self) -> None:
-        left, unmoved = self._untaken(), 0
-        while unmoved < _LOOKS:
+        left, unmoved = untaken(self.transport), 0
+        while unmoved < LOOKS:
             try:
-                async with asyncio.timeout(WRITE_TIMEOUT / _LOOKS):
+                async with asyncio.timeout(WRITE_TIMEOUT / LOOKS):
                     await self.writable.wait()
                     return
             except TimeoutError:
-                size = self._untaken()
+                size = untaken(self.transport)
                 # Pings may add to what waits; only what the client took makes it less.
                 unmoved = 0 if size < left else unmoved + 1
                 left = min(left, size)
         raise SlowClient(WRITE_TIMEOUT)
-
-    def _untaken(self) -> int:
-        """The bytes that the client has yet to take: those here, and those in the kernel, which may be megabytes."""
-        waiting = self.transport.get_write_buffer_size()
-        connected = self.transport.get_extra_info("socket")
-        if sys.platform != "win32" and connected is not None:
-            with suppress(OSError, ValueError):  # closed meanwhile
-                waiting += struct.unpack("i", fcntl.ioctl(connected.fileno(), termios.TIOCOUTQ, b"\0" * 4))[0]
-        return waiting
 
 
 def _writes(head: bytes, tails: Sequence[bytes | memoryview]) -> Iterator[bytes]:
