@@ -308,7 +308,7 @@ async def serving(*paths: Path, cache: Path, ws: Any = None, **more: Any) -> Asy
     # Both look at the disk, as they may before a loop runs.
     settings = await asyncio.to_thread(Settings, paths, cache=cache, port=0, **more)
     app = await asyncio.to_thread(create_app, settings)
-    config = make_config(app)
+    config = make_config(app, settings)
     config.ws = ws or config.ws
     listener = bind(settings.host, 0)
     port = listener.getsockname()[1]

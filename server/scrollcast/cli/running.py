@@ -14,7 +14,9 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -24,6 +26,7 @@ from scrollcast.stream.wire import MAX_COMMAND_BYTES
 from scrollcast.web.app import create_app
 from scrollcast.web.http_protocol import MAX_HEAD_BYTES, HttpProtocol
 from scrollcast.web.text_frames import TextFrameProtocol
+from scrollcast.web.tls import TlsProtocol
 
 if sys.platform != "win32":
     import resource
@@ -87,7 +90,7 @@ def make_config(
 ) -> uvicorn.Config:
     """How uvicorn is to serve the application, or what makes it."""
     certificate, key = (settings.certificate, settings.certificate_key) if settings is not None else (None, None)
-    return uvicorn.Config(
+    return _Config(
         app,
         factory=factory,
         loop="asyncio",  # never wakes a stream before its deadline, as faster loops with coarse clocks do
@@ -105,6 +108,17 @@ def make_config(
         ssl_keyfile=key,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
+
+
+class _Config(uvicorn.Config):
+    """uvicorn's, but that TLS is begun by us."""
+
+    def load(self) -> None:
+        """Make what is to be served, and what each connection is given to."""
+        super().load()
+        if self.ssl is not None:
+            self.http_protocol_class: Any = partial(TlsProtocol.make, self.ssl)
+            self.ssl = None
 
 
 def allow_many_connections() -> None:

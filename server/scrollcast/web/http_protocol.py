@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.utils import get_remote_addr
 
 from scrollcast.web.doors import Doors
 from scrollcast.web.security import SECURITY_HEADERS
@@ -68,6 +69,9 @@ class HttpProtocol(H11Protocol):
     _unmoved = 0
     _address = ""
     _is_inside = False
+    is_connected = False
+    """Whether it has begun, which over TLS is when the handshake is done."""
+
     _is_handed_over = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -75,23 +79,33 @@ class HttpProtocol(H11Protocol):
         super().connection_made(transport)
         bound_reads(transport)
         hold_nothing_back(transport)
-        self._address = self.client[0] if self.client else ""
-        doors = self._doors
-        reason = doors.refusal(self._address) if doors else None
-        if doors and reason is not None:
-            doors.refused += 1
+        self.is_connected = True
+        reason = None if self._is_inside else self.let_in(transport)
+        if reason is not None:
             self._answer(503, reason)
             return
-        if doors:
-            doors.enter(self._address)
-            self._is_inside = True
         self._late = self.loop.call_later(REQUEST_SECONDS, self._give_up)
+
+    def let_in(self, transport: asyncio.Transport) -> str | None:
+        """Count a connection in; or say why not, and count that."""
+        address = get_remote_addr(transport)
+        self._address = address[0] if address else ""
+        doors = self._doors
+        if doors is None:
+            return None
+        reason = doors.refusal(self._address)
+        if reason is not None:
+            doors.refused += 1
+            return reason
+        doors.enter(self._address)
+        self._is_inside = True
+        return None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count it out."""
         self._cancel()
         self._stop_looking()
-        self._leave()
+        self.leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -167,7 +181,7 @@ class HttpProtocol(H11Protocol):
         self._stop_looking()
         self.transport.set_write_buffer_limits()  # asyncio's own
         super().handle_websocket_upgrade(event)
-        self._leave()  # the WebSocket has counted itself in
+        self.leave()  # the WebSocket has counted itself in
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request, or too long for one."""
@@ -186,7 +200,8 @@ class HttpProtocol(H11Protocol):
         doors: Doors | None = self.app_state.get("doors")
         return doors
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Count it out, if it is in."""
         if self._is_inside and self._doors is not None:
             self._doors.leave(self._address)
         self._is_inside = False
@@ -225,6 +240,8 @@ def bound_reads(transport: Any) -> None:
     """Take at most `MAX_READ_BYTES` from a connection at once."""
     if sys.platform != "win32" and hasattr(transport, "max_size"):  # asyncio's transports over a socket
         transport.max_size = MAX_READ_BYTES
+    if hasattr(transport, "set_read_buffer_limits"):  # its TLS, which gives all at once that came during a rest
+        transport.set_read_buffer_limits(high=MAX_READ_BYTES)
 
 
 def hold_nothing_back(transport: asyncio.Transport) -> None:
