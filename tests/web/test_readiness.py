@@ -126,6 +126,48 @@ async def test_a_disk_that_hangs_is_told(server: Serving, root: Path, monkeypatc
     assert code == "disk_hangs"
 
 
+async def test_a_disk_that_hangs_holds_one_thread_however_many_ask(
+    server: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A balancer asks every second, and nobody needs a token for it; when the disk is back, it is looked at anew."""
+    held, looks = threading.Event(), []
+
+    def look(*_: object) -> None:
+        looks.append(threading.current_thread())
+        held.wait(PATIENCE_SECONDS)
+
+    monkeypatch.setattr(readiness, "DISK_SECONDS", 0.2)
+    monkeypatch.setattr(readiness, "_disk_reason", look)
+    try:
+        during = [*await asyncio.gather(*(ask(server) for _ in range(5))), await ask(server)]
+        before = len(looks)
+    finally:
+        held.set()
+    await until(lambda: not looks[0].is_alive())
+    monkeypatch.setattr(readiness, "DISK_SECONDS", PATIENCE_SECONDS)
+    status, _ = await ask(server)
+
+    assert [(status, said["code"]) for status, said in during] == [(503, "disk_hangs")] * 6
+    assert before == 1
+    assert (status, len(looks)) == (200, 2)
+
+
+async def test_a_look_at_the_disk_that_fails_is_no_disk_that_hangs(
+    server: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the next one is made as if there had been none."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(readiness, "_disk_reason", fail)
+        failed, _ = await ask(server)
+    status, _ = await ask(server)
+
+    assert (failed, status) == (500, 200)
+
+
 # ---------------------------------------------------------------------------------------------------- a real disk
 
 

@@ -33,7 +33,7 @@ from scrollcast.web.gate import Need, guarded, guarded_socket
 from scrollcast.web.metrics import exposition, metrics
 from scrollcast.web.open_shares import OpenShares
 from scrollcast.web.path_prefix import PathPrefix
-from scrollcast.web.readiness import health, readiness
+from scrollcast.web.readiness import DiskLook, health, readiness
 from scrollcast.web.security import ELEMENT_PATH, RequestGuard
 from scrollcast.web.siblings import Siblings
 from scrollcast.web.websocket import replay, unknown_socket
@@ -143,6 +143,7 @@ def create_app(settings: Settings, siblings: Path | None = None) -> Starlette:
     app.state.named = settings.paths
     app.state.max_commands = settings.max_commands
     app.state.ready = asyncio.Event()
+    app.state.disk_look = DiskLook()
     app.state.door = Door(settings, siblings)
     app.state.open_shares = OpenShares(app.state.door.shares)
     app.state.public_url = settings.public_url

@@ -8,6 +8,8 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -17,7 +19,7 @@ from starlette.responses import Response
 
 from scrollcast.web.failures import problem
 
-__all__ = ["health", "readiness"]
+__all__ = ["DiskLook", "health", "readiness"]
 
 DISK_SECONDS: Final = 2.0
 """A disk that says nothing for so long hangs."""
@@ -53,7 +55,8 @@ async def _reason(request: Request) -> _Reason | None:
     if not state.archive.is_kept_up:
         return "upkeep_stopped", "sessions are not looked for any more; the log says why"
     try:
-        found = await _in_thread(lambda: _disk_reason(state.named, state.archive.cache))
+        look: DiskLook = state.disk_look
+        found = await look.ask(lambda: _disk_reason(state.named, state.archive.cache))
     except TimeoutError:
         return "disk_hangs", f"the disk has said nothing for {DISK_SECONDS:g} s"
     if found is None and not state.ready.is_set():
@@ -61,23 +64,42 @@ async def _reason(request: Request) -> _Reason | None:
     return found
 
 
-async def _in_thread(work: Callable[[], _Reason | None]) -> _Reason | None:
-    """What `work` says, in a thread of its own: those of the pool may all be waiting for the same disk."""
+class DiskLook:
+    """Looks at the disk in a thread of its own, since those of the pool may all be waiting for it.
+
+    There is one look at a time, and whoever asks meanwhile is told what it finds: else each that asks while a disk
+    hangs would leave a thread behind.
+    """
+
+    def __init__(self) -> None:
+        self._running: asyncio.Future[_Reason | None] | None = None
+
+    async def ask(self, work: Callable[[], _Reason | None]) -> _Reason | None:
+        """What `work` says.
+
+        Raises:
+            TimeoutError: nothing for `DISK_SECONDS`.
+        """
+        if self._running is None or self._running.done():
+            self._running = _in_thread(work)
+        async with asyncio.timeout(DISK_SECONDS):
+            return await asyncio.shield(self._running)
+
+
+def _in_thread(work: Callable[[], _Reason | None]) -> asyncio.Future[_Reason | None]:
     loop = asyncio.get_running_loop()
     done: asyncio.Future[_Reason | None] = loop.create_future()
 
-    def say(reason: _Reason | None) -> None:
-        if not done.done():
-            done.set_result(reason)
-
     def run() -> None:
-        reason = work()
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(say, reason)
+        try:
+            tell = partial(done.set_result, work())
+        except Exception as problem:
+            tell = partial(done.set_exception, problem)
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(tell)
 
     threading.Thread(target=run, name="scrollcast-readiness", daemon=True).start()
-    async with asyncio.timeout(DISK_SECONDS):
-        return await done
+    return done
 
 
 def _disk_reason(named: Iterable[Path], cache: Path) -> _Reason | None:
