@@ -91,6 +91,8 @@ export class Player {
   /** @type {(() => void)[]} */
   #endings = [];
   #frame = 0;
+  /** Whether the list of turns is drawn in a frame to come. */
+  #turnsWait = false;
   /** @type {ReplayState | null} */
   #drawn = null;
   /** What is shown already, so that nothing is drawn twice. */
@@ -249,7 +251,18 @@ export class Player {
   /** The conversation and the list of its turns. @param {ReplayState} state */
   #drawMiddle(state) {
     this.#transcript?.update(state);
-    this.#turns.update(state);
+    this.#drawTurns(state);
+  }
+
+  /** Not in a frame that draws where a seek has led: each is much to lay out. @param {ReplayState} state */
+  #drawTurns(state) {
+    if (!this.#transcript?.drawsAnew) return void this.#turns.update(state);
+    if (this.#turnsWait) return;
+    this.#turnsWait = true;
+    requestAnimationFrame(() => {
+      this.#turnsWait = false;
+      if (this.#frame >= 0) this.#drawTurns(this.#store.getState()); // else it was left
+    });
   }
 
   /** @param {ReplayState} state */

@@ -104,6 +104,8 @@ export class Transcript {
   #scheduled = false;
   /** The frame in which the last slice was drawn. @type {CSSNumberish | null} */
   #worked = null;
+  /** The frame in which the last seek's window was put in place. @type {CSSNumberish | null} */
+  #swapped = null;
   #extending = false;
   /** The first event that is to be drawn without being scrolled to. */
   #fillFrom = 0;
@@ -214,6 +216,11 @@ export class Transcript {
     this.#follower.follow();
     this.#follower.reveal(this.#newest, 'instant');
     this.#request();
+  }
+
+  /** Whether it is drawing where a seek has led, in this frame too. */
+  get drawsAnew() {
+    return this.#build !== null || this.#swapped === document.timeline.currentTime;
   }
 
   // ------------------------------------------------------------------------------------------------------ drawing
@@ -349,6 +356,7 @@ export class Transcript {
     this.#build = null;
     this.#pages = 0;
     this.#stale = false;
+    this.#swapped = document.timeline.currentTime;
     this.#follower.follow();
     this.#mark(this.#lastNode(), 'instant');
     this.#request();

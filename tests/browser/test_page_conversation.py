@@ -80,7 +80,7 @@ async def test_a_turn_that_was_never_shown_says_what_it_took(viewer: Viewer) -> 
 
 async def test_a_message_is_shown_as_it_is_archived_and_linked_to(browser: Browser, server: Server) -> None:
     """By buttons that come to the message that is pointed at, or has focus."""
-    async with tab(browser, server.url, permissions=["clipboard-read", "clipboard-write"]) as viewer:
+    async with tab(browser, server.url, permissions=["clipboard-write"]) as viewer:
         await viewer.watch(STEADY, "#seq=5")
         message = viewer.page.locator('.msg[data-seq="5"]')
         await message.hover()
@@ -93,7 +93,7 @@ async def test_a_message_is_shown_as_it_is_archived_and_linked_to(browser: Brows
         link = viewer.page.locator('.msg[data-seq="4"]').get_by_role("button", name="Copy a link to this message")
         await link.press("Enter")
         await expect(viewer.page.get_by_text("copied")).to_be_visible()
-        copied = await viewer.page.evaluate("() => navigator.clipboard.readText()")
+        copied = await viewer.pasted()
         assert copied == f"{viewer.url}/sessions/{STEADY}#e=m4"
         assert await viewer.page.locator(".msg-actions").count() == 1
 

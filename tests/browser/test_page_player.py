@@ -399,14 +399,14 @@ async def test_keys_work_whatever_has_focus_but_where_one_types_or_chooses(viewe
 
 async def test_a_copied_link_names_the_moment(browser: Browser, server: Server) -> None:
     """It lands in the clipboard and in the address bar."""
-    async with tab(browser, server.url, permissions=["clipboard-read", "clipboard-write"]) as viewer:
+    async with tab(browser, server.url, permissions=["clipboard-write"]) as viewer:
         await viewer.watch(STEADY, "#t=5")
         await viewer.page.keyboard.press("k")
         await viewer.page.keyboard.press("5")
         await expect(viewer.page.get_by_role("slider")).to_have_attribute("aria-valuenow", "5")
         await viewer.page.keyboard.press("y")
         await expect(viewer.page.get_by_text("copied")).to_be_visible()
-        copied = await viewer.page.evaluate("() => navigator.clipboard.readText()")
+        copied = await viewer.pasted()
         assert copied == f"{viewer.url}/sessions/{STEADY}#t=5"
         assert viewer.page.url.endswith("#t=5")
 

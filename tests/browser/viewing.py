@@ -77,6 +77,16 @@ class Viewer:
         await self.page.keyboard.press("k")
         await expect(self.page.get_by_role("button", name="Play", exact=True)).to_be_visible()
 
+    async def pasted(self) -> str:
+        """What the clipboard holds, pasted where a person would: no page may read it by itself."""
+        await self.page.evaluate("() => { document.body.append(document.createElement('textarea')); }")
+        field = self.page.locator("body > textarea")
+        await field.focus()
+        await self.page.keyboard.press("ControlOrMeta+V")
+        text = await field.input_value()
+        await field.evaluate("(node) => node.remove()")
+        return text
+
     async def seqs(self) -> list[int]:
         """The numbers of the events that have a place of their own in the conversation."""
         shown: list[int] = await self.page.evaluate(SEQS)
