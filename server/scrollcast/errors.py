@@ -14,7 +14,8 @@
     ├── TooManyTries          too many wrong tokens came from one address
     ├── NotAllowed            whoever asks is known, and may not do this
     ├── TooManyStreams        the server plays as many as it is allowed to
-    │   └── TooManySessions       the same for different sessions
+    │   ├── TooManySessions       the same for different sessions
+    │   └── TooManyOfLink         the same for whoever uses one link
     ├── SlowClient            nothing could be written for `WRITE_TIMEOUT`
     ├── StreamClosed          the stream's other end is gone
     ├── ReplayError           what a client raises of a replay that somebody else serves
@@ -55,6 +56,7 @@ __all__ = [
     "StreamClosed",
     "TooManyBadCommands",
     "TooManyCommands",
+    "TooManyOfLink",
     "TooManySessions",
     "TooManyStreams",
     "TooManyTries",
@@ -193,6 +195,14 @@ class TooManySessions(TooManyStreams):
 
     def __str__(self) -> str:
         return f"the server already plays {self.limit} sessions; try again in {self.retry_after_ms / 1000:g} s"
+
+
+@dataclass(eq=False)
+class TooManyOfLink(TooManyStreams):
+    """A link that shares a session is used as often at once as it may be."""
+
+    def __str__(self) -> str:
+        return f"this link is already used {self.limit} times at once; try again in {self.retry_after_ms / 1000:g} s"
 
 
 @dataclass(eq=False)

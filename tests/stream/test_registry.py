@@ -1,10 +1,13 @@
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from uuid import uuid4
 
 import pytest
 
 from scrollcast.errors import TooManySessions, TooManyStreams
 from scrollcast.stream.registry import MAX_STREAMS, StreamRegistry
+
+ONE, OTHER = uuid4(), uuid4()
 
 
 @dataclass(eq=False)
@@ -83,11 +86,14 @@ def test_the_limit_when_none_is_given() -> None:
 def test_no_more_sessions_than_allowed() -> None:
     """Streams of one that is played already are let in, however its id is written."""
     registry = StreamRegistry(max_sessions=1)
-    with registry.admit("a"), registry.admit("A"):
-        with pytest.raises(TooManySessions) as caught, registry.admit("b"):
+    spellings = (str(ONE), str(ONE).upper(), ONE.hex, f"{{{ONE}}}")
+    with ExitStack() as let_in:
+        for spelling in spellings:
+            let_in.enter_context(registry.admit(spelling))
+        with pytest.raises(TooManySessions) as caught, registry.admit(str(OTHER)):
             pytest.fail("the block must not run")
         played = registry.sessions
-    with registry.admit("b"):
+    with registry.admit(str(OTHER)):
         pass
 
     assert played == 1

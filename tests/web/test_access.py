@@ -18,6 +18,7 @@ from archives import SCROLL_ID, message, write_session
 from scrollcast.access.secrets import HideSecrets
 from scrollcast.access.token import OwnerToken
 from scrollcast.access.tries import MAX_TRIES
+from scrollcast.web import open_shares
 from serving import Client, Serving, serving, talk
 from web.doors import OWNER, TOKEN, bearer, guarded_serving, make_share, sign_in
 
@@ -351,6 +352,28 @@ async def test_revoking_ends_those_who_watch_and_nobody_else(server: Serving) ->
     assert (refused.log.codes(), refused.close_code) == (["unauthenticated"], 4500)
     await server.until_streams(0)
     assert server.app.state.open_shares._held == {}
+
+
+async def test_one_link_leaves_room_for_others(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes by it beyond its bound is told to come back, over HTTP as well; others are let in."""
+    monkeypatch.setattr(open_shares, "MAX_OF_LINK", 2)
+    (_, secret), (_, other) = [await asyncio.to_thread(make_share, server) for _ in range(2)]
+    query = {"mode": "realtime", "speed": "0.1", "hold": "true"}
+    async with server.watch(SCROLL_ID, secret, **query) as one:
+        async with server.watch(SCROLL_ID, secret, **query) as two, server.http() as http:
+            for client in (one, two):
+                await client.until("hello")
+            refused = await server.replay(SCROLL_ID, secret)
+            answer = await http.get(f"/api/sessions/{SCROLL_ID}", headers=bearer(secret))
+            for let_in in (other, TOKEN):
+                assert (await server.replay(SCROLL_ID, let_in)).hello
+        await server.until_streams(1)
+        again = await server.replay(SCROLL_ID, secret)
+
+    assert (refused.log.codes(), refused.close_code) == (["too_many_streams"], 4013)
+    assert refused.log.messages[-1]["retry_after_ms"] > 0
+    assert (answer.status_code, answer.json()["code"]) == (503, "too_many_streams")
+    assert again.hello
 
 
 async def test_a_share_that_expires_ends_those_who_watch(server: Serving) -> None:

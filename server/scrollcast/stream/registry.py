@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final, Protocol
+from uuid import UUID
 
 from scrollcast.errors import TooManySessions, TooManyStreams
 from scrollcast.stream.pacer import Pacer
 from scrollcast.stream.rewriting import Rewriting
 
-__all__ = ["MAX_SESSIONS", "MAX_STREAMS", "Counts", "StreamRegistry"]
+__all__ = ["MAX_SESSIONS", "MAX_STREAMS", "RETRY_AFTER_MS", "Counts", "StreamRegistry"]
 
 MAX_STREAMS: Final = 10_000
 """Streams of a process: what one was measured to carry in realtime on half a core, at some 22 KiB a stream."""
@@ -20,6 +21,7 @@ MAX_SESSIONS: Final = 1_000
 """Sessions that a process plays at once: each holds a file and some mappings open, and its places in memory."""
 
 RETRY_AFTER_MS: Final = 5_000
+"""When whoever was one too many is to come back."""
 
 
 class Counts(Protocol):
@@ -68,7 +70,9 @@ class StreamRegistry:
         """
         if self.open >= self._limit:
             raise TooManyStreams(self._limit, RETRY_AFTER_MS)
-        session = scroll_id.lower()
+        session = scroll_id
+        with suppress(ValueError):
+            session = str(UUID(scroll_id))  # however it was spelt
         if session not in self._sessions and len(self._sessions) >= self._max_sessions:
             raise TooManySessions(self._max_sessions, RETRY_AFTER_MS)
         self.open += 1

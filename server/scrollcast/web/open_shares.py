@@ -14,7 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scrollcast.access.grant import Access
 from scrollcast.access.shares import ENDED, Shares
-from scrollcast.errors import ArchiveError, Unauthenticated
+from scrollcast.errors import ArchiveError, TooManyOfLink, Unauthenticated
+from scrollcast.stream.registry import RETRY_AFTER_MS
 from scrollcast.web.door import access_of
 from scrollcast.web.http_protocol import ABORT
 
@@ -23,6 +24,9 @@ __all__ = ["OpenShares", "answer_while_allowed"]
 LOOK_SECONDS: Final = 1.0
 """How often it is looked whether a share that is in use was withdrawn: by the page, by the command, by another worker.
 A file has no other way to tell."""
+
+MAX_OF_LINK: Final = 2_000
+"""Replays and answers that one link has at once in a process: whoever holds it leaves room for all others."""
 
 MAX_FAILURES: Final = 5
 """So often in a row the table may be unreadable before what hangs on it ends."""
@@ -47,8 +51,11 @@ class OpenShares:
         """Run the block for as long as the access holds.
 
         Raises:
+            TooManyOfLink: as many do so with the same link as may.
             Unauthenticated: it ended before the block did, which was cancelled.
         """
+        if access.share is not None and len(self._held.get(access.share, ())) >= MAX_OF_LINK:
+            raise TooManyOfLink(MAX_OF_LINK, RETRY_AFTER_MS)
         loop = asyncio.get_running_loop()
         end = None if access.until is None else loop.time() + access.until - time.time()
         timeout = asyncio.timeout_at(end)
