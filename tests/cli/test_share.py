@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import ssl
 import stat
-import subprocess
 from pathlib import Path
 
 import httpx
@@ -10,6 +9,7 @@ import pytest
 from websockets.sync.client import connect as open_socket
 
 from archives import SCROLL_ID, write_session
+from certificates import self_signed
 from scrollcast.client.sync import connect
 from scrollcast.errors import ReplayLost, ReplayRefused
 from serving import Child, run_command, talk
@@ -164,13 +164,7 @@ def test_plain_http_on_a_network_is_said(home: Path) -> None:
 
 def test_it_serves_over_tls(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The link, the cookie and the WebSocket too; the client plays where it is told of the certificate."""
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key),
-         "-out", str(certificate)],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    certificate, key = self_signed(tmp_path)
     flags = ("--ssl-certfile", str(certificate), "--ssl-keyfile", str(key))
     with Child(home, "serve", "--auth", "--port", "0", *flags, SCROLLCAST_TOKEN=TOKEN) as child:
         root = root_of(child.address())

@@ -23,6 +23,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from archives import SCROLL_ID, write_session
+from certificates import self_signed
 from scrollcast import cli
 from scrollcast.access.tries import MAX_TRIES
 from scrollcast.settings import DEFAULT_PORT
@@ -211,13 +212,7 @@ def proxied(request: pytest.FixtureRequest, tmp_path: Path, root: Path) -> Itera
     make: Callable[[Path, dict[str, int], Path, Path], list[str]] = request.param
     found(make.__name__)
     write_session(root, talk(20, GAP_MS))
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
-         "-subj", "/CN=proxy", "-addext", "subjectAltName=DNS:replay.example,DNS:tools.example", "-keyout", str(key),
-         "-out", str(certificate)],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    certificate, key = self_signed(tmp_path, "proxy", "DNS:replay.example,DNS:tools.example")
     trusted = ssl.create_default_context(cafile=str(certificate))
     ports = dict(zip(("plain", "secure", "replay.example", "tools.example"), free_ports(4), strict=True))
     folder = tmp_path / "proxy"

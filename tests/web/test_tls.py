@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -12,6 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from archives import SCROLL_ID, write_session
+from certificates import self_signed
 from scrollcast.web import http_protocol, text_frames
 from scrollcast.web.http_protocol import MAX_READ_BYTES
 from scrollcast.web.text_frames import TextFrameProtocol
@@ -24,15 +24,7 @@ RECORD_BYTES = 16 << 10
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """One for this machine, and its key."""
-    folder = tmp_path_factory.mktemp("certificate")
-    certificate, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key),
-         "-out", str(certificate)],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return certificate, key
+    return self_signed(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture
