@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Final
 
 from scrollcast.errors import TooManyTries
@@ -44,6 +44,9 @@ What is all zeros is free."""
 
 _WAIT_SECONDS: Final = 0.02
 """So long another worker is waited for at most."""
+
+_TURN_SECONDS: Final = 0.000_2
+"""It takes microseconds, unless that worker lost its turn on the processor: then it is given this one's."""
 
 
 class Tries:
@@ -111,14 +114,18 @@ class SharedTries:
 
     def add(self, network: str, now: float) -> None:
         """As `OwnTries.add`. Waits for a worker that is at it this very moment, but not for one that was stopped in
-        the middle of it: then one of the two may not be counted."""
+        the middle of it: then this one is not counted, since a count of before would undo what others count meanwhile.
+        """
         digest, places = self._places(network)
-        with self._locked():
+        with self._locked() as has_lock:
+            if not has_lock:
+                return
             slots = [(_SLOT.unpack_from(self._table, place), place) for place in places]
             known = next((slot for slot in slots if slot[0][0] == digest), None)
             (_, since, count), place = known or min(slots, key=lambda slot: slot[0][1])
             before = (since, count) if known else (now, 0)
-            _SLOT.pack_into(self._table, place, digest, *_once_more(before, now))
+            # not pack_into, which zeroes the place first: who looks at that moment would find nobody
+            self._table[place : place + _SLOT.size] = _SLOT.pack(digest, *_once_more(before, now))
 
     def _places(self, network: str) -> tuple[int, range]:
         digest = int.from_bytes(blake2b(network.encode(), digest_size=8, key=self._key).digest(), "big") or 1
@@ -126,17 +133,18 @@ class SharedTries:
         return digest, range(first, first + _WAYS * _SLOT.size, _SLOT.size)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[bool]:
         if sys.platform == "win32":
-            yield
+            yield True
             return
         until = monotonic() + _WAIT_SECONDS
-        while not self._lock() and monotonic() < until:
-            pass  # it takes microseconds, unless its worker lost its turn on the processor
+        while not (has_lock := self._lock()) and monotonic() < until:
+            sleep(_TURN_SECONDS)
         try:
-            yield
+            yield has_lock
         finally:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
+            if has_lock:
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _lock(self) -> bool:
         with suppress(OSError):
