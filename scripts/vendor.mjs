@@ -19,10 +19,10 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const VENDOR = join(ROOT, 'static', 'vendor');
 
 /** Languages beside lowlight's `common` that agents often meet. */
-const LANGUAGES = ['dart', 'dockerfile', 'powershell', 'protobuf'];
+const LANGUAGES = ['dart', 'dockerfile', 'protobuf'];
 
 /** Languages that agents seldom meet and that weigh much; some pass for another one. @type {Record<string, string | null>} */
-const LEFT_OUT = { arduino: 'cpp', less: 'scss', objectivec: 'c', 'php-template': 'php', scala: 'java', perl: null, r: null, lua: null, vbnet: null, wasm: null };
+const LEFT_OUT = { arduino: 'cpp', less: 'scss', objectivec: 'c', 'php-template': 'php', powershell: 'bash', scala: 'java', perl: null, r: null, lua: null, vbnet: null, wasm: null };
 
 /** Languages that share words, next to each other: gzip looks back 32 KB, and so the second one costs next to nothing. */
 const KIN = ['css', 'scss', 'javascript', 'typescript', 'c', 'cpp'];

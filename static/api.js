@@ -127,7 +127,7 @@ export const api = {
    * @param {string} scrollId
    * @param {{ q: string, limit: number }} query
    * @param {AbortSignal} [signal]
-   * @returns {Promise<{ hits: Hit[] }>}
+   * @returns {Promise<{ hits: Hit[], complete: boolean }>}  not complete as long as there is text that cannot be searched yet
    */
   hits: (scrollId, query, signal) => getJson(`/api/sessions/${encodeURIComponent(scrollId)}/search${search(query)}`, signal),
 

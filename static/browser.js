@@ -36,6 +36,18 @@ export function storageOrNull() {
   }
 }
 
+/** A tab that is not looked at draws no frames; what waits for one waits so long at most. */
+const FRAME_MS = 250;
+
+/** When what stands in the document by now has been painted. @returns {Promise<void>} */
+export const painted = () => new Promise((resolve) => {
+  const late = setTimeout(resolve, FRAME_MS);
+  requestAnimationFrame(() => {
+    clearTimeout(late);
+    setTimeout(resolve); // the frame is painted before that
+  });
+});
+
 /** Once there is nothing more urgent to do. @param {() => void} action */
 export function whenIdle(action) {
   if ('requestIdleCallback' in window) window.requestIdleCallback(action);

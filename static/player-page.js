@@ -38,6 +38,7 @@ export function openPlayer(scrollId, { api, ports, settings, place = 'page', mom
     api,
     connect: (wish, delegate) => new SessionClient(scrollId, wish, ports, delegate),
     now: ports.clock.now,
+    after: ports.clock.after,
     soon: (action) => void (document.hidden ? setTimeout(action, HIDDEN_FRAME_MS) : requestAnimationFrame(action)),
   });
   const player = new Player(scrollId, store, settings, api, ports.clock, place);

@@ -28,6 +28,10 @@ const RESTART_MS = 2_000;
 /** Events fetched at a time. */
 export const PAGE_EVENTS = 200;
 
+/** A search is repeated after so long, then after twice as long, where the server has not read all of a session yet. */
+const FIND_AGAIN_MS = 1_000;
+const FIND_AGAIN_AT_MOST_MS = 16_000;
+
 /** Later than any session lasts: a seek to there is a seek to the end, wherever that is by now. */
 export const END_MS = 1e12;
 
@@ -58,7 +62,7 @@ const MAX_HITS = 500;
  * @typedef {{ fromMs: number, toMs: number }} Skip
  * @typedef {{ id: number, level: 'info' | 'warning' | 'error', message: string, lines: number[], count: number }} NoticeItem
  * @typedef {{ code: string, message: string }} Failure
- * @typedef {{ q: string, items: readonly Hit[] }} Found  one item an event, in order
+ * @typedef {{ q: string, items: readonly Hit[], complete: boolean }} Found  one item an event, in order; not complete as long as there may be more
  *
  * @typedef {Object} ReplayState
  * @property {'opening' | 'ready' | 'failed'} phase
@@ -98,6 +102,7 @@ const MAX_HITS = 500;
  * @property {Api} api
  * @property {(wish: Wish, delegate: Delegate) => SessionClient} connect  makes the client, not the connection
  * @property {() => number} now
+ * @property {(ms: number, action: () => void) => () => void} after  answers how to call it off
  * @property {(action: () => void) => void} soon  runs it once, in about a frame
  */
 
@@ -125,6 +130,10 @@ export class PlayerStore {
   /** Where the last way to an event ends, until the request that has it is answered. @type {{ id: string, cursor: number } | null} */
   #headed = null;
   #acknowledging = false;
+  /** How often something was looked for, or no longer: what answers an earlier one is of no use. */
+  #searches = 0;
+  /** Calls off the repetition of the last search. */
+  #searchAgain = () => {};
   #notices = 0;
   /** Grows when what was asked for before is of no use any more. */
   #era = 0;
@@ -177,6 +186,7 @@ export class PlayerStore {
 
   close() {
     this.#leaving.abort();
+    this.#searchAgain();
     this.#listeners.clear();
     this.#client.stop();
   }
@@ -262,7 +272,7 @@ export class PlayerStore {
         return this.#goLive();
       case 'find':
         if (command.q !== '') this.#showMeta(false); // what is found has the numbers of the messages alone
-        return void this.#find(command.q);
+        return this.#find(command.q);
       case 'meta':
         return this.#showMeta(command.on);
       case 'next-hit':
@@ -451,7 +461,8 @@ export class PlayerStore {
     this.#renumbering = true;
     this.#wayBack = null;
     this.log.clear();
-    this.#set({ meta: on, returning: true, found: null, timeline: null, skips: new Map(), end: null, loading: null, loadError: null });
+    this.#endSearch();
+    this.#set({ meta: on, returning: true, timeline: null, skips: new Map(), end: null, loading: null, loadError: null });
     this.#client.renumber(on, startMs);
     void this.#fetchTimeline();
   }
@@ -824,15 +835,34 @@ export class PlayerStore {
   }
 
   /** @param {string} q  nothing to end the search */
-  async #find(q) {
+  #find(q) {
+    this.#endSearch();
+    if (q !== '') void this.#search(q, this.#searches, FIND_AGAIN_MS);
+  }
+
+  #endSearch() {
+    this.#searches += 1;
+    this.#searchAgain();
     this.#set({ found: null });
-    if (q === '') return;
+  }
+
+  /**
+   * Again and again, until the server knows all of the session, or something else is looked for.
+   *
+   * @param {string} q
+   * @param {number} number  of the search
+   * @param {number} againMs  until it is asked again
+   */
+  async #search(q, number, againMs) {
     try {
-      const { hits } = await this.#ports.api.hits(this.#scrollId, { q, limit: MAX_HITS }, this.#leaving.signal);
+      const { hits, complete } = await this.#ports.api.hits(this.#scrollId, { q, limit: MAX_HITS }, this.#leaving.signal);
+      if (number !== this.#searches) return;
       const items = hits.filter((hit, index) => hit.seq !== hits[index - 1]?.seq);
-      this.#set({ found: { q, items } });
+      const { found } = this.#state;
+      if (found?.complete !== complete || found.items.length !== items.length) this.#set({ found: { q, items, complete } });
+      if (!complete) this.#searchAgain = this.#ports.after(againMs, () => void this.#search(q, number, Math.min(againMs * 2, FIND_AGAIN_AT_MOST_MS)));
     } catch (error) {
-      if (error instanceof ApiError) this.#tell('error', `The search failed. ${error.message}`, [], 0);
+      if (error instanceof ApiError && number === this.#searches) this.#tell('error', `The search failed. ${error.message}`, [], 0);
     }
   }
 

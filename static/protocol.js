@@ -169,7 +169,7 @@ export const SUBPROTOCOL = 'scrollcast.v1';
  *
  * @typedef {{looked_at: number, total: number | null, complete: boolean, places?: string[]}} Progress  of the
  *   catalogue, while it is being built; `places` is where it looks
- * @typedef {{sessions: SessionSummary[], next_cursor: string | null, total: number, progress?: Progress}} SessionPage
+ * @typedef {{sessions: SessionSummary[], next_cursor: string | null, total: number, progress?: Progress, searched?: {sessions: number, total: number}}} SessionPage
  * @typedef {{value: string, count: number}} Facet
  * @typedef {{agents: Facet[], projects: Facet[], models: Facet[]}} Facets
  * @typedef {{path: string, size: number, why: string, row_types: string[]}} UnrecognisedFile

@@ -50,7 +50,7 @@ export function createOfflineApi(packs) {
       searching.abort(); // whoever types looks for something else by now
       searching = new AbortController();
       const { signal } = searching;
-      return { hits: await search(await open(scrollId), q, limit, signal) };
+      return { hits: await search(await open(scrollId), q, limit, signal), complete: true };
     },
     facets: async () => ({ agents: [], projects: [], models: [] }),
     unrecognised: async () => ({ files: [], total: 0 }),

@@ -103,7 +103,7 @@ export function withShowAll(from, render) {
   const size = bytes(from.cuts.reduce((sum, cut) => sum + (Number(cut.bytes) || 0), 0));
   const body = el('div', { class: 'cut-body' }, ...render(from.text));
   const note = el('span', { class: 'cut-note', attrs: { role: 'status' } });
-  const button = el('button', { class: 'more-button', attrs: { type: 'button' }, text: `Show all (${size})` });
+  const button = el('button', { class: 'more-button cut-whole', attrs: { type: 'button' }, text: `Show all (${size})` });
   const bar = el('div', { class: 'cut-bar' }, button, note);
   button.addEventListener('click', async () => {
     button.disabled = true;
@@ -146,7 +146,7 @@ export async function pieceByPiece(whole, show) {
     after.disabled = end >= whole.size;
   };
   const before = el('button', { class: 'more-button', attrs: { type: 'button' }, text: 'Show what comes before', on: { click: () => void turnTo(shown - 1) } });
-  const after = el('button', { class: 'more-button', attrs: { type: 'button' }, text: 'Show more', on: { click: () => void turnTo(shown + 1) } });
+  const after = el('button', { class: 'more-button cut-after', attrs: { type: 'button' }, text: 'Show more', on: { click: () => void turnTo(shown + 1) } });
   await turnTo(0);
   return [before, after, note];
 }

@@ -308,15 +308,17 @@ export class Catalogue {
   }
 
   /** @param {SessionPage} page */
-  #takeFacts({ total, progress }) {
-    this.#building = progress !== undefined && !progress.complete;
-    this.#progress.update(progress);
+  #takeFacts({ total, progress, searched }) {
+    const listing = progress !== undefined && !progress.complete;
+    this.#building = listing || searched !== undefined;
+    if (listing || !searched) this.#progress.update('Looked at', progress);
+    else this.#progress.update('Searched', { looked_at: searched.sessions, total: searched.total, complete: false });
     const { filters } = this.#bar;
     const matching = filters.q !== '' || countFilters(filters) > 0;
     const words = `${count(total, 'session')}${matching ? ' found' : ''}${this.#building ? ' so far' : ''}`;
     if (this.#total.textContent !== words) this.#total.textContent = words;
     this.#drawEmpty(matching, progress);
-    const counted = `${total} ${progress?.looked_at} ${this.#building}`;
+    const counted = `${total} ${progress?.looked_at} ${listing}`;
     if (counted === this.#counted) return;
     this.#counted = counted;
     void this.#fetchAround();
@@ -513,16 +515,19 @@ export class Catalogue {
 /** How far the building of the catalogue has come; there only while it is on its way. */
 class ProgressLine {
   #words = el('span', { class: 'progress-words' });
-  #bar = el('div', { class: 'progress-bar', attrs: { role: 'progressbar', 'aria-label': 'Sessions looked at', 'aria-valuemin': 0 } }, el('div', { class: 'progress-fill' }));
+  #bar = el('div', { class: 'progress-bar', attrs: { role: 'progressbar', 'aria-label': 'Sessions', 'aria-valuemin': 0 } }, el('div', { class: 'progress-fill' }));
   node = el('div', { class: 'list-progress', hidden: true }, this.#words, this.#bar);
 
-  /** @param {Progress | undefined} progress */
-  update(progress) {
+  /**
+   * @param {string} verb
+   * @param {Progress | undefined} progress
+   */
+  update(verb, progress) {
     this.node.hidden = progress === undefined || progress.complete;
     if (progress === undefined || progress.complete) return;
     const { looked_at: done, total } = progress;
     const number = (/** @type {number} */ n) => n.toLocaleString('en');
-    this.#words.textContent = total ? `Looked at ${number(done)} of ${number(total)}` : `Looked at ${number(done)} so far`;
+    this.#words.textContent = total ? `${verb} ${number(done)} of ${number(total)}` : `${verb} ${number(done)} so far`;
     this.#bar.classList.toggle('is-vague', !total);
     this.#bar.style.setProperty('--done', String(total ? Math.min(1, done / total) : 0));
     setAttribute(this.#bar, 'aria-valuemax', total || 0);

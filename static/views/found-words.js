@@ -12,6 +12,11 @@ const MOST_CHARACTERS = 300_000;
 const FOLDS = '.tool-toggle[aria-expanded=false], details.fold:not([open]) > summary, .block-more[aria-expanded=false]';
 /** Frames until what was opened is there: a long block comes a piece a frame. */
 const FRAMES = 25;
+/** What shows more of a text of which only the beginning is there. */
+const MORE = '.md-more, .cut-whole, .cut-after:not(:disabled)';
+/** It is asked so often at most, which is as far as the server looks for words, and waited for so long each time. */
+const MOST_PIECES = 80;
+const LOADING_MS = 10_000;
 /** A fold within a fold within a card. */
 const DEPTH = 3;
 
@@ -83,7 +88,7 @@ export function markWords(places) {
  *
  * @param {Place} place
  * @param {() => boolean} goesOn  whether it is still wanted
- * @returns {Promise<Range | null>} `null` where they are not to be seen: in a part that was cut, or no longer wanted
+ * @returns {Promise<Range | null>} `null` where they are not to be seen, or no longer wanted
  */
 export async function openWords(place, goesOn) {
   await nextFrame(); // what follows at once, such as a step after a seek, has come by then
@@ -92,27 +97,67 @@ export async function openWords(place, goesOn) {
 
 /**
  * @param {Place} place
- * @param {Element} within  whose folds are tried
+ * @param {Element} within  what is opened of it
  * @param {() => boolean} goesOn
  * @param {number} depth
  * @returns {Promise<Range | null>}
  */
 async function search(place, within, goesOn, depth) {
+  return (await tryFolds(place, within, goesOn, depth)) ?? (goesOn() ? readOn(place, within, goesOn, depth) : null);
+}
+
+/**
+ * @param {Place} place
+ * @param {Element} within
+ * @param {() => boolean} goesOn
+ * @param {number} depth
+ * @returns {Promise<Range | null>}
+ */
+async function tryFolds(place, within, goesOn, depth) {
   const [first] = rangesIn(place).ranges;
   if (first || depth === 0) return first ?? null;
   for (const fold of within.querySelectorAll(FOLDS)) {
     if (!(fold instanceof HTMLElement)) continue;
     const hidden = fold.matches('.tool-toggle') ? fold.closest('.tool') : fold.parentElement;
-    fold.click();
-    for (let frame = 0; frame < (fold.matches('.block-more') ? FRAMES : 2); frame++) {
-      await nextFrame();
-      if (!goesOn()) return null;
-      const [shown] = rangesIn(place).ranges;
-      if (shown) return shown;
-    }
+    do {
+      fold.click();
+      for (let frame = 0; frame < (fold.matches('.block-more') ? FRAMES : 2); frame++) {
+        await nextFrame();
+        if (!goesOn()) return null;
+        const [shown] = rangesIn(place).ranges;
+        if (shown) return shown;
+      }
+    } while (fold.matches('.is-clipped > .block-more')); // it adds some lines at a time
     const deeper = hidden && (await search(place, hidden, goesOn, depth - 1));
     if (deeper) return deeper;
     fold.click();
+  }
+  return null;
+}
+
+/**
+ * Has more of a text shown, a piece after the other, until the words are in it.
+ *
+ * @param {Place} place
+ * @param {Element} within
+ * @param {() => boolean} goesOn
+ * @param {number} depth
+ */
+async function readOn(place, within, goesOn, depth) {
+  for (let times = 0; times < MOST_PIECES && depth > 0; times++) {
+    const more = [...within.querySelectorAll(MORE)].find((each) => each.checkVisibility());
+    if (!(more instanceof HTMLButtonElement)) return null;
+    const holder = more.closest('.cut') ?? within;
+    const before = holder.textContent;
+    more.click();
+    const until = performance.now() + LOADING_MS;
+    do {
+      await nextFrame();
+      if (!goesOn() || performance.now() > until) return null;
+    } while (within.contains(more) && (holder.textContent === before || more.matches('.cut-whole:disabled')));
+    if (more.matches('.cut-whole') && within.contains(more)) return null; // it could not be loaded
+    const found = await tryFolds(place, holder, goesOn, depth - 1);
+    if (found || !goesOn()) return found;
   }
   return null;
 }

@@ -13,9 +13,11 @@
 
 import { request } from '../api.js';
 import { rooted, sessionHref } from '../base.js';
+import { painted } from '../browser.js';
 import { formatEvent, formatMoment, parseMoment } from '../deep-link.js';
 import { clear, el, icon, localLink, replaceChildren, setAttribute } from '../dom.js';
 import { clock, dateTime, oneLine, relativeDate, span } from '../format.js';
+import { inLaterFrame } from '../frames.js';
 import { END_MS } from '../player-store.js';
 import { Poller } from '../poller.js';
 import { PACES, SPEEDS } from '../settings.js';
@@ -91,8 +93,6 @@ export class Player {
   /** @type {(() => void)[]} */
   #endings = [];
   #frame = 0;
-  /** Whether the list of turns is drawn in a frame to come. */
-  #turnsWait = false;
   /** @type {ReplayState | null} */
   #drawn = null;
   /** What is shown already, so that nothing is drawn twice. */
@@ -182,6 +182,9 @@ export class Player {
    * @param {Api} api
    */
   async #beginConversation(api) {
+    await painted();
+    const next = document.querySelector('template#next');
+    if (next instanceof HTMLTemplateElement) next.replaceWith(next.content);
     const modules = await Promise.all([import('./transcript.js'), import('./plan-now.js'), import('../renderers/code.js')]).catch(() => null);
     // Text that stands is best left alone: its colours come with it, where they can.
     await Promise.race([modules?.[2].highlighting(), new Promise((resolve) => setTimeout(resolve, COLOURS_MS))]);
@@ -231,7 +234,6 @@ export class Player {
 
   /** @param {ReplayState} state */
   #drawChange(state) {
-    const arrived = state.timeline !== null && !this.#drawn?.timeline;
     this.#drawn = state;
     if (this.#lacks && state.connection.status === 'open') location.reload();
     this.#drawHead(state);
@@ -240,30 +242,17 @@ export class Player {
     this.#drawCover(state);
     this.#timeline.update(state);
     this.#controls.update(state);
-    // A timeline that has just come is much to draw: first the bar, and in the frame after it what is beside it.
-    if (arrived) requestAnimationFrame(() => this.#drawMiddle(this.#store.getState()));
-    else this.#drawMiddle(state);
+    this.#transcript?.update(state);
+    if (!this.#turns.knows(state.timeline) || this.#transcript?.drawsAnew) inLaterFrame(this.#drawTurns); // much to lay out
+    else this.#drawTurns();
     this.#plan?.update(state);
     setAttribute(this.#meta, 'aria-pressed', state.meta);
     this.#announce(state);
   }
 
-  /** The conversation and the list of its turns. @param {ReplayState} state */
-  #drawMiddle(state) {
-    this.#transcript?.update(state);
-    this.#drawTurns(state);
-  }
-
-  /** Not in a frame that draws where a seek has led: each is much to lay out. @param {ReplayState} state */
-  #drawTurns(state) {
-    if (!this.#transcript?.drawsAnew) return void this.#turns.update(state);
-    if (this.#turnsWait) return;
-    this.#turnsWait = true;
-    requestAnimationFrame(() => {
-      this.#turnsWait = false;
-      if (this.#frame >= 0) this.#drawTurns(this.#store.getState()); // else it was left
-    });
-  }
+  #drawTurns = () => {
+    if (this.#frame >= 0) this.#turns.update(this.#store.getState()); // else it was left
+  };
 
   /** @param {ReplayState} state */
   #drawHead({ session, live, parent, resets }) {

@@ -8,6 +8,7 @@
 import { densityPath } from '../density.js';
 import { clear, el, replaceChildren, setAttribute, svg } from '../dom.js';
 import { clock, oneLine, span } from '../format.js';
+import { inFrame, inLaterFrame } from '../frames.js';
 import { END_MS } from '../player-store.js';
 import { breakMarks, TimeScale } from '../timescale.js';
 import { Pairs } from '../pairs.js';
@@ -134,7 +135,8 @@ export class Timeline {
 
   /** @param {ReplayState} state */
   update(state) {
-    this.#redraw(state);
+    if (state.timeline && !this.#drawn?.timeline) inFrame(this.#drawArrived); // much to draw
+    else this.#redraw(state);
     if (state.labelled !== this.#labelled) {
       this.#labelled = state.labelled;
       if (this.#pointed) this.#showPreview(this.#pointed);
@@ -198,12 +200,13 @@ export class Timeline {
     setAttribute(this.#drawing, 'viewBox', `0 0 ${width} 44`);
     const density = densityPath(timeline?.density ?? NO_DENSITY, (tMs) => this.#scale.fractionOf(tMs) * width, TRACK_Y, DENSITY_HEIGHT);
     replaceChildren(this.#ground, hatching(), svg('path', { class: 'density', d: density }), ...this.#gaps(width));
-    // A timeline that has just come is much to draw for one frame, and the next one draws what is beside the bar.
-    if (timeline && !before?.timeline) requestAnimationFrame(() => requestAnimationFrame(() => this.#drawMarks()));
+    if (timeline && !before?.timeline) inLaterFrame(this.#drawMarks);
     else this.#drawMarks();
   }
 
-  #drawMarks() {
+  #drawArrived = () => this.#redraw(this.#store.getState());
+
+  #drawMarks = () => {
     if (!this.#drawn) return;
     const { width, timeline, found } = this.#drawn;
     if (timeline?.markers !== this.#rankedFor.markers || found !== this.#rankedFor.found) {
@@ -212,7 +215,7 @@ export class Timeline {
     }
     this.#markers = thin(this.#ranked, this.#scale, width);
     replaceChildren(this.#marks, ...this.#markers.map((marker) => mark(marker.kind, this.#scale.fractionOf(marker.t_ms) * width)));
-  }
+  };
 
   /**
    * A session that grows makes the bar shorter for what there was: little by little, so that nothing jumps.

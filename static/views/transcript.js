@@ -13,6 +13,7 @@
 
 import { clear, el, fragment, icon } from '../dom.js';
 import { clock, count, span } from '../format.js';
+import { inFrame, inLaterFrame } from '../frames.js';
 import { createContext, endRunning, forget, refreshCalls, renderMessage } from '../renderers/index.js';
 import { adoptCall } from '../renderers/tool-result.js';
 import { markersOf } from '../live-timeline.js';
@@ -25,7 +26,9 @@ import { MessageActions } from './message-actions.js';
 import { joinVoices } from './voices.js';
 
 /** Messages kept in the document, and how many characters they may hold: both cost time with every layout. */
-const MAX_NODES = 140;
+const MAX_NODES = 90;
+/** A session of so few events is whole in the document, where the browser can search, select and print it. */
+const WHOLE_EVENTS = 140;
 const MAX_CHARACTERS = 1_500_000;
 /** How many go at once when there are more. */
 const TRIM_NODES = 20;
@@ -42,7 +45,7 @@ const WINDOW_LEAST = 6;
 /** Events that stand before the position soon after, some put there in each frame: something to look back at. */
 const BEFORE_EVENTS = 80;
 /** Events that come back at a time. */
-const EXTEND_EVENTS = 4;
+const EXTEND_EVENTS = 3;
 /** Pages of history that a window is worth: events may be so large that the log does not hold as many. */
 const MAX_PAGES = 6;
 /** Pages of history in which the call of a result is looked for that is drawn without it. */
@@ -54,8 +57,8 @@ const MAX_BEHIND = 240;
 const MAX_BEHIND_FAST = 40;
 /** As fast as possible, the page is drawn so often: drawing each frame would leave no time to receive. */
 const FAST_DRAW_MS = 250;
-/** Drawing time in one frame: leaves half of it for layout and input. */
-const SLICE_MS = 6;
+/** Drawing time in one frame: what was drawn is then laid out and painted, which takes several times as long. */
+const SLICE_MS = 4;
 /** A silence this long is told in the conversation even when it was waited for; a shorter one only when it was cut. */
 const TOLD_GAP_MS = 60_000;
 /** One that was cut but shorter than this is no news. */
@@ -101,9 +104,6 @@ export class Transcript {
   #numbering = '';
   /** Pages of history asked for since the last seek. */
   #pages = 0;
-  #scheduled = false;
-  /** The frame in which the last slice was drawn. @type {CSSNumberish | null} */
-  #worked = null;
   /** The frame in which the last seek's window was put in place. @type {CSSNumberish | null} */
   #swapped = null;
   #extending = false;
@@ -190,7 +190,7 @@ export class Transcript {
     if (state.children !== this.#children) this.#joinChildren(state.children);
     if (this.#wanted.size > 0 && !state.loading) this.#findWanted(state);
     this.#fitClocks(state);
-    this.#work();
+    inFrame(this.#work);
   }
 
   /** Every clock has room beside its message: the last is the longest. @param {ReplayState} state */
@@ -220,25 +220,17 @@ export class Transcript {
 
   /** Whether it is drawing where a seek has led, in this frame too. */
   get drawsAnew() {
-    return this.#build !== null || this.#swapped === document.timeline.currentTime;
+    return this.#stale || this.#build !== null || this.#swapped === document.timeline.currentTime;
   }
 
   // ------------------------------------------------------------------------------------------------------ drawing
 
   #request() {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    requestAnimationFrame(() => {
-      this.#scheduled = false;
-      this.#work();
-    });
+    inLaterFrame(this.#work);
   }
 
   /** One slice a frame, however many ask for it: each ends with a look at the layout, which costs the most. */
-  #work() {
-    const frame = document.timeline.currentTime;
-    if (frame === this.#worked) return this.#request();
-    this.#worked = frame;
+  #work = () => {
     const until = performance.now() + SLICE_MS;
     const state = this.#store.getState();
     if (state.phase !== 'ready' || state.returning || this.#rushing(state)) return;
@@ -251,7 +243,7 @@ export class Transcript {
     this.#noteLeaving(state);
     this.#drawPill(state);
     this.#leadToWords(state);
-  }
+  };
 
   /** @param {ReplayState} state */
   #noteLeaving({ cursor }) {
@@ -814,7 +806,7 @@ export class Transcript {
 
   /** @param {number} slack  messages more than wished for that are borne with */
   #full(slack) {
-    if (this.#messages.childElementCount > MAX_NODES + slack) return true;
+    if (this.#messages.childElementCount > MAX_NODES + slack && this.#store.getState().count > WHOLE_EVENTS) return true;
     return this.#items.reduce((sum, item) => sum + item.weight, 0) > MAX_CHARACTERS && this.#items.length > 2 * WINDOW_LEAST;
   }
 

@@ -47,6 +47,11 @@ export class TurnsPanel {
     new ResizeObserver(() => this.#shown()).observe(this.#scroller);
   }
 
+  /** Whether its turns are listed. @param {Timeline | null} timeline */
+  knows(timeline) {
+    return timeline === this.#drawn;
+  }
+
   /** @param {ReplayState} state */
   update({ timeline, cursor, mode, status, labelled, arrivals }) {
     if (timeline !== this.#drawn) this.#take(timeline);

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
+from archives import message, write_session
 from browser.sessions import DEMO, GAPPED, STEADY
 from browser.viewing import Server, Viewer, tab
 
@@ -163,6 +166,29 @@ async def test_words_are_marked_and_what_hides_them_opens(viewer: Viewer) -> Non
     await expect(viewer.page.locator(".messages .part-thinking[open]")).to_have_count(0)
     await viewer.page.get_by_role("button", name="End the search").click()
     assert await viewer.page.evaluate(MARKED, "") == []
+
+
+@pytest.mark.parametrize("kib", [150, 700])
+async def test_a_part_of_which_only_the_beginning_is_shown_is_fetched_for_the_words(
+    browser: Browser, tmp_path: Path, kib: int
+) -> None:
+    """Whole, or a piece after the other until they are there; what does not hold them is left alone."""
+    session_id = UUID("0b5e55ed-0000-4000-8000-0000000000b2")
+    lines = [f"{number:07} of the log" for number in range(kib * 1024 // 20)]
+    lines[-2_000] = "the needle is here"
+    said = [message("m0", 0, "user", content_md="look"), message("m1", 1, "assistant", content_md="\n".join(lines))]
+    other = message("m2", 2, "assistant", content_md="\n".join(line.replace("needle", "hay") for line in lines))
+    (home := tmp_path / "home").mkdir()
+    write_session(tmp_path / "archive", [*said, other], scroll_id=session_id, title="Long")
+    server = Server(home, tmp_path / "archive")
+    await asyncio.to_thread(server.start)
+    try:
+        async with tab(browser, server.url) as viewer:
+            await viewer.watch(session_id, "#seq=1&q=needle")
+            assert "needle" in await viewer.page.evaluate(MARKED, "needle")
+            await expect(viewer.page.locator(".messages .cut-whole")).to_have_count(0)
+    finally:
+        server.kill()
 
 
 async def test_a_link_to_an_event_that_is_not_there_leads_to_the_session(viewer: Viewer) -> None:

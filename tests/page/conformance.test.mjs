@@ -42,6 +42,7 @@ class Watching {
         timeline: async () => timeline(vector, hello),
       }),
       now: this.clock.now,
+      after: this.clock.after,
       soon: (action) => this.frames.push(action),
       connect: (wish, delegate) => this.#client(wish, delegate),
     });

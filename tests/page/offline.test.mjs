@@ -232,6 +232,7 @@ test('the page plays a file as it plays a server: every event once and in order,
     api,
     connect: (wish, delegate) => new SessionClient('s', wish, { open: (path) => new OfflineSocket(pack, path, clock), clock, random: Math.random }, delegate),
     now: clock.now,
+    after: clock.after,
     soon: (action) => void clock.after(16, action),
   });
   let expected = 0;

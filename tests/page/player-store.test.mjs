@@ -43,7 +43,7 @@ beforeEach(async () => {
   api = {
     session: async (/** @type {string} */ id) => (id === 's' ? listed : { scroll_id: id, title: `Session ${id}` }),
     sessions: async () => ({ sessions: started, next_cursor: null, total: 0 }),
-    hits: async () => ({ hits: HITS }),
+    hits: async () => ({ hits: HITS, complete: true }),
     timeline: async () => TIMELINE,
     events: async (/** @type {string} */ _id, /** @type {{ start_seq: number, limit: number }} */ range) => {
       asked.push(range);
@@ -59,6 +59,7 @@ function open(wish) {
   store = new PlayerStore('s', wish, {
     api,
     now: clock.now,
+    after: clock.after,
     soon: (action) => frames.push(action),
     connect: (wish, delegate) => new SessionClient('s', wish, {
       clock, random: () => 1,
@@ -653,6 +654,51 @@ describe('what was looked for', () => {
     assert.deepEqual(store.getState().found?.items.map((each) => each.seq), [3, 40]);
     store.dispatch({ type: 'find', q: '' });
     assert.equal(store.getState().found, null);
+  });
+
+  test('is looked for again until the server has read the whole session', async () => {
+    const answers = [{ hits: [], complete: false }, { hits: HITS.slice(0, 1), complete: false }, { hits: HITS, complete: true }];
+    let times = 0;
+    api.hits = async () => answers[times++];
+    const shown = () => [store.getState().found?.items.length, store.getState().found?.complete];
+    store.dispatch({ type: 'find', q: 'ebb' });
+    await settled();
+    assert.deepEqual(shown(), [0, false]);
+    clock.pass(1_000);
+    await settled();
+    assert.deepEqual(shown(), [1, false]);
+    clock.pass(1_000);
+    await settled();
+    assert.equal(times, 2, 'it waits twice as long');
+    clock.pass(1_000);
+    await settled();
+    assert.deepEqual(shown(), [2, true]);
+    clock.pass(60_000);
+    assert.equal(times, 3);
+  });
+
+  for (const [name, end] of Object.entries({ 'the search has ended': () => store.dispatch({ type: 'find', q: '' }), 'the player is closed': () => store.close() })) {
+    test(`is not looked for again when ${name}`, async () => {
+      let times = 0;
+      api.hits = async () => ({ hits: [], complete: times++ < 0 });
+      store.dispatch({ type: 'find', q: 'ebb' });
+      await settled();
+      end();
+      clock.pass(60_000);
+      assert.equal(times, 1);
+    });
+  }
+
+  test('is what was looked for last, whichever answer comes first', async () => {
+    /** @type {((answer: unknown) => void)[]} */
+    const answer = [];
+    api.hits = () => new Promise((resolve) => void answer.push(resolve));
+    store.dispatch({ type: 'find', q: 'ti' });
+    store.dispatch({ type: 'find', q: 'tide' });
+    answer[1]?.({ hits: HITS, complete: true });
+    answer[0]?.({ hits: [], complete: true });
+    await settled();
+    assert.deepEqual([store.getState().found?.q, store.getState().found?.items.length], ['tide', 2]);
   });
 
   test('is stepped through, each place shown and stopped at', () => {

@@ -106,13 +106,25 @@ def test_every_static_import_of_the_page_is_preloaded(name: str, shows: str) -> 
 def test_what_the_first_paint_does_not_need_comes_after_what_it_does(
     shows: str, urgent: set[str], later: set[str]
 ) -> None:
-    """And what may never be needed, not at all: the dialogs."""
+    """And what may never be needed, not at all: the dialogs. A browser fetches nothing that stands in a template."""
     page = Assets(static_folder()).page("", shows=shows).decode()
-    preloads = re.findall(r'modulepreload" href="[^"]*/([\w-]+)\.js"( fetchpriority="low")?>', page)
-    assert urgent <= {name for name, wish in preloads if not wish}
-    assert later <= {name for name, wish in preloads if wish}
-    assert {"export-dialog", "help"} & {name for name, _ in preloads} == set()
-    assert [wish for _, wish in preloads] == sorted(wish for _, wish in preloads)
+    at_once, *after = [
+        set(re.findall(r'modulepreload" href="[^"]*/([\w-]+)\.js">', text))
+        for text in page.split('<template id="next">')
+    ]
+    assert urgent <= at_once
+    assert later <= set().union(*after)
+    assert at_once.isdisjoint(later | {"export-dialog", "help"})
+    assert {"export-dialog", "help"}.isdisjoint(set().union(*after))
+
+
+def test_a_player_is_there_to_be_painted_before_its_modules_are() -> None:
+    """Its frame, where the list begins empty: what is in it takes time."""
+    assets = Assets(static_folder())
+    player, listed = assets.page("/x", shows="player").decode(), assets.page("/x").decode()
+    assert re.search(r'<div id="app"><div class="player in-page shell">.*<a class="back" href="/x/"', player, re.DOTALL)
+    assert '<div id="app"></div>' in listed
+    assert "{" not in player + listed
 
 
 def test_what_stands_in_exported_files_only_is_no_part_of_the_page() -> None:
@@ -141,7 +153,8 @@ def test_a_player_loads_little_before_it_is_painted() -> None:
     """The conversation comes next; the rest when somebody wants it."""
     assets = Assets(static_folder())
     page = assets.page("", shows="player")
-    names = set(re.findall(rf'{assets.digest}/([^"]+\.(?:js|css))"(?: type="module")?>', page.decode()))
+    at_once, _ = page.decode().split('<template id="next">')
+    names = set(re.findall(rf'{assets.digest}/([^"]+\.(?:js|css))"', at_once))
     found = [asset for name in names if (asset := assets.get(name)) is not None]
     assert len(found) == len(names)
     weight = len(gzip.compress(page)) + sum(len(asset.packed or asset.data) for asset in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from archives import SCROLL_ID, JsonObject, message, write_session
 from scrollcast.archive import upkeep
+from scrollcast.archive.catalogue import Indexable
 from serving import PATIENCE_SECONDS, Serving, ids, serving, talk
 
 OTHER_ID = UUID(int=2)
@@ -57,6 +59,52 @@ async def test_what_was_said_is_found_and_leads_to_its_event(server: Serving) ->
     (hit,) = in_session
     assert (hit["seq"], hit["t_ms"], hit["kind"]) == (0, 0, "text")
     assert {"text": "lantern", "match": True} in hit["snippet"]
+
+
+async def test_it_is_said_that_a_session_cannot_be_searched_yet(server: Serving, root: Path) -> None:
+    """For whoever looks for something in it to ask again; when it says no longer so, everything is found."""
+
+    async def look(words: str) -> tuple[int, bool]:
+        async with server.http() as http:
+            found = (await http.get(f"/api/sessions/{SCROLL_ID}/search", params={"q": words})).json()
+        return len(found["hits"]), found["complete"]
+
+    assert await eventually(lambda: look("lantern"), lambda found: found[1]) == (1, True)
+    with (root / str(SCROLL_ID) / "messages.jsonl").open("ab") as file:
+        file.write(orjson.dumps(message("late", 9, content_md="it is in the boathouse")) + b"\n")
+    async with server.http() as http:
+        await http.get(f"/api/sessions/{SCROLL_ID}/events")  # which takes in what was appended
+    seen = await look("boathouse")
+    assert seen in {(0, False), (1, True)}
+    assert await eventually(lambda: look("boathouse"), lambda found: found[1]) == (1, True)
+
+
+async def test_a_search_says_how_many_sessions_it_could_not_search_yet(
+    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as there are any; a listing without words is complete without them."""
+    may_index = threading.Event()
+    index_all = upkeep.Upkeep._index
+
+    def wait_and_index(self: upkeep.Upkeep, behind: list[Indexable]) -> None:
+        assert may_index.wait(PATIENCE_SECONDS)
+        index_all(self, behind)
+
+    monkeypatch.setattr(upkeep.Upkeep, "_index", wait_and_index)
+    write_session(root, [message("m0", 0, "user", content_md="where is the lantern")])
+    write_session(root, talk(3), scroll_id=OTHER_ID)
+    async with serving(root, cache=cache) as server, server.http() as http:
+
+        async def ask(**query: str) -> JsonObject:
+            answer: JsonObject = (await http.get("/api/sessions", params=query)).json()
+            return answer
+
+        await eventually(ask, lambda answer: answer["total"] == 2 and "progress" not in answer)
+        assert (await ask(q="lantern"))["searched"] == {"sessions": 0, "total": 2}
+        may_index.set()
+        found = await eventually(lambda: ask(q="lantern"), lambda answer: "searched" not in answer)
+        assert len(found["sessions"]) == 1
+        assert "searched" not in await ask()
 
 
 async def test_a_title_is_found_too(server: Serving) -> None:

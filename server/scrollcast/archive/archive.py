@@ -32,7 +32,7 @@ from scrollcast.archive.watcher import Watcher
 from scrollcast.errors import ArchiveError, SessionNotFound
 from scrollcast.model import Session
 
-__all__ = ["Archive", "FoundPage"]
+__all__ = ["Archive", "FoundInSession", "FoundPage"]
 
 BUILDERS: Final = 2
 """Sessions read at the same time. They share the interpreter, so that more would not be faster."""
@@ -69,11 +69,23 @@ _Key: TypeAlias = tuple[UUID, bool]
 
 @dataclass(frozen=True, slots=True)
 class FoundPage:
-    """A page of the list, how complete the list is, and some hits of each session where words were looked for."""
+    """A page of the list, how complete the list is, and some hits of each session where words were looked for.
+
+    `searched` is then how many sessions could be searched, of how many there are.
+    """
 
     page: Page
     hits: list[list[Hit]] | None
     progress: Progress
+    searched: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundInSession:
+    """Hits in one session, in order; not `complete` where not all of its text can be searched yet."""
+
+    hits: list[Hit]
+    complete: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -254,10 +266,15 @@ class Archive:
         if words is None:
             page, progress = self.page_of(listing)
             return FoundPage(page, None, progress)
-        search = self.search_index()
+        search, searched = self.search_index(), self.searched()
         page, progress = self.page_of(listing, search.matching(words))
         hits = search.hits(words, page.numbers)
-        return FoundPage(page, [hits.get(number, []) for number in page.numbers], progress)
+        return FoundPage(page, [hits.get(number, []) for number in page.numbers], progress, searched)
+
+    def searched(self) -> tuple[int, int]:
+        """How many sessions can be searched, and how many there are that will be."""
+        search, total = self.search_index(), self.catalogue.count_indexable()
+        return (min(search.count(), total) if search.available else total), total
 
     def page_of(self, listing: Listing, numbers: Collection[int] | None = None) -> tuple[Page, Progress]:
         """One page of the list, with `numbers` only of the sessions that the catalogue knows by these."""
@@ -278,14 +295,24 @@ class Archive:
         """The files that hold no session that anybody could read."""
         return self.catalogue.unrecognised()
 
-    def hits(self, scroll_id: UUID | str, words: str, limit: int) -> list[Hit]:
-        """The first hits in one session, in order.
+    def hits(self, scroll_id: UUID | str, words: str, limit: int) -> FoundInSession:
+        """The first hits in one session.
 
         Raises:
             SessionNotFound: there is no such session.
             BadRequest: there is no word in `words`.
         """
-        return self.search_index().session_hits(words, self.catalogue.entry(scroll_id).number, limit)
+        entry = self.catalogue.entry(scroll_id)
+        complete = self.is_searchable(entry)  # asked first: the hits may be of before a change in between
+        return FoundInSession(self.search_index().session_hits(words, entry.number, limit), complete)
+
+    def is_searchable(self, entry: CatalogueEntry) -> bool:
+        """Whether a search finds all of a session, as the catalogue knows it, that it will ever find."""
+        search = self.search_index()
+        if not search.available or entry.session.error is not None:
+            return True
+        state = search.state(entry.number)
+        return state is not None and state.key == entry.fingerprint
 
     # ------------------------------------------------------------------------------------------------------ opening
 

@@ -274,6 +274,11 @@ class Catalogue:
 
         return self._read(select)
 
+    def count_indexable(self) -> int:
+        """How many of them there are."""
+        query = "SELECT count(*) FROM sessions WHERE gone = 0 AND error IS NULL"
+        return self._read(lambda connection: int(connection.execute(query).fetchone()[0]))
+
     def indexable(self) -> list[Indexable]:
         """Every session that is there and can be read, the newest first."""
         query = f"""SELECT {Stored.COLUMNS}, scroll_id, (SELECT size FROM files WHERE files.path = sessions.file)

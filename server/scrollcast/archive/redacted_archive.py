@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from scrollcast.archive.archive import Archive, FoundPage
+from scrollcast.archive.archive import Archive, FoundInSession, FoundPage
 from scrollcast.archive.catalogue import Unrecognised
 from scrollcast.archive.encoding import decode_event
 from scrollcast.archive.index import SessionIndex
@@ -96,17 +96,21 @@ class RedactedArchive:
         """As `Archive.page`. Words are looked for in what is shown: of the sessions that may hold them, in the newest
         `MAX_SEARCHED`."""
         known = self._as_recorded(listing)
+        searched = None if words is None else self._archive.searched()
         hits = None if words is None else dict(self._search(words))
         page, progress = self._archive.page_of(known, None if hits is None else hits.keys())
         shown = replace(
             page, sessions=[*map(self._shown, page.sessions)], next_cursor=_plain_cursor(listing, page.next_cursor)
         )
-        return FoundPage(shown, None if hits is None else [hits[number] for number in page.numbers], progress)
+        found = None if hits is None else [hits[number] for number in page.numbers]
+        return FoundPage(shown, found, progress, searched)
 
-    def hits(self, scroll_id: UUID | str, words: str, limit: int) -> list[Hit]:
+    def hits(self, scroll_id: UUID | str, words: str, limit: int) -> FoundInSession:
         """As `Archive.hits`, in what is shown of the session."""
         entry = self._archive.catalogue.entry(scroll_id)
-        return self._hits(words, entry.number, entry.session.scroll_id, limit) or []
+        complete = self._archive.is_searchable(entry)
+        hits = self._hits(words, entry.number, entry.session.scroll_id, limit) or []
+        return FoundInSession(hits, complete)
 
     def facets(self) -> dict[str, list[tuple[str, int]]]:
         """As `Archive.facets`."""

@@ -100,6 +100,13 @@ class SearchIndex:
         """The same of all sessions, to find those that are behind."""
         return self._states("", ())
 
+    def count(self) -> int:
+        """Of how many sessions everything is indexed that was there when it was read."""
+        if not self.available:
+            return 0
+        query = "SELECT count(*) FROM sessions WHERE key <> ''"
+        return self._database.read(lambda connection: int(connection.execute(query).fetchone()[0]))
+
     def _states(self, where: str, values: tuple[int, ...]) -> dict[int, Indexed]:
         if not self.available:
             return {}

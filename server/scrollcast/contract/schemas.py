@@ -369,14 +369,15 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
             "snippet": _list(_object("", {"text": _TEXT, "match": _FLAG})),
         },
     ),
-    "HitPage": _object("The hits in one session, in order.", {"hits": _list(ref("Hit"))}),
+    "HitPage": _object("The hits in one session, in order.", {"hits": _list(ref("Hit")), "complete": _FLAG}),
     "SessionPage": _object(
         "A page of the list.",
         {"sessions": _list(ref("Session")), "next_cursor": _or_null(_TEXT), "total": _COUNT},
         {
             "progress": _object(
                 "Sessions are still being looked for.", {"looked_at": _COUNT, "total": _COUNT, "complete": _FLAG}
-            )
+            ),
+            "searched": _object("Not all can be searched yet.", {"sessions": _COUNT, "total": _COUNT}),
         },
     ),
     "ArchivedEventMessage": _of_type(

@@ -40,6 +40,8 @@ STARTS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 """What a page imports as soon as it knows what it shows, and what it wants next: of a player, the modules that it
 imports while it is drawn, and the list, to which the way back leads even when the server is gone."""
 
+_SHELL: Final = "shell.html"
+
 OFFLINE: Final = "offline"
 """The folder of what stands in exported files only: a server never gives it to a browser."""
 
@@ -83,27 +85,30 @@ class Assets:
 
         It is named in its text: `{base}` is where the server's root is, `{assets}` where the files are, both with a
         slash at the end; `{preloads}` stands for links to every module that the page begins with when it shows one of
-        `STARTS`, which the browser would otherwise find one import at a time.
+        `STARTS`, which the browser would otherwise find one import at a time. Those that it wants next stand in a
+        template: even at the lowest priority they would take part in what comes before the first paint. `{shell}` is
+        what of a player is there to be painted before any module has come.
         """
         base = html.escape(f"{root_path}/")
         assets = f"{base}assets/{self.digest}/"
         page = self._pages[name]
-        preloads = "\n  ".join(
-            f'<link rel="modulepreload" href="{assets}{module}"{wish}>' for module, wish in self._preloads(name, shows)
-        )
-        for place, text in (("{base}", base), ("{assets}", assets), ("{preloads}", preloads)):
+        now, later = STARTS[shows]
+        urgent = dict.fromkeys((*self._begins[name], *self._graph(now)))
+        next_ones = [module for module in self._graph(later) if module not in urgent]
+        preloads = _links(assets, urgent)
+        if next_ones:
+            preloads += f'\n  <template id="next">{_links(assets, next_ones)}</template>'
+        shell = self._pages[_SHELL].strip() if shows == "player" else ""
+        for place, text in (("{shell}", shell), ("{base}", base), ("{assets}", assets), ("{preloads}", preloads)):
             page = page.replace(place, text)
         return page.encode()
 
-    def _preloads(self, name: str, shows: str) -> Iterator[tuple[str, str]]:
-        """Each module once, the urgent ones first, and what its link says beside."""
-        now, later = STARTS[shows]
-        urgent = dict.fromkeys((*self._begins[name], *self._graph(now)))
-        yield from ((module, "") for module in urgent)
-        yield from ((module, ' fetchpriority="low"') for module in self._graph(later) if module not in urgent)
-
     def _graph(self, starts: Iterable[str]) -> dict[str, None]:
         return dict.fromkeys(module for start in starts for module in self._graphs.get(start, ()))
+
+
+def _links(assets: str, modules: Iterable[str]) -> str:
+    return "\n  ".join(f'<link rel="modulepreload" href="{assets}{module}">' for module in modules)
 
 
 def _beginning(page: str, files: Mapping[str, bytes]) -> list[str]:

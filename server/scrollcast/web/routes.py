@@ -92,6 +92,8 @@ async def sessions(request: Request) -> Response:
     answer: dict[str, Any] = {"sessions": shown, "next_cursor": page.next_cursor, "total": page.total}
     if not found.progress.complete:
         answer["progress"] = found.progress
+    if found.searched is not None and found.searched[0] < found.searched[1]:
+        answer["searched"] = dict(zip(("sessions", "total"), found.searched, strict=True))
     return _json(answer)
 
 
@@ -126,8 +128,8 @@ async def search(request: Request) -> Response:
     wanted = limit if span.is_whole else MAX_SPAN_HITS
     scroll_id = request.path_params["scroll_id"]
     found = await asyncio.to_thread(_archive(request).hits, scroll_id, query.get("q", ""), wanted)
-    found = [hit for hit in found if span.has(hit.t_ms)][:limit]
-    return _json({"hits": [_hit_json(hit) for hit in found]})
+    hits = [_hit_json(hit) for hit in found.hits if span.has(hit.t_ms)]
+    return _json({"hits": hits[:limit], "complete": found.complete})
 
 
 async def session(request: Request) -> Response:
