@@ -44,8 +44,8 @@ const WINDOW_CHARACTERS = 300_000;
 const WINDOW_LEAST = 6;
 /** Events that stand before the position soon after, some put there in each frame: something to look back at. */
 const BEFORE_EVENTS = 80;
-/** Events that come back at a time. */
-const EXTEND_EVENTS = 3;
+/** Events that come back at a time, at most: fewer where drawing them takes longer than a slice. */
+const EXTEND_EVENTS = 4;
 /** Pages of history that a window is worth: events may be so large that the log does not hold as many. */
 const MAX_PAGES = 6;
 /** Pages of history in which the call of a result is looked for that is drawn without it. */
@@ -107,6 +107,8 @@ export class Transcript {
   /** The frame in which the last seek's window was put in place. @type {CSSNumberish | null} */
   #swapped = null;
   #extending = false;
+  /** How many events come back at a time here. */
+  #extendBy = 2;
   /** The first event that is to be drawn without being scrolled to. */
   #fillFrom = 0;
   /** @type {HTMLElement | null} */
@@ -376,7 +378,7 @@ export class Transcript {
    */
   #fill(state) {
     if (this.#low <= this.#fillFrom || this.#high < state.cursor || rushes(state)) return;
-    const from = Math.max(this.#fillFrom, this.#low - EXTEND_EVENTS);
+    const from = Math.max(this.#fillFrom, this.#low - this.#extendBy);
     if (this.#store.log.holds(from, this.#low)) this.#follower.keepInPlace(this.#messages, () => this.#prepend(from));
     else this.#fillFrom = this.#low; // too much at once: they come when they are scrolled to
     this.#request();
@@ -439,7 +441,7 @@ export class Transcript {
   earlier() {
     const state = this.#store.getState();
     if (this.#low <= state.first || this.#stale || this.#extending || state.loading || state.loadError) return;
-    const from = Math.max(state.first, this.#low - EXTEND_EVENTS);
+    const from = Math.max(state.first, this.#low - this.#extendBy);
     if (!this.#store.log.holds(from, this.#low)) {
       this.#store.dispatch({ type: 'load', from, to: this.#low });
       return;
@@ -455,6 +457,7 @@ export class Transcript {
 
   /** @param {number} from */
   #prepend(from) {
+    const began = performance.now();
     const items = [];
     const calls = new Set();
     for (let seq = from; seq < this.#low; seq++) {
@@ -469,6 +472,9 @@ export class Transcript {
     this.#items.unshift(...items);
     this.#low = from;
     this.#redrawResults(from + items.length, calls);
+    const tookMs = performance.now() - began;
+    if (tookMs > SLICE_MS) this.#extendBy = Math.max(1, this.#extendBy - 1);
+    else if (tookMs < SLICE_MS / 2) this.#extendBy = Math.min(EXTEND_EVENTS, this.#extendBy + 1);
   }
 
   /**
