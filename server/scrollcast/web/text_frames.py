@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidHeader, InvalidState
@@ -74,12 +75,34 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
     farewell: Callable[[], bytes | None] | None = None
     """What is said, if anything, before the connection is closed because the server stops."""
 
+    _rest: Callable[[], Awaitable[None]] | None = None
+
     sent_bytes = 0
     """What was written since the handshake, frame heads included."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.conn.debug = False  # it would write every header into the log, and every message of every session
+
+    @property
+    def app(self) -> ASGIApp:
+        """The application, and after it what it has left to be done."""
+        return self._run
+
+    @app.setter
+    def app(self, application: ASGIApp) -> None:
+        self._application = application
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._application(scope, receive, send)
+        if (rest := self._rest) is not None:
+            self._rest = None
+            await rest()
+
+    def leave(self, rest: Callable[[], Awaitable[None]]) -> None:
+        """Have this done when the application has returned, in the same task: a replay may last for hours, and each
+        layer of the application would wait for it with a coroutine, which is a third of what a viewer takes."""
+        self._rest = rest
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over a connection whose handshake has begun."""

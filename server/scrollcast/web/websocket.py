@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -42,6 +43,10 @@ async def replay(websocket: WebSocket) -> None:
         return
     connection = _connect(websocket)
     add_facts(scroll_id=websocket.path_params["scroll_id"][:100])
+    await connection.go_on(partial(_serve, websocket, connection))
+
+
+async def _serve(websocket: WebSocket, connection: _PlainFrames) -> None:
     try:
         await _replay(websocket, connection)
     except StreamClosed:
@@ -183,6 +188,10 @@ class _PlainFrames:
         """What was given to the server to be sent."""
         return self._sent_bytes
 
+    async def go_on(self, serve: Callable[[], Awaitable[None]]) -> None:
+        """Serve the client until it is done; the application's layers have nothing more to do with it."""
+        await serve()
+
     def on_shutdown(self, farewell: Callable[[], bytes | None]) -> None:
         """Have this said before the connection is closed because the server stops; ASGI has no way to."""
 
@@ -241,6 +250,10 @@ class _TextFrames(_PlainFrames):
     def sent_bytes(self) -> int:
         """What was written, frame heads included."""
         return self._protocol.sent_bytes
+
+    async def go_on(self, serve: Callable[[], Awaitable[None]]) -> None:
+        """Serve the client when these layers have returned."""
+        self._protocol.leave(serve)
 
     def on_shutdown(self, farewell: Callable[[], bytes | None]) -> None:
         """Have this said before the connection is closed because the server stops."""
