@@ -336,6 +336,34 @@ async def test_the_application_works_with_any_asgi_server(plain_server: Serving)
     assert (plain.close_code, client.close_code, refused.close_code) == (1000, 1000, 4501)
 
 
+def files_that_wait() -> set[str]:
+    """Where the coroutines are that wait for replays, from the server to what the innermost of them waits for."""
+    files = set()
+    for task in asyncio.all_tasks():
+        waiting: Any = task.get_coro()
+        if waiting.__name__ == "run_asgi":
+            while hasattr(waiting, "cr_code"):
+                files.add(waiting.cr_code.co_filename)
+                waiting = waiting.cr_await
+    return files
+
+
+async def test_the_layers_of_the_application_return_once_a_viewer_is_let_in(server: Serving) -> None:
+    """Each of them would hold a coroutine for as long as the replay lasts."""
+    async with server.watch(mode="realtime", paused="true"):
+        files = files_that_wait()
+    assert any(file.endswith("scrollcast/stream/session_stream.py") for file in files)
+    assert not any("starlette" in file for file in files)
+
+
+async def test_on_another_asgi_server_they_wait(plain_server: Serving) -> None:
+    """It knows of no other way to go on."""
+    async with plain_server.watch(mode="realtime", paused="true"):
+        files = files_that_wait()
+    assert any(file.endswith("scrollcast/stream/session_stream.py") for file in files)
+    assert any("starlette" in file for file in files)
+
+
 async def test_a_slow_client_of_another_asgi_server_is_let_go_too(
     plain_server: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:

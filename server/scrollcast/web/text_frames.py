@@ -26,6 +26,7 @@ from scrollcast.stream.packed_runs import stored
 from scrollcast.web.compression import Compression, SharedDeflate, SharedDeflateFactory
 from scrollcast.web.doors import Doors
 from scrollcast.web.http_protocol import LOOKS, bound_reads, hold_nothing_back, untaken
+from scrollcast.web.inbox import Inbox
 
 __all__ = ["TEXT_FRAMES", "WRITE_TIMEOUT", "TextFrameProtocol", "frame_head"]
 
@@ -82,6 +83,7 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.queue: Any = Inbox()
         self.conn.debug = False  # it would write every header into the log, and every message of every session
 
     @property
