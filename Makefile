@@ -41,7 +41,7 @@ browser: $(VENV)/dev.stamp node_modules/stamp  ## only the tests in a real brows
 bench: $(VENV)/dev.stamp node_modules/stamp  ## the benchmarks of streaming, and build/benchmarks.json: ten minutes
 	@$(BIN)/python -m benchmarks --json build/benchmarks.json
 
-bench-all: $(VENV)/dev.stamp node_modules/stamp  ## these and those of the page, the catalogue and search: half an hour
+bench-all: $(VENV)/dev.stamp node_modules/stamp  ## these and those of growth, workers, compression, the page, the catalogue and search: 40 minutes
 	@$(BIN)/python -m benchmarks --all --json build/benchmarks.json
 
 bench-short: $(VENV)/dev.stamp  ## all of them with small sizes: shows that they run

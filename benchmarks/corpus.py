@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -122,13 +123,19 @@ def _mu(mean: float) -> float:
 
 def stamp(milliseconds: int) -> bytes:
     """A moment so long after the beginning of all sessions here."""
-    moment = START + timedelta(milliseconds=milliseconds)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
+    seconds, thousandths = divmod(milliseconds, 1000)
+    return b"%b.%03dZ" % (_second(seconds), thousandths)
+
+
+@lru_cache(maxsize=4_096)
+def _second(seconds: int) -> bytes:
+    return (START + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S").encode()
 
 
 def random_uuid(random: Random) -> bytes:
     """An id, drawn."""
-    return str(UUID(int=random.getrandbits(128), version=4)).encode()
+    digits = b"%032x" % random.getrandbits(128)
+    return b"-".join((digits[:8], digits[8:12], b"4" + digits[13:16], b"8" + digits[17:20], digits[20:]))
 
 
 def fill(file: Path, lines: Iterator[tuple[int, bytes]], enough: Callable[[int, int], bool]) -> tuple[int, int]:

@@ -115,7 +115,7 @@ async def measure(options: Options, folder: Path) -> list[Row]:
     for some in (count // 100, count // 10, count):  # each by a new process: what it once took it keeps
         with scrollcast([folder / "archive"], folder / "cache", options.package) as server:
             await until_calm(server)
-            ours[some] = carry(tool, server, watched[:some], folder, seconds)
+            ours[some] = carry(tool, server, watched[:some], folder, seconds if some == count else seconds / 2)
     with c_sender(tool, folder) as server:
         limit = carry(tool, server, watched, folder, seconds)
     node = None
