@@ -12,7 +12,7 @@ let taken = null;
 /** To be called in a frame: in this one where it is free, or else in one of the next. @param {() => void} work  done once, however often it is asked for before */
 export function inFrame(work) {
   if (waiting.length > 0 || taken === document.timeline.currentTime) return inLaterFrame(work);
-  takeFrame();
+  taken = document.timeline.currentTime;
   work();
 }
 
@@ -23,14 +23,9 @@ export function inLaterFrame(work) {
   if (waiting.length === 1) requestAnimationFrame(next);
 }
 
-/** What is done right now in this frame is such work. */
-export function takeFrame() {
-  taken = document.timeline.currentTime;
-}
-
 function next() {
   if (taken === document.timeline.currentTime) return void requestAnimationFrame(next);
-  takeFrame();
+  taken = document.timeline.currentTime;
   const work = waiting.shift();
   if (waiting.length > 0) requestAnimationFrame(next);
   work?.();
