@@ -17,7 +17,7 @@ import pytest
 from archives import SCROLL_ID, message, meta_event, write_session
 from contracts import check
 from scrollcast.archive.spent import EVENT_BYTES, Purse
-from serving import Serving, serving, talk
+from serving import Serving, serving, talk, until
 
 ROOT: Final = Path(__file__).parents[2]
 SAMPLES: Final = (ROOT / "archive_fixtures", ROOT.parent / "shared" / "sessions")
@@ -80,6 +80,7 @@ async def test_the_server_and_the_page_count_alike(cache: Path, meta: bool, reda
         serving(*(each for each in SAMPLES if each.is_dir()), cache=cache, redact=redact) as server,
         server.http() as http,
     ):
+        await until(server.app.state.ready.is_set)  # all are listed
         query = {"meta": "true"} if meta else {}
         for session in (await http.get("/api/sessions", params={"limit": 500})).json()["sessions"]:
             if session["error"] is not None:
