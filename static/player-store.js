@@ -909,7 +909,7 @@ export class PlayerStore {
     this.#wayBack = { seek: { t_ms: atEdge ? END_MS : tMs } };
     this.#outdated = true;
     this.log.clear();
-    this.#set({ skips: new Map(), timeline: null, end: null, count: 0, resets: this.#state.resets + 1 });
+    this.#set({ skips: new Map(), timeline: null, end: null, loading: null, loadError: null, count: 0, resets: this.#state.resets + 1 });
   }
 
   /** Asks for what could not be asked for at once. */

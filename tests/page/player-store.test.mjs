@@ -824,6 +824,18 @@ describe('meta events', () => {
     assert.deepEqual([store.getState().meta, store.getState().found?.items.length, store.getState().cursor], [false, 2, 1]);
   });
 
+  test('a page of history that was on its way when the archive was rewritten is not waited for', async () => {
+    socket().says(hello(50));
+    store.dispatch({ type: 'load', from: 40, to: 50 });
+    assert.notEqual(store.getState().loading, null);
+    socket().says({ type: 'notice', level: 'info', code: 'archive_rewritten', message: 'New.', epoch: 'e2' });
+    await settled();
+    assert.deepEqual([store.getState().loading, store.log.size], [null, 0]);
+    store.dispatch({ type: 'load', from: 40, to: 50 });
+    await settled();
+    assert.deepEqual([store.getState().loading, store.log.size], [null, 10]);
+  });
+
   test('a page of history that was asked for under the old numbers is of no use', async () => {
     socket().says(hello(50));
     store.dispatch({ type: 'load', from: 40, to: 50 });
