@@ -135,7 +135,7 @@ export class Timeline {
 
   /** @param {ReplayState} state */
   update(state) {
-    if (state.timeline && !this.#drawn?.timeline) inFrame(this.#drawArrived); // much to draw
+    if (state.timeline && !this.#drawn?.timeline && this.#width > 0) inFrame(this.#drawArrived); // much to draw
     else this.#redraw(state);
     if (state.labelled !== this.#labelled) {
       this.#labelled = state.labelled;

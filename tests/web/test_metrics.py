@@ -98,7 +98,7 @@ async def test_lateness_is_a_histogram_of_what_was_served_in_ticks(server: Servi
     scraped = await scrape(server)
 
     count = scraped.value("scrollcast_lateness_seconds_count")
-    assert 3 <= count <= EVENTS  # on a busy machine many are due in one tick
+    assert EVENTS / 2 <= count <= EVENTS  # several may be due in one tick
     assert scraped.value("scrollcast_lateness_seconds_bucket", le="+Inf") == count
     assert 0 < scraped.value("scrollcast_lateness_seconds_sum") < count
     buckets = [sample.value for sample in scraped.samples if sample.name == "scrollcast_lateness_seconds_bucket"]
