@@ -66,14 +66,14 @@ class StreamEnd:
 
     async def send_each(self, head: bytes, tails: Sequence[memoryview]) -> None:
         """Some."""
-        self.send_now(head, tails)
-
-    def send_now(self, head: bytes, tails: Sequence[bytes | memoryview]) -> bool:
-        """The same, from a tick."""
         for tail in tails:
-            message = b"".join((head, tail))
-            check_message(orjson.loads(message))
-            self.said.put_nowait(message.decode())
+            await self.send(b"".join((head, tail)))
+
+    def send_now(self, head: bytes, tail: bytes | bytearray) -> bool:
+        """One, from a tick, which has to be as its schema says."""
+        message = b"".join((head, tail))
+        check_message(orjson.loads(message))
+        self.said.put_nowait(message.decode())
         return True
 
 

@@ -17,7 +17,7 @@ from archives import SCROLL_ID, at, message, meta_event, metadata, write_session
 from scrollcast.archive.archive import Archive
 from scrollcast.archive.formats import Decoder, Item, Revised, SessionSource
 from scrollcast.archive.formats.native import NativeReader
-from scrollcast.archive.storage import Line
+from scrollcast.archive.storage import Line, read_cached
 from scrollcast.errors import ReplayRefused
 from scrollcast.stream import rewriting, session_stream, wire
 from scrollcast.terminal.local import InProcess
@@ -513,6 +513,25 @@ async def test_heartbeats_come_while_events_flow(server: Serving, monkeypatch: p
     log = (await server.replay(mode="realtime", speed=3)).log
 
     assert 2 <= len(log.of("heartbeat")) <= 5
+
+
+async def test_what_is_not_in_memory_is_waited_for_in_its_turn(
+    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event that a tick cannot read comes before those behind it, also those due with it, and heartbeats go on."""
+    monkeypatch.setattr(wire, "HEARTBEAT_SECONDS", 0.05)
+    cold = iter(random.Random("cold").choices([True, False], k=10_000))
+    monkeypatch.setattr(
+        "scrollcast.archive.index.read_cached", lambda *arguments: not next(cold) and read_cached(*arguments)
+    )
+    seconds = [number // 3 * 0.02 + number % 3 // 2 * 0.001 for number in range(60)]
+    write_session(root, [message(f"m{number}", second) for number, second in enumerate(seconds)])
+    async with serving(root, cache=cache) as server:
+        log = (await server.replay(mode="realtime")).log
+
+    assert log.ids() == ids(60)
+    assert len(log.of("heartbeat")) >= 3
+    assert log.of("end")[0]["report"]["events_sent"] == 60
 
 
 async def test_a_held_replay_ends_as_often_as_it_is_played(server: Serving) -> None:

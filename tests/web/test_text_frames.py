@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -85,6 +86,11 @@ async def scopes() -> list[dict[str, Any]]:
 @pytest.fixture
 async def protocol(scopes: list[dict[str, Any]]) -> TextFrameProtocol:
     """A connection whose handshake is done, over a fake transport, for an application that waits."""
+    return await connected(scopes)
+
+
+async def connected(scopes: list[dict[str, Any]]) -> TextFrameProtocol:
+    """One more."""
 
     async def app(scope: Any, _receive: Any, send: Any) -> None:
         scopes.append(scope)
@@ -157,18 +163,39 @@ async def test_a_handshake_is_forgotten_when_it_is_over(protocol: TextFrameProto
 
 
 async def test_what_can_be_sent_at_once_is(protocol: TextFrameProtocol) -> None:
-    """A frame a message; nothing where the client does not read, or is gone."""
-    sent = protocol.send_texts_now(b"head ", [memoryview(b"one"), b"two"])
+    """A frame a message, of every length that is encoded in a way of its own."""
+    tails: list[bytes | bytearray] = [b"", bytearray(b"one"), b"x" * 200, b"y" * 70_000]
+    for tail in tails:
+        assert protocol.send_text_now(b"head ", tail)
     frames = [bytes(frame.data) for frame in transport_of(protocol).take()]
-    protocol.pause_writing()
-    while_stuck = protocol.send_texts_now(b"", [b"three"])
-    protocol.resume_writing()
-    protocol.close_sent = True
-    while_closing = protocol.send_texts_now(b"", [b"four"])
 
-    assert frames == [b"head one", b"head two"]
-    assert (sent, while_stuck, while_closing) == (True, False, False)
-    assert transport_of(protocol).take() == []
+    assert frames == [b"head " + tail for tail in tails]
+    assert protocol.sent_bytes - sum(map(len, frames)) == 2 + 2 + 4 + 10
+
+
+async def test_nothing_is_sent_at_once_where_it_might_wait_or_fail(protocol: TextFrameProtocol) -> None:
+    """Where the client does not read, has closed, was let go or is gone; and again when there is room."""
+    protocol.pause_writing()
+    while_stuck = protocol.send_text_now(b"", b"three")
+    protocol.resume_writing()
+    with_room = protocol.send_text_now(b"", b"four")
+    ends: list[Callable[[TextFrameProtocol], object]] = [
+        lambda each: each.data_received(from_client(Frame(Opcode.CLOSE, b"\x03\xe8"))),
+        lambda each: each.let_go(b"too slow", 1013, "slow"),
+        lambda each: each.connection_lost(None),
+        lambda each: each.shutdown(),
+        lambda each: each.transport.abort(),
+    ]
+    at_the_end = []
+    for end in ends:
+        each = await connected([])
+        end(each)
+        transport_of(each).written.clear()
+        at_the_end.append((each.send_text_now(b"", b"five"), bytes(transport_of(each).written)))
+
+    assert (while_stuck, with_room) == (False, True)
+    assert [bytes(frame.data) for frame in transport_of(protocol).take()] == [b"four"]
+    assert at_the_end == [(False, b"")] * len(ends)
 
 
 async def test_many_messages_wait_where_the_client_stops_reading_between_them(
@@ -185,7 +212,6 @@ async def test_many_messages_wait_where_the_client_stops_reading_between_them(
 
     monkeypatch.setattr(transport, "write", write_and_fill)
     tails = [memoryview(tail) for tail in (b"a", b"bb", b"c" * 20, b"d")]
-    at_once = protocol.send_texts_now(b"msg ", tails)
     sending = asyncio.create_task(protocol.send_texts(b"msg ", tails))
     taken = []
     for _ in range(3):
@@ -194,7 +220,6 @@ async def test_many_messages_wait_where_the_client_stops_reading_between_them(
         protocol.resume_writing()
     await sending
 
-    assert not at_once
     assert taken == [[b"msg a"], [b"msg bb"], [b"msg " + b"c" * 20]]
     assert [bytes(frame.data) for frame in transport.take()] == [b"msg d"]
 

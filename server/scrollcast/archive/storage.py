@@ -248,7 +248,7 @@ def read_whole(path: Path, root: Path, limit: int = MAX_WHOLE_FILE_BYTES) -> byt
     return data.removeprefix(_BYTE_ORDER_MARK)
 
 
-def read_cached(fd: int, buffer: memoryview, offset: int) -> bool:
+def read_cached(fd: int, buffer: memoryview | bytearray, offset: int) -> bool:
     """Fill `buffer` from `offset` if all of it is in the page cache; `False` without a wait where it is not.
 
     This is how the event loop reads: a hit costs a copy, and only a miss is worth a thread hop. Where the system

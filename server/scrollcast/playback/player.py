@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias, assert_never
 
+from scrollcast.model import REPORTED_GAP_MS
 from scrollcast.playback.commands import UNCHANGED, Control, Mode, Seek, SeekEvent, SeekSeq, SeekTime, Step
 from scrollcast.playback.playhead import Playhead
 from scrollcast.playback.timeline import Timeline
@@ -95,7 +96,7 @@ class Player:
 
     __slots__ = (
         "_allowed", "_anchored", "_due_offset", "_landed", "_left_live", "_playhead", "_recorded", "_step_stop",
-        "cursor", "follow", "gen", "mode", "speed", "status", "timeline",
+        "cursor", "follow", "gen", "mode", "next_at", "plain_stop", "speed", "status", "timeline",
     )  # fmt: skip
 
     def __init__(
@@ -128,6 +129,8 @@ class Player:
         # The offset at which the event under the cursor is due. Summed from event to event, so that it never drifts.
         self._due_offset = 0.0
         self._anchored = -1  # the event that was next when that was set last
+        self.plain_stop = 0
+        self.next_at = math.inf
         self._place(start or SeekSeq(0))
         self._anchor(now)
 
@@ -150,6 +153,42 @@ class Player:
         """Whether a step forward is still on its way."""
         return self._step_stop is not None
 
+    def foresee(self) -> None:
+        """Find out how far playback is plain: before `plain_stop` each event comes by itself when its time is there,
+        the one under the cursor at `next_at`, and nothing else is to be told. That holds until anything but `pass_next`
+        is asked of the player."""
+        self.plain_stop = 0
+        if self._step_stop is not None or self.status is not _PLAYING or self.mode is not Mode.REALTIME:
+            return
+        stop = min(self._stop(), self.timeline.count - 1)  # after the last one comes the end, which is told
+        if self.cursor < stop and not self.timeline.is_cut(self.cursor):
+            self.plain_stop, self.next_at = stop, self._playhead.due(self._due_offset)
+
+    def pass_next(self, now: float) -> int | None:
+        """Deliver the event under the cursor where playback is plain and it alone is due; its index. Otherwise `None`,
+        and `advance` has to be asked.
+
+        Nearly every event of a viewer in realtime comes this way, so that it does nothing that can be left.
+        """
+        index = self.cursor
+        if index >= self.plain_stop or now < self.next_at:
+            return None
+        timeline = self.timeline
+        times, idle = timeline.times, timeline.idle
+        recorded = times[index]
+        gap = times[index + 1] - recorded
+        if gap < REPORTED_GAP_MS:
+            seconds = gap / 1000 if idle is None else min(gap / 1000, idle)
+        else:
+            seconds = timeline.length(index + 1)
+            self.plain_stop = index + 1  # the gap may be cut, which is told
+        due_offset = self._due_offset + seconds
+        next_at = self._playhead.due(due_offset)
+        if next_at <= now:
+            return None
+        self.cursor, self._recorded, self._due_offset, self.next_at = index + 1, recorded, due_offset, next_at
+        return index
+
     def allow(self, stop: int | None) -> None:
         """Deliver nothing at or past this index until told otherwise; `None` for no bound.
 
@@ -157,9 +196,11 @@ class Player:
         bound is the new cursor, until the driver gives another.
         """
         self._allowed = stop
+        self.plain_stop = 0
 
     def grow(self, timeline: Timeline) -> None:
         """Go on with a timeline that has the same events and more; for a while fewer, but all that were delivered."""
+        self.plain_stop = 0
         if timeline.count <= self.cursor < self.timeline.count:
             self._due_offset -= self._ahead()  # added again when the event is back
         waiting = self.cursor >= self.timeline.count
@@ -171,6 +212,7 @@ class Player:
     def replace(self, timeline: Timeline, now: float) -> list[Output]:
         """Start over with a timeline of other events: from its beginning, in the next generation."""
         self.timeline = self._paced(timeline, self.timeline.idle)
+        self.plain_stop = 0
         self._step_stop = None
         rewind = self._seek(SeekSeq(0))
         self._anchor(now)
@@ -194,6 +236,7 @@ class Player:
     def advance(self, now: float) -> list[Output]:
         """Deliver what is due. An early call changes nothing; a late one delivers one range."""
         outputs: list[Output] = []
+        self.plain_stop = 0
         if self._step_stop is not None:
             self._deliver_to(min(self._stop(), self._step_stop), outputs)
             if self.cursor == self._step_stop:

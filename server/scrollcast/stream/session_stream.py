@@ -50,6 +50,9 @@ RUN_EVENTS: Final = 256
 RUN_BYTES: Final = 256 << 10
 """How much is sent one event a message before other connections get a turn: about a millisecond of work."""
 
+AT_ONCE_EVENTS: Final = 4
+"""What is due in a tick beyond so many events is sent by the coroutine, which writes many at a time."""
+
 SETTLE_SECONDS: Final = 0.1
 SETTLE_BYTES: Final = 4 << 20
 """How long `hello` waits for a session that is read for the first time, so that most can say how long they are; a
@@ -105,8 +108,8 @@ class Connection(Protocol):
         """Send one text message a tail, each after the same head. Waits and raises as `send`."""
         ...
 
-    def send_now(self, head: bytes, tails: Sequence[bytes | memoryview]) -> bool:
-        """Do what `send_each` does; `False`, with nothing sent, where that might wait, or fail."""
+    def send_now(self, head: bytes, tail: bytes | bytearray) -> bool:
+        """Send one text message, `tail` after `head`; `False`, with nothing sent, where that might wait, or fail."""
         ...
 
 
@@ -131,6 +134,7 @@ class SessionStream:
         "_awake",
         "_bad_commands",
         "_bound",
+        "_busy_at",
         "_close_at",
         "_connection",
         "_envelope",
@@ -144,6 +148,7 @@ class SessionStream:
         "_live",
         "_live_from",
         "_loop",
+        "_may_be_changed",
         "_owed_reply",
         "_pacer",
         "_packing",
@@ -192,6 +197,7 @@ class SessionStream:
         self._span = span
         self._told = told
         self._packing = packing
+        self._may_be_changed = parameters.preview is not None or packing is not None  # before it is sent, an event
         self.replay_id = uuid4()
         self._loop = asyncio.get_running_loop()
         self._pacer = pacer or Pacer()
@@ -200,6 +206,7 @@ class SessionStream:
         self._watch: Watch | None = None  # over the index, once that is complete
         self._awake: asyncio.Future[None] | None = None  # what the coroutine waits for
         self._rest: list[Output] = []  # what a tick left for the coroutine
+        self._busy_at = -math.inf  # when there is more to do than to send events
         self._bound = -1  # the player was allowed to deliver the events before this one
         self.sent = 0
         self.seeks = 0
@@ -480,26 +487,43 @@ class SessionStream:
 
     def _until(self) -> float:
         """When there is something to do, though nobody asks."""
-        if self._player.cursor >= self._bound:
+        player = self._player
+        if player.cursor >= self._bound:
             self._allow()
-        deadline, until = self._player.deadline, self._heartbeat_at
-        if self._close_at < until:
-            until = self._close_at
+        player.foresee()
+        deadline = player.deadline
+        self._busy_at = until = min(self._heartbeat_at, self._close_at)
         return until if deadline is None or until < deadline else deadline
 
     # ----------------------------------------------------------------------------------------------------- a tick
 
     def _ring(self, now: float) -> None:
         """Do what is due while the coroutine sleeps; wake it for what is left."""
-        if self._awake is None or self._awake.done():
+        awake = self._awake
+        if awake is None or awake.done():
             return
         try:
-            is_all = self._do_at_once(now)
+            seq = self._player.pass_next(now) if now < self._busy_at else None
+            is_all = self._do_at_once(now) if seq is None else self._go_on_from(seq, now)
         except Exception as problem:
-            self._awake.set_exception(problem)
+            awake.set_exception(problem)
             return
         if not is_all:
             self._wake()
+
+    def _go_on_from(self, seq: int, now: float) -> bool:
+        """Send the event that was due, and set the alarm for the next one; whether nothing is left to be done."""
+        if not self._send_at_once(seq):
+            self._rest = [Deliver(seq, seq + 1)]
+            return False
+        player = self._player
+        until = player.next_at
+        if player.cursor >= player.plain_stop or until >= self._busy_at:
+            until = self._until()
+        if until <= now:
+            return self._do_at_once(now)
+        self._alarm.set(until)
+        return True
 
     def _do_at_once(self, now: float) -> bool:
         """Whether all that is due could be done, and the alarm is set for the next time."""
@@ -507,11 +531,12 @@ class SessionStream:
             return False
         outputs = self._player.advance(now)
         for place, output in enumerate(outputs):
-            if not (isinstance(output, Deliver) and self._deliver_at_once(output.start, output.stop)):
-                self._rest = outputs[place:]
+            left = self._deliver_at_once(output) if isinstance(output, Deliver) else output
+            if left is not None:
+                self._rest = [left, *outputs[place + 1 :]]
                 return False
         if now >= self._heartbeat_at:
-            if not self._connection.send_now(b"", [wire.encode_heartbeat(self._player.snapshot(now))]):
+            if not self._connection.send_now(b"", wire.encode_heartbeat(self._player.snapshot(now))):
                 return False
             self._heartbeat_at = now + wire.HEARTBEAT_SECONDS
         until = self._until()
@@ -520,20 +545,25 @@ class SessionStream:
         self._alarm.set(until)
         return True
 
-    def _deliver_at_once(self, start: int, stop: int) -> bool:
-        """Send a run of events, unless that takes more than to send them; whether it was sent."""
-        parameters = self._parameters
-        is_batch = parameters.batch and stop - start > 1
-        if is_batch or stop > self._live_from:
+    def _deliver_at_once(self, run: Deliver) -> Deliver | None:
+        """Send a run of events, unless that takes more than to send them; what is left of it."""
+        if run.stop - run.start > (1 if self._parameters.batch else AT_ONCE_EVENTS):
+            return run
+        for seq in range(run.start, run.stop):
+            if not self._send_at_once(seq):
+                return Deliver(seq, run.stop)
+        return None
+
+    def _send_at_once(self, seq: int) -> bool:
+        """Send an event by itself, unless that takes more than to send it."""
+        if seq >= self._live_from:
             return False
-        if parameters.preview is not None and self._needs_preview(start, stop):
+        if self._may_be_changed and (self._needs_preview(seq, seq + 1) or self._packs(seq, seq + 1)):
             return False
-        if self._packing is not None and any(self._packs(seq, seq + 1) for seq in range(start, stop)):
+        tail = self._index.read_tail_at_once(seq)
+        if tail is None or not self._connection.send_now(self._replayed.head, tail):
             return False
-        tails = self._index.read_tails_at_once(start, stop)
-        if tails is None or not self._connection.send_now(self._replayed.head, tails):
-            return False
-        self.sent += stop - start
+        self.sent += 1
         return True
 
     # ------------------------------------------------------------------------------------------------ what is known

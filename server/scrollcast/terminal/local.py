@@ -209,7 +209,7 @@ class _StreamEnd:
         while len(self.messages) >= WAITING_MESSAGES:
             self.room.clear()
             await self.room.wait()
-        self._put((bytes(message),))
+        self._put(bytes(message))
 
     def lead(self, _length: int) -> bytes:
         return b""
@@ -221,13 +221,13 @@ class _StreamEnd:
         for tail in tails:
             await self.send(b"".join((head, tail)))
 
-    def send_now(self, head: bytes, tails: Sequence[bytes | memoryview]) -> bool:
-        if len(self.messages) + len(tails) > WAITING_MESSAGES:
+    def send_now(self, head: bytes, tail: bytes | bytearray) -> bool:
+        if len(self.messages) >= WAITING_MESSAGES:
             return False
-        self._put([b"".join((head, tail)) for tail in tails])
+        self._put(b"".join((head, tail)))
         return True
 
-    def _put(self, messages: Sequence[bytes]) -> None:
-        self.messages.extend(messages)
-        self.sent_bytes += sum(map(len, messages))
+    def _put(self, message: bytes) -> None:
+        self.messages.append(message)
+        self.sent_bytes += len(message)
         self.news.set()

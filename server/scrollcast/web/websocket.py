@@ -222,7 +222,7 @@ class _PlainFrames:
         for tail in tails:
             await self.send(b"".join((head, tail)))
 
-    def send_now(self, _head: bytes, _tails: Sequence[bytes | memoryview]) -> bool:
+    def send_now(self, _head: bytes, _tail: bytes | bytearray) -> bool:
         return False  # ASGI has no way to know whether a client reads
 
     async def close(self, code: int, reason: str) -> None:
@@ -280,8 +280,8 @@ class _TextFrames(_PlainFrames):
     async def send_each(self, head: bytes, tails: Sequence[memoryview]) -> None:
         await self._protocol.send_texts(head, tails)
 
-    def send_now(self, head: bytes, tails: Sequence[bytes | memoryview]) -> bool:
-        return self._protocol.send_texts_now(head, tails)
+    def send_now(self, head: bytes, tail: bytes | bytearray) -> bool:
+        return self._protocol.send_text_now(head, tail)
 
     async def close(self, code: int, reason: str) -> None:
         await super().close(code, reason)
