@@ -1,7 +1,4 @@
-"""What a replay and a page of the list cost as a session and an archive grow, at three sizes each.
-
-What viewers cost as they become more is in `many_viewers`.
-"""
+"""What a replay, a page of the list and a viewer cost as sessions, archives and viewers grow, at three sizes each."""
 
 from __future__ import annotations
 
@@ -14,10 +11,13 @@ from typing import Final
 
 from benchmarks.beside_fast import answers_to_seeks
 from benchmarks.catalogue_pages import fill
+from benchmarks.catalogued import until_calm
 from benchmarks.client import Broken, Drain, connected, drain, target
 from benchmarks.corpus import Corpus, realtime_session
+from benchmarks.many_viewers import Carried, carry, places, tapes_of
 from benchmarks.report import Options, Row, grown, main, median, percentile
 from benchmarks.server import Child, scrollcast
+from benchmarks.wire import compiled
 from scrollcast.archive.catalogue import Catalogue
 from scrollcast.archive.listing import Listing
 
@@ -27,6 +27,8 @@ EVENTS: Final = (10_000, 100_000, 1_000_000)
 EVENTS_SHORT: Final = (1_000, 3_000, 10_000)
 SESSIONS: Final = (1_000, 10_000, 100_000)
 SESSIONS_SHORT: Final = (100, 1_000, 10_000)
+VIEWERS: Final = (100, 1_000, 10_000)
+VIEWERS_SHORT: Final = (10, 30, 100)
 
 BATCH: Final = 65_536
 ROUNDS: Final = 9
@@ -35,10 +37,17 @@ PAGES: Final = 50
 
 
 async def measure(options: Options, folder: Path) -> list[Row]:
-    """Events in a session, then sessions in an archive."""
+    """Events in a session, then sessions in an archive, then viewers of a server."""
     events = EVENTS_SHORT if options.short else EVENTS
     sessions = SESSIONS_SHORT if options.short else SESSIONS
-    return [*await _session_grows(events, options, folder), await asyncio.to_thread(_archive_grows, sessions, folder)]
+    viewers = VIEWERS_SHORT if options.short else VIEWERS
+    watched = folder / "watched"
+    (watched / "archive").mkdir(parents=True)
+    return [
+        *await _session_grows(events, options, folder),
+        await asyncio.to_thread(_archive_grows, sessions, folder),
+        *await _viewers_grow(viewers, options, watched),
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------- a session
@@ -108,6 +117,26 @@ def _page_ms(size: int, root: Path, folder: Path) -> float:
         return percentile(times, 0.95)
     finally:
         catalogue.close()
+
+
+# --------------------------------------------------------------------------------------------------------- viewers
+
+
+async def _viewers_grow(sizes: tuple[int, ...], options: Options, folder: Path) -> list[Row]:
+    tool = compiled(folder)
+    if tool is None:
+        return [Row("as viewers grow", 0.0, "", skipped="there is no C compiler for the clients")]
+    with scrollcast([folder / "archive"], folder / "cache", options.package) as server:
+        tapes = await tapes_of(tool, server, folder)
+    carried: dict[int, Carried] = {}
+    for size in sizes:  # each by a new process: what it once took it keeps
+        with scrollcast([folder / "archive"], folder / "cache", options.package) as server:
+            await until_calm(server)
+            carried[size] = carry(tool, server, places(tapes, size), folder, options.pick(8, 2))
+    return [
+        grown("memory a viewer, KiB", "viewers", {size: each.kib for size, each in carried.items()}),
+        grown("CPU an event, µs", "viewers", {size: each.cpu_us for size, each in carried.items()}),
+    ]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Final
 from benchmarks.catalogued import until_calm
 from benchmarks.client import Broken, target
 from benchmarks.corpus import realtime_session
-from benchmarks.report import Options, Row, grown, main, percentile
+from benchmarks.report import Options, Row, main, percentile
 from benchmarks.server import Child, scrollcast
 from benchmarks.wire import Tape, c_sender, compiled, has_node_ws, node_sender, record, watching
 
@@ -103,7 +103,7 @@ def carry(tool: Path, server: Child, watched: Sequence[tuple[Tape, int]], folder
 
 
 async def measure(options: Options, folder: Path) -> list[Row]:
-    """So many viewers by each of the servers in turn, and fewer by ours, to see what grows with them."""
+    """So many viewers by each of the servers in turn."""
     tool = compiled(folder)
     if tool is None:
         return [Row("many realtime viewers", 0.0, "", skipped="there is no C compiler for the clients")]
@@ -111,22 +111,17 @@ async def measure(options: Options, folder: Path) -> list[Row]:
     (folder / "archive").mkdir()
     with scrollcast([folder / "archive"], folder / "cache", options.package) as server:
         tapes = await tapes_of(tool, server, folder)
-    watched, ours = places(tapes, count), {}
-    for some in (count // 100, count // 10, count):  # each by a new process: what it once took it keeps
-        with scrollcast([folder / "archive"], folder / "cache", options.package) as server:
-            await until_calm(server)
-            ours[some] = carry(tool, server, watched[:some], folder, seconds if some == count else seconds / 2)
+    watched = places(tapes, count)
+    with scrollcast([folder / "archive"], folder / "cache", options.package) as server:
+        await until_calm(server)
+        ours = carry(tool, server, watched, folder, seconds)
     with c_sender(tool, folder) as server:
         limit = carry(tool, server, watched, folder, seconds)
     node = None
     if has_node_ws():
         with node_sender(folder) as server:
             node = carry(tool, server, watched, folder, seconds)
-    return [
-        *_rows(count, ours[count], limit, node),
-        grown("memory a viewer, KiB", "viewers", {some: carried.kib for some, carried in ours.items()}),
-        grown("CPU an event, µs", "viewers", {some: carried.cpu_us for some, carried in ours.items()}),
-    ]
+    return _rows(count, ours, limit, node)
 
 
 def _rows(count: int, ours: Carried, limit: Carried, node: Carried | None) -> list[Row]:
