@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 from benchmarks import (
-    beside_fast,
     catalogue_speed,
     compression,
     fast_replay,
@@ -28,7 +27,6 @@ from benchmarks.report import main
 STREAMING = (
     fast_replay,
     many_viewers,
-    beside_fast,
     first_event,
     peers,
     reference_client,

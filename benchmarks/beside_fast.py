@@ -16,7 +16,7 @@ from benchmarks.report import Options, Row, main, percentile
 from benchmarks.server import Child, scrollcast
 from benchmarks.wire import Watch, Watched, compiled, run_fast, watching
 
-__all__ = ["answers_to_seeks", "measure"]
+__all__ = ["answers_to_seeks", "beside", "measure"]
 
 VIEWERS: Final = 1_000
 BATCH: Final = 65_536
@@ -29,15 +29,22 @@ ANSWER_MS: Final = 20.0
 
 
 async def measure(options: Options, folder: Path) -> list[Row]:
-    """The viewers' lateness, the fast replays' speed beside them as a share of that alone, and answers to seeks."""
+    """As `beside`, of a session of its own."""
+    large = native_session(folder / "archive", options.pick(1_000, 20))
+    return await beside(large, folder, folder / "cache", options)
+
+
+async def beside(large: Corpus, folder: Path, cache: Path, options: Options) -> list[Row]:
+    """The viewers' lateness, the fast replays' speed beside them as a share of that alone, and answers to seeks.
+
+    The session lies in `folder / "archive"`, and `cache` may hold its index.
+    """
     tool = compiled(folder)
     if tool is None:
         return [Row("realtime viewers beside fast replays", 0.0, "", skipped="there is no C compiler for the clients")]
-    (folder / "archive").mkdir()
     count = options.pick(VIEWERS, 100)
-    large = native_session(folder / "archive", options.pick(1_000, 20))
-    with scrollcast([folder / "archive"], folder / "cache", options.package) as server:
-        await drain(server.port, target(large.scroll_id, batch=BATCH), count=large.count)  # makes its index
+    with scrollcast([folder / "archive"], cache, options.package) as server:
+        await drain(server.port, target(large.scroll_id, batch=BATCH), count=large.count)  # makes its index, if need be
         watched = places(await tapes_of(tool, server, folder), count)
         paths = [target(tape.session.scroll_id, mode="realtime", start_ms=start_ms) for tape, start_ms in watched]
         alone = [_fast(tool, server, large, folder, times) for times in (1, 4)]

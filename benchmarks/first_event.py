@@ -1,4 +1,5 @@
-"""A large session: the time to its first event, the memory that a whole replay takes, a seek, and the indexing."""
+"""A large session: the time to its first event, the memory that a whole replay takes, a seek, and the indexing; then,
+as it and its index are there, what `beside_fast` measures."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from typing import Final
 
 import orjson
 
+from benchmarks.beside_fast import beside
 from benchmarks.client import Broken, Drain, connected, drain, target
 from benchmarks.corpus import Corpus, claude_code_session, native_session
 from benchmarks.report import Options, Row, main, median
@@ -46,7 +48,10 @@ async def measure(options: Options, folder: Path) -> list[Row]:
     for name, make, megabytes, indexing in kinds:
         session = make(folder / name / "archive", megabytes)
         _warm(session.file)
-        rows += await _Case(f"{megabytes} MB {name}", session, folder / name, options, indexing).rows()
+        case = _Case(f"{megabytes} MB {name}", session, folder / name, options, indexing)
+        rows += await case.rows()
+        if name == "native":
+            rows += await beside(session, folder / name, case.kept, options)
         shutil.rmtree(folder / name)
     return rows
 
@@ -68,6 +73,8 @@ class _Case:
         self._folder = folder
         self._options = options
         self._caches = 0
+        self.kept = self._new_cache()
+        """Holds the session's index after `rows`."""
 
     async def rows(self) -> list[Row]:
         """Cold first, then with what the replay has left in the cache."""
@@ -138,8 +145,7 @@ class _Case:
     async def _whole_replays(self) -> list[Row]:
         """Memory while the session is played for the first time, and again by the same process."""
         rows = []
-        self._kept = self._new_cache()
-        async with self._server(self._kept) as server:
+        async with self._server(self.kept) as server:
             idle = server.memory()
             for play in ("first play", "played again"):
                 samples = [server.memory()]
@@ -180,7 +186,7 @@ class _Case:
         cold, opened, sought = [], [], []
         middle = self._session.duration_ms // 2
         for _ in range(rounds):
-            async with self._server(self._kept) as server:
+            async with self._server(self.kept) as server:
                 cold.append(await self._first_event(server))
                 opened.append(await self._first_event(server, start_ms=middle))
                 sought.append(await self._seek(server, middle))
@@ -193,7 +199,7 @@ class _Case:
 
     async def _watched(self) -> Row:
         """Memory while many watch the session, each from another place."""
-        async with self._server(self._kept) as server, AsyncExitStack() as stack:
+        async with self._server(self.kept) as server, AsyncExitStack() as stack:
             idle, samples = server.memory(), [server.memory()]
             sampling = asyncio.create_task(_sample(server, samples))
             for number in range(VIEWERS):
