@@ -50,27 +50,18 @@ class _Runs:
 
 
 async def measure(options: Options, folder: Path) -> list[Row]:
-    """Batches, and one event a message, from a native archive whose index is there; then a first play."""
+    """Batches, and one event a message, from a native archive whose index is there."""
     session = native_session(folder / "archive", options.pick(MEGABYTES, 30))
     with scrollcast([folder / "archive"], folder / "cache", options.package) as server:
         batches = await _compare(server, session, BATCH, folder, options.pick(7, 3))
         single = await _compare(server, session, 0, folder, options.pick(5, 2))
         beside_node = await _beside_node(server, session, folder, options.pick(5, 2))
-    first = await _first_plays(session, folder, options)
     return [
         _share("fast, batch=65536, native, index there: share of a bare sender", batches, session, SHARE_TARGET),
         _cpu("fast, batch=65536, native, index there: server CPU, × a bare sender", batches, CPU_BATCHES),
         _share("fast, one event a message, native, index there: share of a bare sender", single, session, None),
         _cpu("fast, one event a message, native, index there: server CPU, × a bare sender", single, CPU_SINGLE),
         beside_node,
-        Row(
-            "fast, batch=65536, native, first play (no index yet)",
-            median(first) / 1e6,
-            "MB/s",
-            sense="at least",
-            ratio=median(first) / median(batches[1].speeds),
-            detail={"events/s": median(first) / (batches[1].bytes / len(batches[1].speeds)) * session.count},
-        ),
     ]
 
 
@@ -180,16 +171,6 @@ def _check_events(events: list[dict[str, Any]], records: list[dict[str, Any]], s
         same = message["id"] == archived["message_id"] and message["content"] == archived["content_parts"]
         if event["seq"] != place or not same or message["created_at"] != archived["ts"]:
             raise Broken(f"event {place} is not what is archived")
-
-
-async def _first_plays(session: Corpus, folder: Path, options: Options) -> list[float]:
-    """The speeds of whole replays by servers that have never seen the session."""
-    speeds = []
-    for number in range(options.pick(2, 1)):
-        with scrollcast([folder / "archive"], folder / f"cache-{number}", options.package) as server:
-            client = await drain(server.port, target(session.scroll_id, batch=BATCH), count=session.count)
-            speeds.append(client.bytes / client.seconds)
-    return speeds
 
 
 if __name__ == "__main__":

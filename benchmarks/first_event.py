@@ -78,7 +78,7 @@ class _Case:
 
     async def rows(self) -> list[Row]:
         """Cold first, then with what the replay has left in the cache."""
-        rounds = self._options.pick(7, 3)
+        rounds = self._options.pick(5, 3)
         rows = [await self._cold(rounds), await self._indexing()]
         rows += await self._whole_replays()
         return [*rows, *await self._with_index(rounds)]
