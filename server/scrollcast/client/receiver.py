@@ -7,7 +7,7 @@ says where they go on from. The two `Replay` classes, with and without `await`, 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -131,12 +131,10 @@ class Receiver:
         try:
             message = orjson.loads(text)
             kind = message["type"]
-            if kind == "events":
-                is_live = message["origin"]["type"] == "live"
-                for event in message["events"]:
-                    self._take_event(event, message["gen"], is_live)
-            elif kind == "event":
-                self._take_event(message, message["gen"], message["origin"]["type"] == "live")
+            if kind == "event":
+                self._take_events((message,), message)
+            elif kind == "events":
+                self._take_events(message["events"], message)
             elif kind == "hello":
                 self._take_hello(message)
                 return True
@@ -146,16 +144,20 @@ class Receiver:
             raise ProtocolViolation(f"{problem!r} in {text[:100]!r}") from problem
         return False
 
-    def _take_event(self, event: Mapping[str, Any], gen: int, is_live: bool) -> None:
-        if gen < self._gen:
+    def _take_events(self, events: Sequence[Mapping[str, Any]], message: Mapping[str, Any]) -> None:
+        gen, is_live = message["gen"], message["origin"]["type"] == "live"
+        if gen < self._gen or not events:
             return
-        seq = event["seq"]
         if gen > self._gen:
-            self._rewind(gen, seq)
-        if seq != self._expected:
-            raise ProtocolViolation(f"event {seq} came where {self._expected} was next")
-        self._expected = seq + 1
-        self.items.append(ReplayEvent(seq, event["t_ms"], self._gen_before + gen, is_live, event["event"]))
+            self._rewind(gen, events[0]["seq"])
+        gen += self._gen_before
+        append, expected = self.items.append, self._expected
+        for event in events:
+            seq = event["seq"]
+            if seq != expected:
+                raise ProtocolViolation(f"event {seq} came where {expected} was next")
+            append(ReplayEvent(seq, event["t_ms"], gen, is_live, event["event"]))
+            self._expected = expected = seq + 1
 
     def _take_hello(self, message: Mapping[str, Any]) -> None:
         if self.hello is not None and message["resume"] == "reset":

@@ -55,7 +55,8 @@ class Replay(ReplayBase[Transport]):
     def __init__(self, receiver: Receiver, patience: Patience, transport: OpenTransport) -> None:
         super().__init__(receiver, patience)
         self._open_transport = transport
-        self._reading: asyncio.Future[None] | None = None  # done when whoever reads has read one message
+        self._is_reading = False
+        self._has_read: asyncio.Future[None] | None = None  # for others: done when whoever reads has read one message
 
     async def __aenter__(self) -> Self:
         self._entered = True
@@ -88,18 +89,21 @@ class Replay(ReplayBase[Transport]):
 
     # --------------------------------------------------------------------------------------------------- what comes
 
-    async def __aiter__(self) -> AsyncIterator[ReplayEvent]:
-        async for item in self.items():
-            if type(item) is ReplayEvent:
-                yield item
+    def __aiter__(self) -> AsyncIterator[ReplayEvent]:
+        return self._coming(only_events=True)
 
-    async def items(self) -> AsyncIterator[Item]:
+    def items(self) -> AsyncIterator[Item]:
         """Everything that comes, in order: events, states, notices, the end."""
+        return self._coming(only_events=False)
+
+    async def _coming(self, *, only_events: bool) -> AsyncIterator[Any]:
         items = self._receiver.items
         try:
             while True:
                 while items:
-                    yield items.popleft()
+                    item = items.popleft()
+                    if type(item) is ReplayEvent or not only_events:
+                        yield item
                 if self._ended:
                     break
                 await self._progress()
@@ -167,10 +171,12 @@ class Replay(ReplayBase[Transport]):
         """Take one more message, or wait until another task of this replay has."""
         if self._receiver.failure is not None:
             raise self._receiver.failure
-        if self._reading is not None:
-            await asyncio.wait((self._reading,))
+        if self._is_reading:
+            if self._has_read is None:
+                self._has_read = asyncio.get_running_loop().create_future()
+            await asyncio.wait((self._has_read,))
             return
-        self._reading = asyncio.get_running_loop().create_future()
+        self._is_reading = True
         try:
             await self._read()
         except ReplayError as problem:
@@ -178,8 +184,10 @@ class Replay(ReplayBase[Transport]):
             await self.close()
             raise
         finally:
-            reading, self._reading = self._reading, None
-            reading.set_result(None)
+            self._is_reading = False
+            has_read, self._has_read = self._has_read, None
+            if has_read is not None:
+                has_read.set_result(None)
 
     async def _read(self) -> None:
         socket, receiver = self._socket or await self._connect(), self._receiver

@@ -62,17 +62,20 @@ class Replay(ReplayBase[ClientConnection]):
     # --------------------------------------------------------------------------------------------------- what comes
 
     def __iter__(self) -> Iterator[ReplayEvent]:
-        for item in self.items():
-            if type(item) is ReplayEvent:
-                yield item
+        return self._coming(only_events=True)
 
     def items(self) -> Iterator[Item]:
         """Everything that comes, in order: events, states, notices, the end."""
+        return self._coming(only_events=False)
+
+    def _coming(self, *, only_events: bool) -> Iterator[Any]:
         items = self._receiver.items
         try:
             while True:
                 while items:
-                    yield items.popleft()
+                    item = items.popleft()
+                    if type(item) is ReplayEvent or not only_events:
+                        yield item
                 if self._ended:
                     break
                 self._progress()
