@@ -79,7 +79,7 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
     _rest: Callable[[], Awaitable[None]] | None = None
 
     # What each message needs: looked up in a dictionary of fifty names it would be the longest way of a short one.
-    __slots__ = ("_is_full", "close_sent", "disconnected", "sent_bytes", "transport", "writable")
+    __slots__ = ("close_sent", "disconnected", "sent_bytes", "transport", "writable")
 
     sent_bytes: int
     """What was written since the handshake, frame heads included."""
@@ -87,7 +87,6 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.sent_bytes = 0
-        self._is_full = False  # while `writable` is not set
         self.queue: Any = Inbox()
         self.conn.debug = False  # it would write every header into the log, and every message of every session
 
@@ -211,15 +210,9 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         pongs = [data for data in self.conn.data_to_send() if data]
         self._late_pong = pongs[-1] if pongs else self._late_pong
 
-    def pause_writing(self) -> None:
-        """The client does not read."""
-        super().pause_writing()
-        self._is_full = True
-
     def resume_writing(self) -> None:
         """The client reads again."""
         super().resume_writing()
-        self._is_full = False
         pong, self._late_pong = self._late_pong, b""
         if pong and not self.close_sent and not self.transport.is_closing():
             self.transport.write(pong)
@@ -267,7 +260,7 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
     def send_text_now(self, head: bytes, tail: bytes | bytearray) -> bool:
         """Send one text message, `tail` after `head`; `False`, with nothing sent, where `send_text` might wait, or
         would raise."""
-        if self._is_full or self.disconnected or self.close_sent or self.transport.is_closing():
+        if not self.writable.is_set() or not self._is_open():
             return False
         frame = b"".join((frame_head(len(head) + len(tail)), head, tail))
         self.sent_bytes += len(frame)
