@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from scrollcast.errors import ArchiveError, ScrollcastError
 from scrollcast.redaction import Redaction
 from scrollcast.stream.pacer import TICK_SECONDS
 from scrollcast.stream.parameters import ReplayParameters
-from scrollcast.stream.session_stream import SessionStream
+from scrollcast.stream.session_stream import Connection, SessionStream
 from scrollcast.web.failures import error_message
 from virtual_clock import run
 
@@ -38,13 +38,18 @@ SETTLE_SECONDS = 0.03
 """For what watches the files."""
 
 
-class StreamEnd:
+class StreamEnd(Connection):
     """The stream's end of a connection."""
 
     def __init__(self) -> None:
-        self.sent_bytes = 0
+        self._sent_bytes = 0
         self.said: asyncio.Queue[str | Closed] = asyncio.Queue()
         self.commands: asyncio.Queue[str | bytes] = asyncio.Queue()
+
+    @property
+    def sent_bytes(self) -> int:
+        """What was said."""
+        return self._sent_bytes
 
     async def receive(self) -> str | bytes:
         """A command."""
@@ -53,21 +58,8 @@ class StreamEnd:
     async def send(self, message: bytes | bytearray) -> None:
         """One message, which has to be as its schema says."""
         check_message(orjson.loads(message))
-        self.sent_bytes += len(message)
+        self._sent_bytes += len(message)
         self.said.put_nowait(message.decode())
-
-    def lead(self, _length: int) -> bytes:
-        """Nothing."""
-        return b""
-
-    async def send_led(self, message: bytearray) -> None:
-        """One message."""
-        await self.send(message)
-
-    async def send_each(self, head: bytes, tails: Sequence[memoryview]) -> None:
-        """Some."""
-        for tail in tails:
-            await self.send(b"".join((head, tail)))
 
     def send_now(self, head: bytes, tail: bytes | bytearray) -> bool:
         """One, from a tick, which has to be as its schema says."""

@@ -6,7 +6,7 @@ import sys
 import threading
 from array import array
 from collections.abc import Callable
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import orjson
@@ -70,11 +70,51 @@ def test_runs_are_cut_where_those_of_others_are(sizes: list[int], limit: int) ->
         assert start < stop <= index.fit(start, limit)
 
 
-async def test_run_is_read_between_head_and_tail(tmp_path: Path) -> None:
-    """A whole message is made in one piece."""
-    index = built(tmp_path, *records(5))
+def lead(length: int) -> bytes:
+    """What stands before a message."""
+    return b"<%d>" % length
 
-    assert await index.read_run(1, 4, b"[", b"]") == b"[%b]" % bytes((await index.read(1, 4)).run())
+
+async def messages(index: SessionIndex, *seqs: int) -> list[bytes]:
+    """What `read_runs` should make of these runs, each message by itself."""
+    found = []
+    for start, stop in pairwise(seqs):
+        message = b"[%b]}" % bytes((await index.read(start, stop)).run())
+        found.append(lead(len(message)) + message)
+    return found
+
+
+@pytest.mark.parametrize("seqs", [(1, 4), (0, 1, 2, 5), (0, 5), (2, 3), (0, 1, 2, 3, 4, 5)])
+async def test_runs_are_read_between_head_and_tail(tmp_path: Path, seqs: tuple[int, ...]) -> None:
+    """Whole messages are made in one piece, each behind what depends on its length; and it is told where they end."""
+    index = built(tmp_path, *records(5))
+    expected = await messages(index, *seqs)
+
+    made, ends = await index.read_runs(seqs, b"[", b"]}", lead)
+
+    assert made == b"".join(expected)
+    assert ends == list(accumulate(map(len, expected)))
+
+
+@pytest.mark.parametrize("held", [0, 300, 1 << 20])
+async def test_runs_are_read_from_all_the_places_that_hold_them(tmp_path: Path, held: int) -> None:
+    """From the file of a finished session, that of what was appended, and what of it is still in memory."""
+    index = built(tmp_path, *records(4))
+    (tmp_path / "whole").mkdir()
+    whole = built(tmp_path / "whole", *records(9))
+    appended = whole.read_now(4, 9)
+    tail = tmp_path / "tail"
+    tail.write_bytes(appended)
+    tables, _ = index.thaw(os.open(tail, os.O_RDONLY))
+    tables["offsets"].extend(whole.offsets[5:])
+    if held:
+        index.hold(tables["offsets"][4] + max(0, len(appended) - held), appended[-held:])
+    index.publish(9)
+    seqs = (0, 3, 5, 6, 9)
+
+    made, _ = await index.read_runs(seqs, b"[", b"]}", lead)
+
+    assert made == b"".join(await messages(whole, *seqs))
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -90,7 +130,8 @@ async def test_what_is_not_cached_is_read_in_a_thread(
         monkeypatch.setattr(os, "preadv", lambda fd, buffers, offset: preadv(fd, [buffers[0][:7]], offset))
 
     assert bytes((await index.read(0, 5)).run()) == expected
-    assert await index.read_run(0, 5, b"", b"") == expected
+    assert (await index.read_runs((0, 5), b"", b"]", lambda _length: b""))[0] == expected + b"]"
+    assert (await index.read_runs((0, 2, 5), b"[", b"]}", lead))[0] == b"".join(await messages(index, 0, 2, 5))
 
 
 async def test_file_that_ends_too_early_is_an_archive_error(tmp_path: Path) -> None:

@@ -282,15 +282,15 @@ def test_cached_bytes_are_read_at_once(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"0123456789")
     fd = os.open(path, os.O_RDONLY)
-    buffer = bytearray(4)
+    buffers = [bytearray(4), bytearray(2)]
     try:
-        hit = read_cached(fd, memoryview(buffer), 3)
-        beyond = read_cached(fd, memoryview(bytearray(4)), 8)
+        hit = read_cached(fd, buffers, 3, 6)
+        beyond = read_cached(fd, [bytearray(4)], 8, 4)
     finally:
         os.close(fd)
 
     assert hit
-    assert buffer == b"3456"
+    assert buffers == [b"3456", b"78"]
     assert not beyond
 
 
@@ -311,14 +311,14 @@ def test_miss_is_no_error(monkeypatch: pytest.MonkeyPatch, preadv: Callable[...,
     """Bytes that are not cached, or only in part, or that cannot be read at all: whoever waits for them learns why."""
     monkeypatch.setattr(os, "preadv", preadv)
 
-    assert not read_cached(0, memoryview(bytearray(4)), 0)
+    assert not read_cached(0, [bytearray(4)], 0, 4)
 
 
 def test_system_that_cannot_tell_always_misses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where reading without waiting does not exist, everything is a miss."""
     monkeypatch.delattr(os, "RWF_NOWAIT")
 
-    assert not read_cached(0, memoryview(bytearray(4)), 0)
+    assert not read_cached(0, [bytearray(4)], 0, 4)
 
 
 # ---------------------------------------------------------------------------------------------------------- JSON

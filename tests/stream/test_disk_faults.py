@@ -141,7 +141,7 @@ async def test_a_disk_that_fails_while_a_session_is_read_is_an_archive_error(
     server: Serving, disk: Broken, root: Path
 ) -> None:
     """In the middle of the first play: 4505, without a path; once the disk is well, so is the session."""
-    disk.reads_left = 4
+    disk.reads_left = 2
     broken = await server.replay(batch=65536)
     disk.reads_left = sys.maxsize
     well = await server.replay(batch=65536)

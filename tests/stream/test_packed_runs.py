@@ -58,7 +58,7 @@ async def test_it_is_what_follows_the_head(index: SessionIndex) -> None:
     async with runs_of() as runs:
         several, single = await runs.of(index, 3, 9), await runs.of(index, 3, 4)
 
-    assert inflated(several) == bytes(await index.read_run(3, 9, b"", b"]}"))
+    assert inflated(several) == bytes((await index.read(3, 9)).run()) + b"]}"
     assert inflated(single) == bytes((await index.read(3, 4)).event(3))[1:]
 
 
@@ -138,7 +138,7 @@ async def test_a_failure_is_told_and_not_kept(index: SessionIndex, monkeypatch: 
 
     async with runs_of() as runs:
         with monkeypatch.context() as patch:
-            patch.setattr(index, "read_run", failing)
+            patch.setattr(index, "read_runs", failing)
             told = await asyncio.gather(*(runs.of(index, 0, 9) for _ in range(3)), return_exceptions=True)
         piece = await runs.of(index, 0, 9)
 

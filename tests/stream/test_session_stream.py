@@ -420,11 +420,16 @@ async def test_batches_keep_to_about_their_size(server: Serving, batch: int) -> 
     assert batch < 50_000 or len(sizes) == 1
 
 
-async def test_the_events_of_a_batch_are_the_bytes_of_single_ones(server: Serving) -> None:
-    """An event's own bytes are the same in every replay."""
+@pytest.mark.parametrize("together", [1, 7000, 1 << 20])
+async def test_the_events_of_a_batch_are_the_bytes_of_single_ones(
+    server: Serving, monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    """An event's own bytes are the same in every replay, however many batches are sent together."""
+    monkeypatch.setattr(session_stream, "MAX_GROUP_BYTES", together)
     single, batched = await server.replay(), await server.replay(batch=3000)
 
     assert single.log.events == batched.log.events
+    assert len([each for each in batched.log.messages if each["type"] == "events"]) > 3
 
 
 # --------------------------------------------------------------------------------------------------------- preview

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from websockets.protocol import Side
 from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
+from scrollcast.archive.index import EventBlock
 from scrollcast.errors import SlowClient, StreamClosed
 from scrollcast.web import text_frames
 from scrollcast.web.text_frames import TEXT_FRAMES, TextFrameProtocol, frame_head
@@ -173,6 +175,22 @@ async def test_what_can_be_sent_at_once_is(protocol: TextFrameProtocol) -> None:
     assert protocol.sent_bytes - sum(map(len, frames)) == 2 + 2 + 4 + 10
 
 
+def block_of(*tails: bytes) -> EventBlock:
+    """Events of these bytes, each behind a brace."""
+    events = [b"{%b," % tail for tail in tails]
+    return EventBlock(0, memoryview(b"".join(events)), list(accumulate(map(len, events), initial=0)))
+
+
+async def test_each_event_is_a_message(protocol: TextFrameProtocol) -> None:
+    """Of every length that is encoded in a way of its own, and those next to it."""
+    tails = [b"x" * (length - 5) for length in (5, 125, 126, 127, 65_535, 65_536, 65_537)]
+    await protocol.send_each(b"head ", block_of(*tails))
+    frames = [bytes(frame.data) for frame in transport_of(protocol).take()]
+
+    assert frames == [b"head " + tail for tail in tails]
+    assert protocol.sent_bytes - sum(map(len, frames)) == 2 * 2 + 3 * 4 + 2 * 10
+
+
 async def test_nothing_is_sent_at_once_where_it_might_wait_or_fail(protocol: TextFrameProtocol) -> None:
     """Where the client does not read, has closed, was let go or is gone; and again when there is room."""
     protocol.pause_writing()
@@ -201,8 +219,8 @@ async def test_nothing_is_sent_at_once_where_it_might_wait_or_fail(protocol: Tex
 async def test_many_messages_wait_where_the_client_stops_reading_between_them(
     protocol: TextFrameProtocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No more than `WRITE_BYTES` are added to what it has not taken; the rest goes on when there is room."""
-    monkeypatch.setattr(text_frames, "WRITE_BYTES", 10)
+    """No more than `WRITE_BYTES` of events are added to what it has not taken; the rest goes on when there is room."""
+    monkeypatch.setattr(text_frames, "WRITE_BYTES", 8)
     transport = transport_of(protocol)
     write = transport.write
 
@@ -211,8 +229,7 @@ async def test_many_messages_wait_where_the_client_stops_reading_between_them(
         protocol.pause_writing()
 
     monkeypatch.setattr(transport, "write", write_and_fill)
-    tails = [memoryview(tail) for tail in (b"a", b"bb", b"c" * 20, b"d")]
-    sending = asyncio.create_task(protocol.send_texts(b"msg ", tails))
+    sending = asyncio.create_task(protocol.send_each(b"msg ", block_of(b"a", b"bb", b"c" * 20, b"d", b"e" * 4)))
     taken = []
     for _ in range(3):
         await asyncio.sleep(0.01)
@@ -220,8 +237,8 @@ async def test_many_messages_wait_where_the_client_stops_reading_between_them(
         protocol.resume_writing()
     await sending
 
-    assert taken == [[b"msg a"], [b"msg bb"], [b"msg " + b"c" * 20]]
-    assert [bytes(frame.data) for frame in transport.take()] == [b"msg d"]
+    assert taken == [[b"msg a", b"msg bb"], [b"msg " + b"c" * 20], [b"msg d"]]
+    assert [bytes(frame.data) for frame in transport.take()] == [b"msg eeee"]
 
 
 async def test_a_client_that_takes_nothing_is_slow(protocol: TextFrameProtocol) -> None:

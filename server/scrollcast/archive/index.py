@@ -16,7 +16,7 @@ import threading
 import zlib
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -82,6 +82,11 @@ class EventBlock:
     data: memoryview
     bounds: Sequence[int]
     """The offset of each event in `data`, and of the end."""
+
+    def tails(self) -> Iterator[memoryview]:
+        """Each event's bytes without its first brace."""
+        for begin, end in pairwise(self.bounds):
+            yield self.data[begin + 1 : end - 1]
 
     def event(self, seq: int) -> memoryview:
         """One event's own bytes."""
@@ -252,13 +257,7 @@ class SessionIndex:
         first, last = self.offsets[start], self.offsets[stop]
         data = memoryview(bytearray(last - first))
         await self._fill(data, first)
-        return EventBlock(start, data, [offset - first for offset in self.offsets[start : stop + 1]])
-
-    async def read_tails(self, start: int, stop: int) -> list[memoryview]:
-        """Each of these events' bytes without its first brace. Reads as `read`."""
-        data = memoryview(bytearray(self.size_of(start, stop)))
-        await self._fill(data, self.offsets[start])
-        return self._tails(start, stop, data)
+        return EventBlock(start, data, [offset - first for offset in self.offsets[start : stop + 1].tolist()])
 
     def read_tail_at_once(self, seq: int) -> bytearray | None:
         """One event's bytes without its first brace; `None` where not all of them are in memory or the page cache."""
@@ -267,20 +266,38 @@ class SessionIndex:
         tail = bytearray(offsets[seq + 1] - 1 - first)
         return tail if self._fill_at_once(tail, first) else None
 
-    def _tails(self, start: int, stop: int, data: memoryview) -> list[memoryview]:
-        bounds = self.offsets[start : stop + 1].tolist()
-        first = bounds[0]
-        return [data[begin - first + 1 : end - first - 1] for begin, end in pairwise(bounds)]
+    async def read_runs(
+        self, seqs: Sequence[int], head: bytes, tail: bytes, lead: Callable[[int], bytes]
+    ) -> tuple[bytearray, list[int]]:
+        """Messages one behind the other, and the offset at which each ends: of a run of events, a comma between each,
+        from each of `seqs` to the next, between `head` and `tail`, behind what `lead` makes of the message's length.
 
-    async def read_run(self, start: int, stop: int, head: bytes, tail: bytes) -> bytearray:
-        """The same between `head` and `tail`, a comma between each: a message with no copy made on the way."""
-        first, size = self.offsets[start], self.size_of(start, stop) - 1
-        message = bytearray(len(head) + size + len(tail))
-        message[: len(head)] = head
-        with memoryview(message)[len(head) : len(head) + size] as body:
-            await self._fill(body, first)
-        message[len(head) + size :] = tail
-        return message
+        They are read with no copy made on the way: the comma behind the last event of a run lies where the tail, which
+        must not be empty, is written afterwards.
+        """
+        bounds = [self.offsets[seq] for seq in seqs]
+        ends, tops, runs = [], [], []
+        place = 0
+        for begin, end in pairwise(bounds):
+            top = lead(len(head) + end - begin - 1 + len(tail)) + head
+            tops.append(top)
+            runs.append((place + len(top), place + len(top) + end - begin))
+            place += len(top) + end - begin - 1 + len(tail)
+            ends.append(place)
+        messages = bytearray(place)
+        with memoryview(messages) as whole:
+            await self._fill_each([whole[begin:end] for begin, end in runs], bounds[0], bounds[-1] - bounds[0])
+        for top, (begin, end) in zip(tops, runs, strict=True):
+            messages[begin - len(top) : begin] = top
+            messages[end - 1 : end - 1 + len(tail)] = tail
+        return messages, ends
+
+    async def _fill_each(self, buffers: Sequence[memoryview], offset: int, size: int) -> None:
+        if offset + size <= self._tail_start and read_cached(self._events_fd, buffers, offset, size):
+            return
+        for buffer in buffers:
+            await self._fill(buffer, offset)
+            offset += len(buffer)
 
     async def _fill(self, buffer: memoryview, offset: int) -> None:
         if not self._fill_at_once(buffer, offset):
@@ -293,9 +310,9 @@ class SessionIndex:
             buffer[:] = newest[offset - start : offset - start + len(buffer)]
             return True
         if offset + len(buffer) <= self._tail_start:
-            return read_cached(self._events_fd, buffer, offset)
+            return read_cached(self._events_fd, [buffer], offset, len(buffer))
         with memoryview(buffer) as whole:
-            return all(read_cached(fd, piece, place) for fd, piece, place in self._pieces(whole, offset))
+            return all(read_cached(fd, [piece], place, len(piece)) for fd, piece, place in self._pieces(whole, offset))
 
     def _pieces(self, buffer: memoryview, offset: int) -> list[tuple[int, memoryview, int]]:
         """The file, the part of the buffer and the place in the file, for each of the files that this is read from."""

@@ -10,7 +10,7 @@ import math
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice, repeat
@@ -248,8 +248,9 @@ def read_whole(path: Path, root: Path, limit: int = MAX_WHOLE_FILE_BYTES) -> byt
     return data.removeprefix(_BYTE_ORDER_MARK)
 
 
-def read_cached(fd: int, buffer: memoryview | bytearray, offset: int) -> bool:
-    """Fill `buffer` from `offset` if all of it is in the page cache; `False` without a wait where it is not.
+def read_cached(fd: int, buffers: Sequence[memoryview | bytearray], offset: int, size: int) -> bool:
+    """Fill `buffers`, of `size` bytes in all, one after the other from `offset` on if all of that is in the page cache;
+    `False` without a wait where it is not.
 
     This is how the event loop reads: a hit costs a copy, and only a miss is worth a thread hop. Where the system
     cannot tell (`RWF_NOWAIT` is Linux's), it is always a miss; whoever reads then learns what is wrong, if anything is.
@@ -257,7 +258,7 @@ def read_cached(fd: int, buffer: memoryview | bytearray, offset: int) -> bool:
     if _NOWAIT is None:
         return False
     try:
-        return os.preadv(fd, [buffer], offset, _NOWAIT) == len(buffer)
+        return os.preadv(fd, buffers, offset, _NOWAIT) == size
     except OSError:
         return False
 

@@ -88,9 +88,9 @@ class PackedRuns:
     async def _make(self, index: SessionIndex, start: int, stop: int) -> bytes:
         data: bytearray | memoryview
         if stop - start > 1:
-            data = await index.read_run(start, stop, b"", Envelope.BATCH_TAIL)
+            data, _ = await index.read_runs((start, stop), b"", Envelope.BATCH_TAIL, lambda _length: b"")
         else:
-            (data,) = await index.read_tails(start, stop)
+            (data,) = (await index.read(start, stop)).tails()
         piece = await asyncio.get_running_loop().run_in_executor(self._thread, pack, data)
         self.made += 1
         return piece

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import replace
+from itertools import pairwise
 from typing import Final, Literal, Protocol, TypeVar, assert_never
 from uuid import uuid4
 
@@ -46,9 +47,13 @@ of something new does not count."""
 IDLE_ACK_SHARE: Final = 0.1
 """One of nothing new is this much of a command: a client may send it after each message, whatever that was."""
 
-RUN_EVENTS: Final = 256
-RUN_BYTES: Final = 256 << 10
-"""How much is sent one event a message before other connections get a turn: about a millisecond of work."""
+RUN_EVENTS: Final = 512
+RUN_BYTES: Final = 1 << 20
+"""How much is sent before other connections get a turn: about a millisecond of work."""
+
+MAX_GROUP_BYTES: Final = 256 << 10
+"""How much of several events is read at once, and of several batches written: what a message costs beside its bytes is
+shared by four of 64 KiB, and a client that stops reading holds no more than twice of this."""
 
 AT_ONCE_EVENTS: Final = 4
 """What is due in a tick beyond so many events is sent by the coroutine, which writes many at a time."""
@@ -78,7 +83,12 @@ _T = TypeVar("_T")
 
 
 class Connection(Protocol):
-    """The other end of a stream: one message at a time, both ways. `sent_bytes` is what was written."""
+    """The other end of a stream: one message at a time, both ways. `sent_bytes` is what was written.
+
+    One that knows of nothing better has `send_led` and `send_each` send message by message.
+    """
+
+    __slots__ = ()
 
     @property
     def sent_bytes(self) -> int:
@@ -98,15 +108,19 @@ class Connection(Protocol):
 
     def lead(self, length: int) -> bytes:
         """What the connection wants to stand right before a message of so many bytes that is given to `send_led`."""
-        ...
+        return b""
 
-    async def send_led(self, message: bytearray) -> None:
-        """Send one text message that has its `lead` in front already. Waits and raises as `send`."""
-        ...
+    async def send_led(self, messages: bytearray, ends: Sequence[int]) -> None:
+        """Send text messages that lie one behind the other up to these offsets, each with its `lead` in front already.
+        Waits and raises as `send`."""
+        for start, end in pairwise((0, *ends)):
+            await self.send(messages[start:end])
 
-    async def send_each(self, head: bytes, tails: Sequence[memoryview]) -> None:
-        """Send one text message a tail, each after the same head. Waits and raises as `send`."""
-        ...
+    async def send_each(self, head: bytes, block: EventBlock) -> None:
+        """Send one text message an event, each after the same head in place of its first brace. Waits and raises as
+        `send`."""
+        for tail in block.tails():
+            await self.send(b"".join((head, tail)))
 
     def send_now(self, head: bytes, tail: bytes | bytearray) -> bool:
         """Send one text message, `tail` after `head`; `False`, with nothing sent, where that might wait, or fail."""
@@ -855,22 +869,44 @@ class SessionStream:
             self._envelope = self._replayed if start < self._live_from else self._live
             end = stop if start >= self._live_from else min(stop, self._live_from)
             if self._parameters.batch:
-                end = min(end, self._fit(start))
-            await self._deliver_batch(start, end)
+                end = await self._deliver_batches(start, end)
+            else:
+                end = min(end, self._index.fit(start, MAX_GROUP_BYTES))
+                await self._deliver_run(start, end)
             self._pacer.poll()  # a run of messages may take longer than those in realtime can wait
             start = end
 
-    async def _deliver_batch(self, start: int, stop: int) -> None:
+    async def _deliver_batches(self, start: int, stop: int) -> int:
+        """Send the next batch of a run, or as many as go into one write as they are; where the next one begins."""
+        seqs = [start]
+        most = self._index.offsets[start] + MAX_GROUP_BYTES
+        while (begin := seqs[-1]) < stop:
+            end = min(stop, self._fit(begin))
+            if not self._goes_as_it_is(begin, end):
+                if begin > start:
+                    break
+                await self._deliver_run(start, end)
+                return end
+            if begin > start and self._index.offsets[end] > most:
+                break
+            seqs.append(end)
+        head, tail = self._envelope.batch_head, self._envelope.BATCH_TAIL
+        await self._connection.send_led(*await self._index.read_runs(seqs, head, tail, self._connection.lead))
+        return seqs[-1]
+
+    def _goes_as_it_is(self, start: int, stop: int) -> bool:
+        """Whether these events are several, and sent as they lie in the index."""
+        return stop - start > 1 and not (
+            self._may_be_changed and (self._needs_preview(start, stop) or self._packs(start, stop))
+        )
+
+    async def _deliver_run(self, start: int, stop: int) -> None:
         if self._needs_preview(start, stop):
             await self._deliver_cut(await self._index.read(start, stop), start, stop)
-        elif not (self._parameters.batch and stop - start > 1):
-            await self._deliver_each(start, stop)
-        elif self._packs(start, stop):
+        elif self._parameters.batch and stop - start > 1:
             await self._deliver_packed(self._envelope.batch_head, start, stop)
         else:
-            head, tail = self._envelope.batch_head, self._envelope.BATCH_TAIL
-            lead = self._connection.lead(len(head) + self._index.size_of(start, stop) - 1 + len(tail))
-            await self._connection.send_led(await self._index.read_run(start, stop, lead + head, tail))
+            await self._deliver_each(start, stop)
 
     async def _deliver_each(self, start: int, stop: int) -> None:
         """Send events one a message: those that are worth it compressed, the others between them together."""
@@ -884,7 +920,7 @@ class SessionStream:
 
     async def _send_each(self, start: int, stop: int) -> None:
         if start < stop:
-            await self._connection.send_each(self._envelope.head, await self._index.read_tails(start, stop))
+            await self._connection.send_each(self._envelope.head, await self._index.read(start, stop))
 
     def _packs(self, start: int, stop: int) -> bool:
         """Whether the client gets these events compressed."""

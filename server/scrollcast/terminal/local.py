@@ -6,7 +6,7 @@ import asyncio
 import re
 import shlex
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import groupby
 from typing import Any, Final, Literal, Unpack
@@ -26,7 +26,7 @@ from scrollcast.errors import ReplayRefused, ScrollcastError
 from scrollcast.export.text import clock
 from scrollcast.stream.parameters import ReplayParameters
 from scrollcast.stream.preview import cut_event, part_hrefs
-from scrollcast.stream.session_stream import SessionStream
+from scrollcast.stream.session_stream import Connection, SessionStream
 from scrollcast.stream.wire import session_json
 from scrollcast.terminal.source import PREVIEW_BYTES, TimedEvent
 
@@ -192,7 +192,7 @@ def _refusal(problem: ScrollcastError) -> ReplayRefused:
     return ReplayRefused(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(problem).__name__).lower(), str(problem))
 
 
-class _StreamEnd:
+class _StreamEnd(Connection):
     """The stream's end: what it says waits in `messages`, at most `WAITING_MESSAGES` of them."""
 
     def __init__(self) -> None:
@@ -200,7 +200,11 @@ class _StreamEnd:
         self.messages: deque[bytes] = deque()
         self.news, self.room = asyncio.Event(), asyncio.Event()
         self.over = False
-        self.sent_bytes = 0
+        self._sent_bytes = 0
+
+    @property
+    def sent_bytes(self) -> int:
+        return self._sent_bytes
 
     async def receive(self) -> str:
         return (await self.commands.get()).decode()
@@ -211,16 +215,6 @@ class _StreamEnd:
             await self.room.wait()
         self._put(bytes(message))
 
-    def lead(self, _length: int) -> bytes:
-        return b""
-
-    async def send_led(self, message: bytearray) -> None:
-        await self.send(message)
-
-    async def send_each(self, head: bytes, tails: Sequence[memoryview]) -> None:
-        for tail in tails:
-            await self.send(b"".join((head, tail)))
-
     def send_now(self, head: bytes, tail: bytes | bytearray) -> bool:
         if len(self.messages) >= WAITING_MESSAGES:
             return False
@@ -229,5 +223,5 @@ class _StreamEnd:
 
     def _put(self, message: bytes) -> None:
         self.messages.append(message)
-        self.sent_bytes += len(message)
+        self._sent_bytes += len(message)
         self.news.set()

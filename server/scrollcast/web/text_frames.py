@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,6 +23,7 @@ from websockets.exceptions import InvalidHeader, InvalidState
 from websockets.http11 import Request
 from websockets.protocol import State
 
+from scrollcast.archive.index import EventBlock
 from scrollcast.errors import SlowClient, StreamClosed
 from scrollcast.stream.packed_runs import stored
 from scrollcast.web.compression import Compression, SharedDeflate, SharedDeflateFactory
@@ -232,11 +235,12 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         """What has to stand before a message of so many bytes for `send_led`."""
         return frame_head(length)
 
-    async def send_led(self, message: bytearray) -> None:
-        """Send one text message whose `lead` stands in front of it already, without a copy. Waits as `send_text`."""
+    async def send_led(self, messages: bytearray) -> None:
+        """Send text messages whose `lead` stands in front of each already, without a copy. Waits and raises as
+        `send_text`."""
         await self._until_it_may_send()
-        self.sent_bytes += len(message)
-        self.transport.write(memoryview(message))  # of a bytearray, an unsent rest would be copied
+        self.sent_bytes += len(messages)
+        self.transport.write(memoryview(messages))  # of a bytearray, an unsent rest would be copied
 
     async def send_packed(self, head: bytes, piece: bytes) -> None:
         """Send one compressed text message to a client that takes them: `head` as it is, then what a compressed piece
@@ -247,12 +251,13 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         self.sent_bytes += len(frame)
         self.transport.write(frame)
 
-    async def send_texts(self, head: bytes, tails: Sequence[memoryview]) -> None:
-        """Send one text message a tail, each after the same head, in few writes. Waits and raises as `send_text`.
+    async def send_each(self, head: bytes, block: EventBlock) -> None:
+        """Send one text message an event, each after the same head in place of its first brace, in few writes. Waits
+        and raises as `send_text`.
 
         Making a frame and writing it costs ten times what the bytes of an ordinary event do.
         """
-        for frames in _writes(head, tails):
+        for frames in _writes(head, block):
             await self._until_it_may_send()
             self.sent_bytes += len(frames)
             self.transport.write(frames)
@@ -317,24 +322,17 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         raise SlowClient(WRITE_TIMEOUT)
 
 
-def _writes(head: bytes, tails: Sequence[bytes | memoryview]) -> Iterator[bytes]:
-    """Whole frames, one a tail, as many to a write as `WRITE_BYTES` allow."""
-    start = size = 0
-    for place, tail in enumerate(tails):
-        length = len(head) + len(tail)
-        if place > start and size + length > WRITE_BYTES:
-            yield _framed(head, tails[start:place])
-            start, size = place, 0
-        size += length
-    yield _framed(head, tails[start:])
-
-
-def _framed(head: bytes, tails: Sequence[bytes | memoryview]) -> bytes:
-    """A whole frame for each tail, the same head in all."""
-    pieces: list[bytes | memoryview] = []
-    for tail in tails:
-        pieces += (frame_head(len(head) + len(tail)), head, tail)
-    return b"".join(pieces)
+def _writes(head: bytes, block: EventBlock) -> Iterator[bytes]:
+    """Whole frames, one an event, those of about `WRITE_BYTES` of events together."""
+    bounds, lengthened = block.bounds, len(head) - 2  # by the head, which takes the place of a brace and a comma
+    start, last = 0, len(bounds) - 1
+    while start < last:
+        stop = max(start + 1, bisect_right(bounds, bounds[start] + WRITE_BYTES, start) - 1)
+        pieces: list[bytes | memoryview] = []
+        for begin, end in pairwise(bounds[start : stop + 1]):
+            pieces += (frame_head(end - begin + lengthened), head, block.data[begin + 1 : end - 1])
+        yield b"".join(pieces)
+        start = stop
 
 
 def frame_head(length: int, first: int = _TEXT) -> bytes:

@@ -16,12 +16,13 @@ from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from scrollcast.access.grant import Access
+from scrollcast.archive.index import EventBlock
 from scrollcast.errors import ScrollcastError, SlowClient, StreamClosed, TooManyTries, Unauthenticated
 from scrollcast.logs import add_facts
 from scrollcast.stream.packed_runs import PackedRuns, Packing
 from scrollcast.stream.parameters import ReplayParameters
 from scrollcast.stream.registry import StreamRegistry
-from scrollcast.stream.session_stream import SessionStream
+from scrollcast.stream.session_stream import Connection, SessionStream
 from scrollcast.stream.wire import PROTOCOL
 from scrollcast.tracing import span
 from scrollcast.web.door import TOKEN_PROTOCOL, access_of
@@ -174,7 +175,7 @@ def _connect(websocket: WebSocket) -> _PlainFrames:
     return _TextFrames(websocket, protocol) if protocol is not None else _PlainFrames(websocket)
 
 
-class _PlainFrames:
+class _PlainFrames(Connection):
     """A connection over any ASGI server."""
 
     __slots__ = ("_sent_bytes", "_websocket")
@@ -211,16 +212,6 @@ class _PlainFrames:
             raise SlowClient(WRITE_TIMEOUT) from None
         except (WebSocketDisconnect, RuntimeError, OSError):
             raise StreamClosed from None
-
-    def lead(self, _length: int) -> bytes:
-        return b""
-
-    async def send_led(self, message: bytearray) -> None:
-        await self.send(message)
-
-    async def send_each(self, head: bytes, tails: Sequence[memoryview]) -> None:
-        for tail in tails:
-            await self.send(b"".join((head, tail)))
 
     def send_now(self, _head: bytes, _tail: bytes | bytearray) -> bool:
         return False  # ASGI has no way to know whether a client reads
@@ -274,11 +265,11 @@ class _TextFrames(_PlainFrames):
     def lead(self, length: int) -> bytes:
         return self._protocol.lead(length)
 
-    async def send_led(self, message: bytearray) -> None:
-        await self._protocol.send_led(message)
+    async def send_led(self, messages: bytearray, _ends: Sequence[int]) -> None:
+        await self._protocol.send_led(messages)
 
-    async def send_each(self, head: bytes, tails: Sequence[memoryview]) -> None:
-        await self._protocol.send_texts(head, tails)
+    async def send_each(self, head: bytes, block: EventBlock) -> None:
+        await self._protocol.send_each(head, block)
 
     def send_now(self, head: bytes, tail: bytes | bytearray) -> bool:
         return self._protocol.send_text_now(head, tail)
