@@ -79,9 +79,7 @@ class _Case:
     async def rows(self) -> list[Row]:
         """Cold first, then with what the replay has left in the cache."""
         rounds = self._options.pick(5, 3)
-        rows = [await self._cold(rounds), await self._indexing()]
-        rows += await self._whole_replays()
-        return [*rows, *await self._with_index(rounds)]
+        return [await self._cold(rounds), *await self._whole_replays(), *await self._with_index(rounds)]
 
     @asynccontextmanager
     async def _server(self, cache: Path) -> AsyncIterator[Child]:
@@ -122,16 +120,11 @@ class _Case:
             detail={"lowest": min(times), "highest": max(times), "from the process's start, ms": median(from_spawn)},
         )
 
-    async def _indexing(self) -> Row:
+    async def _indexing(self, server: Child) -> Row:
         """A paused viewer waits for `index_complete`; compared with decoding the same lines and nothing else."""
-        cache = self._new_cache()
-        async with (
-            self._server(cache) as server,
-            self._client(server, paused="true") as client,
-        ):
+        async with self._client(server, paused="true") as client:
             await client.heard("index_complete", INDEXING_SECONDS)
             speed = self._session.size / (time.monotonic() - client.started)
-        shutil.rmtree(cache)
         return Row(
             f"{self._name}: indexing",
             speed / 1e6,
@@ -143,10 +136,12 @@ class _Case:
         )
 
     async def _whole_replays(self) -> list[Row]:
-        """Memory while the session is played for the first time, and again by the same process."""
+        """Memory while the session is played for the first time, which is when it is indexed, and again by the same
+        process."""
         rows = []
         async with self._server(self.kept) as server:
             idle = server.memory()
+            indexing = asyncio.create_task(self._indexing(server))
             for play in ("first play", "played again"):
                 samples = [server.memory()]
                 sampling = asyncio.create_task(_sample(server, samples))
@@ -155,7 +150,8 @@ class _Case:
                 )
                 sampling.cancel()
                 rows += [self._speed_row(play, client), self._memory_row(play, samples, idle)]
-        return rows
+                await indexing
+        return [indexing.result(), *rows]
 
     def _speed_row(self, play: str, client: Drain) -> Row:
         return Row(
