@@ -120,11 +120,14 @@ class _Case:
             detail={"lowest": min(times), "highest": max(times), "from the process's start, ms": median(from_spawn)},
         )
 
-    async def _indexing(self, server: Child) -> Row:
-        """A paused viewer waits for `index_complete`; compared with decoding the same lines and nothing else."""
+    async def _indexing(self, server: Child) -> float:
+        """The bytes a second at which the session is read; a paused viewer waits for `index_complete`."""
         async with self._client(server, paused="true") as client:
             await client.heard("index_complete", INDEXING_SECONDS)
-            speed = self._session.size / (time.monotonic() - client.started)
+            return self._session.size / (time.monotonic() - client.started)
+
+    def _indexing_row(self, speed: float) -> Row:
+        """Compared with decoding the same lines and nothing else."""
         return Row(
             f"{self._name}: indexing",
             speed / 1e6,
@@ -151,7 +154,7 @@ class _Case:
                 sampling.cancel()
                 rows += [self._speed_row(play, client), self._memory_row(play, samples, idle)]
                 await indexing
-        return [indexing.result(), *rows]
+        return [self._indexing_row(indexing.result()), *rows]
 
     def _speed_row(self, play: str, client: Drain) -> Row:
         return Row(

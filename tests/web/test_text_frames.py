@@ -219,8 +219,8 @@ async def test_nothing_is_sent_at_once_where_it_might_wait_or_fail(protocol: Tex
 async def test_many_messages_wait_where_the_client_stops_reading_between_them(
     protocol: TextFrameProtocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No more than `WRITE_BYTES` of events are added to what it has not taken; the rest goes on when there is room."""
-    monkeypatch.setattr(text_frames, "WRITE_BYTES", 8)
+    """No more than `WRITE_BYTES` are added to what it has not taken; the rest goes on when there is room."""
+    monkeypatch.setattr(text_frames, "WRITE_BYTES", 11)
     transport = transport_of(protocol)
     write = transport.write
 

@@ -878,16 +878,14 @@ class SessionStream:
 
     async def _deliver_batches(self, start: int, stop: int) -> int:
         """Send the next batch of a run, or as many as go into one write as they are; where the next one begins."""
-        seqs = [start]
-        most = self._index.offsets[start] + MAX_GROUP_BYTES
-        while (begin := seqs[-1]) < stop:
-            end = min(stop, self._fit(begin))
-            if not self._goes_as_it_is(begin, end):
-                if begin > start:
-                    break
-                await self._deliver_run(start, end)
-                return end
-            if begin > start and self._index.offsets[end] > most:
+        end = min(stop, self._fit(start))
+        if not self._goes_as_it_is(start, end):
+            await self._deliver_run(start, end)
+            return end
+        seqs = [start, end]
+        while end < stop:
+            begin, end = end, min(stop, self._fit(end))
+            if self._index.size_of(start, end) > MAX_GROUP_BYTES or not self._goes_as_it_is(begin, end):
                 break
             seqs.append(end)
         head, tail = self._envelope.batch_head, self._envelope.BATCH_TAIL
@@ -901,6 +899,7 @@ class SessionStream:
         )
 
     async def _deliver_run(self, start: int, stop: int) -> None:
+        """Send events one a message, or a batch that does not go as it is."""
         if self._needs_preview(start, stop):
             await self._deliver_cut(await self._index.read(start, stop), start, stop)
         elif self._parameters.batch and stop - start > 1:

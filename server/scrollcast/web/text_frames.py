@@ -323,11 +323,12 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
 
 
 def _writes(head: bytes, block: EventBlock) -> Iterator[bytes]:
-    """Whole frames, one an event, those of about `WRITE_BYTES` of events together."""
+    """Whole frames, one an event, as many to a write as `WRITE_BYTES` allow."""
     bounds, lengthened = block.bounds, len(head) - 2  # by the head, which takes the place of a brace and a comma
+    ends = [bound + place * lengthened for place, bound in enumerate(bounds)]  # of the messages, one behind the other
     start, last = 0, len(bounds) - 1
     while start < last:
-        stop = max(start + 1, bisect_right(bounds, bounds[start] + WRITE_BYTES, start) - 1)
+        stop = max(start + 1, bisect_right(ends, ends[start] + WRITE_BYTES, start) - 1)
         pieces: list[bytes | memoryview] = []
         for begin, end in pairwise(bounds[start : stop + 1]):
             pieces += (frame_head(end - begin + lengthened), head, block.data[begin + 1 : end - 1])
