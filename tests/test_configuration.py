@@ -19,7 +19,7 @@ PAGE = (ROOT / "docs" / "configuration.md").read_text()
 OTHER_LIMITS = frozenset((
     "CACHE_LIMIT_BYTES", "CLOSE_GRACE", "DEAD_PEER_MS", "FIRST_LOOK_SECONDS", "HEARTBEAT_SECONDS", "KEPT_INDEXES",
     "LONG_READ_SECONDS", "QUEUE", "REQUEST_SECONDS", "RESERVE_BYTES", "SHUTDOWN_GRACE", "SHUTDOWN_SECONDS",
-    "UNREAD_SECONDS", "WRITE_BYTES", "WRITE_TIMEOUT",
+    "UNREAD_SECONDS", "WRITE_TIMEOUT",
 ))  # fmt: skip
 """Limits that are not called so."""
 

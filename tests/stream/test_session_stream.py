@@ -5,7 +5,7 @@ import random
 import shutil
 import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
-from functools import partial
+from functools import partial, partialmethod
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -14,12 +14,16 @@ import orjson
 import pytest
 
 from archives import SCROLL_ID, at, message, meta_event, metadata, write_session
+from conforming import StreamEnd
 from scrollcast.archive.archive import Archive
 from scrollcast.archive.formats import Decoder, Item, Revised, SessionSource
 from scrollcast.archive.formats.native import NativeReader
+from scrollcast.archive.index import SessionIndex
 from scrollcast.archive.storage import Line, read_cached
 from scrollcast.errors import ReplayRefused
 from scrollcast.stream import rewriting, session_stream, wire
+from scrollcast.stream.parameters import ReplayParameters
+from scrollcast.stream.session_stream import SessionStream
 from scrollcast.terminal.local import InProcess
 from serving import Log, Serving, ids, serving, talk, until
 
@@ -430,6 +434,58 @@ async def test_the_events_of_a_batch_are_the_bytes_of_single_ones(
 
     assert single.log.events == batched.log.events
     assert len([each for each in batched.log.messages if each["type"] == "events"]) > 3
+
+
+@pytest.mark.parametrize("batch", [0, 30_000])
+async def test_a_client_that_stops_reading_gets_what_it_was_sent(root: Path, cache: Path, batch: int) -> None:
+    """What waits for it stays as it is, however much others are sent meanwhile from the same memory."""
+    write_session(root, [message(f"m{n}", n / 100, content_md=f"{n} " * 2000) for n in range(1000)])
+    async with serving(root, cache=cache) as server, server.watch(batch=batch) as stopped:
+        await stopped.until("hello")
+        others = [(await server.replay(batch=batch)).log.events for _ in range(3)]
+        await stopped.rest()
+
+    assert others == [stopped.log.events] * 3
+    assert [event["event"]["message"]["content"][0]["text"] for event in stopped.log.events] == [
+        f"{n} " * 2000 for n in range(1000)
+    ]
+
+
+class NotReady(StreamEnd):
+    """An end that is not ready for more before its gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.gate = asyncio.Event(), asyncio.Event()
+
+    async def ready(self) -> None:
+        """When it is."""
+        self.asked.set()
+        await self.gate.wait()
+
+
+@pytest.mark.parametrize("query", [{}, {"batch": "3000"}, {"preview": "1024"}])
+async def test_nothing_is_read_before_the_client_is_ready(
+    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, query: dict[str, str]
+) -> None:
+    """It would lie in memory for as long as the client likes."""
+    write_session(root, talk(20))
+    read, end = [], NotReady()
+    for name in ("read", "read_runs"):
+        method = getattr(SessionIndex, name)
+        noted = Mock(side_effect=method)
+        read.append(noted)
+        monkeypatch.setattr(SessionIndex, name, partialmethod(noted))
+    with Archive.open(root, cache=cache) as archive:
+        parameters = ReplayParameters.parse(list(query.items()))
+        running = asyncio.create_task(SessionStream(end, archive, str(SCROLL_ID), parameters).run())
+        async with asyncio.timeout(10):
+            await end.asked.wait()
+        before = sum(noted.call_count for noted in read)
+        end.gate.set()
+        await running
+
+    assert before == 0 < sum(noted.call_count for noted in read)
 
 
 # --------------------------------------------------------------------------------------------------------- preview

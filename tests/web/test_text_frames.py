@@ -183,12 +183,12 @@ def block_of(*tails: bytes) -> EventBlock:
 
 async def test_each_event_is_a_message(protocol: TextFrameProtocol) -> None:
     """Of every length that is encoded in a way of its own, and those next to it."""
-    tails = [b"x" * (length - 5) for length in (5, 125, 126, 127, 65_535, 65_536, 65_537)]
+    tails = [b"x" * (length - 5) for length in (5, 125, 126, 127, 8191, 8192, 65_535, 65_536, 65_537)]
     await protocol.send_each(b"head ", block_of(*tails))
     frames = [bytes(frame.data) for frame in transport_of(protocol).take()]
 
     assert frames == [b"head " + tail for tail in tails]
-    assert protocol.sent_bytes - sum(map(len, frames)) == 2 * 2 + 3 * 4 + 2 * 10
+    assert protocol.sent_bytes - sum(map(len, frames)) == 2 * 2 + 5 * 4 + 2 * 10
 
 
 async def test_nothing_is_sent_at_once_where_it_might_wait_or_fail(protocol: TextFrameProtocol) -> None:
@@ -216,29 +216,40 @@ async def test_nothing_is_sent_at_once_where_it_might_wait_or_fail(protocol: Tex
     assert at_the_end == [(False, b"")] * len(ends)
 
 
-async def test_many_messages_wait_where_the_client_stops_reading_between_them(
-    protocol: TextFrameProtocol, monkeypatch: pytest.MonkeyPatch
+async def test_it_is_ready_as_soon_as_there_is_room(protocol: TextFrameProtocol) -> None:
+    """Whatever is sent before that waits, and comes whole and in order afterwards."""
+    protocol.pause_writing()
+    waiting = asyncio.create_task(protocol.ready())
+    ways = (protocol.send_each(b"msg ", block_of(b"a", b"bb")), protocol.send_led(memoryview(b"\x81\x01c")))
+    sending = [asyncio.create_task(way) for way in ways]
+    await asyncio.sleep(0.01)
+    before = (waiting.done(), bytes(transport_of(protocol).written))
+    protocol.resume_writing()
+    await asyncio.gather(waiting, *sending)
+
+    assert before == (False, b"")
+    assert [bytes(frame.data) for frame in transport_of(protocol).take()] == [b"msg a", b"msg bb", b"c"]
+
+
+async def test_it_is_not_ready_where_the_client_is_gone_or_takes_nothing(protocol: TextFrameProtocol) -> None:
+    """Which is told, each by its name."""
+    protocol.pause_writing()
+    with pytest.raises(SlowClient):
+        await protocol.ready()
+    protocol.resume_writing()
+    protocol.data_received(from_client(Frame(Opcode.CLOSE, b"\x03\xe8")))
+    with pytest.raises(StreamClosed):
+        await protocol.ready()
+
+
+@pytest.mark.parametrize("untaken", [0, 1, 3])
+async def test_messages_may_be_written_over_once_the_system_has_them(
+    protocol: TextFrameProtocol, monkeypatch: pytest.MonkeyPatch, untaken: int
 ) -> None:
-    """No more than `WRITE_BYTES` are added to what it has not taken; the rest goes on when there is room."""
-    monkeypatch.setattr(text_frames, "WRITE_BYTES", 11)
-    transport = transport_of(protocol)
-    write = transport.write
+    """And not while the transport may still look at what it could not give away."""
+    monkeypatch.setattr(transport_of(protocol), "get_write_buffer_size", lambda: untaken)
 
-    def write_and_fill(data: bytes) -> None:
-        write(data)
-        protocol.pause_writing()
-
-    monkeypatch.setattr(transport, "write", write_and_fill)
-    sending = asyncio.create_task(protocol.send_each(b"msg ", block_of(b"a", b"bb", b"c" * 20, b"d", b"e" * 4)))
-    taken = []
-    for _ in range(3):
-        await asyncio.sleep(0.01)
-        taken.append([bytes(frame.data) for frame in transport.take()])
-        protocol.resume_writing()
-    await sending
-
-    assert taken == [[b"msg a", b"msg bb"], [b"msg " + b"c" * 20], [b"msg d"]]
-    assert [bytes(frame.data) for frame in transport.take()] == [b"msg eeee"]
+    assert await protocol.send_led(memoryview(b"\x81\x01c")) is (untaken == 0)
 
 
 async def test_a_client_that_takes_nothing_is_slow(protocol: TextFrameProtocol) -> None:

@@ -83,6 +83,12 @@ class EventBlock:
     bounds: Sequence[int]
     """The offset of each event in `data`, and of the end."""
 
+    @property
+    def buffer(self) -> bytearray:
+        """The memory that `data` is at the beginning of."""
+        assert isinstance(self.data.obj, bytearray)
+        return self.data.obj
+
     def tails(self) -> Iterator[memoryview]:
         """Each event's bytes without its first brace."""
         for begin, end in pairwise(self.bounds):
@@ -176,9 +182,11 @@ class SessionIndex:
         """The bytes that a run of events takes, a comma behind each."""
         return self.offsets[stop] - self.offsets[start]
 
-    def fit(self, start: int, limit_bytes: int) -> int:
-        """The end of the longest run from `start` that takes at most so many bytes; one event at least."""
-        stop = bisect_right(self.offsets, self.offsets[start] + limit_bytes, start + 1, self.count + 1) - 1
+    def fit(self, start: int, limit_bytes: int, most: int | None = None) -> int:
+        """The end of the longest run from `start` that takes at most so many bytes, and ends at `most` at the latest;
+        one event at least."""
+        last = self.count if most is None else most  # the nearer it is, the sooner the end is found
+        stop = bisect_right(self.offsets, self.offsets[start] + limit_bytes, start + 1, last + 1) - 1
         return max(stop, start + 1)
 
     def cut(self, start: int, limit_bytes: int) -> int:
@@ -249,13 +257,14 @@ class SessionIndex:
 
     # ---------------------------------------------------------------------------------------------------- reading
 
-    async def read(self, start: int, stop: int) -> EventBlock:
-        """The bytes of the events `start` to `stop`, which must be there.
+    async def read(self, start: int, stop: int, allocate: Callable[[int], bytearray] = bytearray) -> EventBlock:
+        """The bytes of the events `start` to `stop`, which must be there, in memory that `allocate` gives for so many
+        bytes, or more.
 
         What is in the page cache is read at once, anything else in a thread.
         """
         first, last = self.offsets[start], self.offsets[stop]
-        data = memoryview(bytearray(last - first))
+        data = memoryview(allocate(last - first))[: last - first]
         await self._fill(data, first)
         return EventBlock(start, data, [offset - first for offset in self.offsets[start : stop + 1].tolist()])
 
@@ -267,10 +276,16 @@ class SessionIndex:
         return tail if self._fill_at_once(tail, first) else None
 
     async def read_runs(
-        self, seqs: Sequence[int], head: bytes, tail: bytes, lead: Callable[[int], bytes]
+        self,
+        seqs: Sequence[int],
+        head: bytes,
+        tail: bytes,
+        lead: Callable[[int], bytes],
+        allocate: Callable[[int], bytearray] = bytearray,
     ) -> tuple[bytearray, list[int]]:
         """Messages one behind the other, and the offset at which each ends: of a run of events, a comma between each,
         from each of `seqs` to the next, between `head` and `tail`, behind what `lead` makes of the message's length.
+        They lie at the beginning of what `allocate` gives for so many bytes, or more.
 
         They are read with no copy made on the way: the comma behind the last event of a run lies where the tail, which
         must not be empty, is written afterwards.
@@ -284,7 +299,7 @@ class SessionIndex:
             runs.append((place + len(top), place + len(top) + end - begin))
             place += len(top) + end - begin - 1 + len(tail)
             ends.append(place)
-        messages = bytearray(place)
+        messages = allocate(place)
         with memoryview(messages) as whole:
             await self._fill_each([whole[begin:end] for begin, end in runs], bounds[0], bounds[-1] - bounds[0])
         for top, (begin, end) in zip(tops, runs, strict=True):

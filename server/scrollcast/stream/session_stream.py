@@ -26,7 +26,7 @@ from scrollcast.model import WHOLE, Session, Span
 from scrollcast.playback.commands import Control, SeekEvent, SeekSeq, SeekTime
 from scrollcast.playback.player import CaughtUp, Changed, Deliver, Output, Player, Rewind, Skipped, Status
 from scrollcast.playback.timeline import Timeline
-from scrollcast.stream import wire
+from scrollcast.stream import buffers, wire
 from scrollcast.stream.allowance import Allowance
 from scrollcast.stream.pacer import Pacer
 from scrollcast.stream.packed_runs import Packing
@@ -48,12 +48,14 @@ IDLE_ACK_SHARE: Final = 0.1
 """One of nothing new is this much of a command: a client may send it after each message, whatever that was."""
 
 RUN_EVENTS: Final = 512
-RUN_BYTES: Final = 1 << 20
-"""How much is sent before other connections get a turn: about a millisecond of work."""
+RUN_BYTES: Final = 1000 << 10
+"""How much is sent before other connections get a turn: about a millisecond of work. Sixteen batches of 64 KiB, each of
+which lacks some of it, are a little more: the last one is then not much shorter, and there is none of a few events."""
 
 MAX_GROUP_BYTES: Final = 256 << 10
-"""How much of several events is read at once, and of several batches written: what a message costs beside its bytes is
-shared by four of 64 KiB, and a client that stops reading holds no more than twice of this."""
+"""How much of several events, or batches, is read and written at once, without the heads of their messages: what that
+costs beside the bytes is shared by four batches of 64 KiB. A client that stops reading holds no more than twice as
+much."""
 
 AT_ONCE_EVENTS: Final = 4
 """What is due in a tick beyond so many events is sent by the coroutine, which writes many at a time."""
@@ -106,19 +108,24 @@ class Connection(Protocol):
         """
         ...
 
+    async def ready(self) -> None:
+        """Wait as `send` would, and raise as it, so that nothing is read that has to lie in memory meanwhile."""
+        return
+
     def lead(self, length: int) -> bytes:
         """What the connection wants to stand right before a message of so many bytes that is given to `send_led`."""
         return b""
 
-    async def send_led(self, messages: bytearray, ends: Sequence[int]) -> None:
-        """Send text messages that lie one behind the other up to these offsets, each with its `lead` in front already.
-        Waits and raises as `send`."""
+    async def send_led(self, messages: bytearray, ends: Sequence[int]) -> bool:
+        """Send text messages that lie one behind the other up to these offsets, each with its `lead` in front already;
+        whether they may be written over now. Waits and raises as `send`."""
         for start, end in pairwise((0, *ends)):
             await self.send(messages[start:end])
+        return True
 
     async def send_each(self, head: bytes, block: EventBlock) -> None:
-        """Send one text message an event, each after the same head in place of its first brace. Waits and raises as
-        `send`."""
+        """Send one text message an event, each after the same head in place of its first brace; the block may be
+        written over afterwards. Waits and raises as `send`."""
         for tail in block.tails():
             await self.send(b"".join((head, tail)))
 
@@ -593,7 +600,7 @@ class SessionStream:
         if not self._parameters.batch:
             stop = min(stop, cursor + RUN_EVENTS)
         elif self._packing is not None:
-            stop = self._fit(stop - 1)  # a run that ended elsewhere would be this client's own
+            stop = self._fit(stop - 1, count)  # a run that ended elsewhere would be this client's own
         if self._parameters.window is not None:
             stop = min(stop, self._acknowledged + self._parameters.window)
         self._bound = min(stop, count)
@@ -866,30 +873,33 @@ class SessionStream:
         """Send a run of events, in messages of as many as the client takes in one."""
         self.sent += stop - start
         while start < stop:
+            await self._connection.ready()
             self._envelope = self._replayed if start < self._live_from else self._live
             end = stop if start >= self._live_from else min(stop, self._live_from)
             if self._parameters.batch:
                 end = await self._deliver_batches(start, end)
             else:
-                end = min(end, self._index.fit(start, MAX_GROUP_BYTES))
+                end = self._index.fit(start, MAX_GROUP_BYTES, end)
                 await self._deliver_run(start, end)
             self._pacer.poll()  # a run of messages may take longer than those in realtime can wait
             start = end
 
     async def _deliver_batches(self, start: int, stop: int) -> int:
         """Send the next batch of a run, or as many as go into one write as they are; where the next one begins."""
-        end = min(stop, self._fit(start))
+        end = self._fit(start, stop)
         if not self._goes_as_it_is(start, end):
             await self._deliver_run(start, end)
             return end
         seqs = [start, end]
         while end < stop:
-            begin, end = end, min(stop, self._fit(end))
+            begin, end = end, self._fit(end, stop)
             if self._index.size_of(start, end) > MAX_GROUP_BYTES or not self._goes_as_it_is(begin, end):
                 break
             seqs.append(end)
         head, tail = self._envelope.batch_head, self._envelope.BATCH_TAIL
-        await self._connection.send_led(*await self._index.read_runs(seqs, head, tail, self._connection.lead))
+        messages, ends = await self._index.read_runs(seqs, head, tail, self._connection.lead, buffers.take)
+        if await self._connection.send_led(messages, ends):
+            buffers.give_back(messages)
         return seqs[-1]
 
     def _goes_as_it_is(self, start: int, stop: int) -> bool:
@@ -919,7 +929,9 @@ class SessionStream:
 
     async def _send_each(self, start: int, stop: int) -> None:
         if start < stop:
-            await self._connection.send_each(self._envelope.head, await self._index.read(start, stop))
+            block = await self._index.read(start, stop, buffers.take)
+            await self._connection.send_each(self._envelope.head, block)
+            buffers.give_back(block.buffer)
 
     def _packs(self, start: int, stop: int) -> bool:
         """Whether the client gets these events compressed."""
@@ -929,12 +941,12 @@ class SessionStream:
         assert self._packing is not None
         await self._packing.send(head, await self._packing.runs.of(self._index, start, stop))
 
-    def _fit(self, start: int) -> int:
-        """The end of a batch, so that it is about as large as the client asked for."""
+    def _fit(self, start: int, stop: int) -> int:
+        """The end of a batch, `stop` at the latest, so that it is about as large as the client asked for."""
         limit = self._parameters.batch - len(self._envelope.batch_head)
         if self._packing is None:
-            return self._index.fit(start, limit)
-        return self._index.cut(start, limit // _LIMIT_STEP * _LIMIT_STEP)
+            return self._index.fit(start, limit, stop)
+        return min(stop, self._index.cut(start, limit // _LIMIT_STEP * _LIMIT_STEP))
 
     def _needs_preview(self, start: int, stop: int) -> bool:
         # An event no longer than the limit has no part that is.

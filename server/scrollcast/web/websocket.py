@@ -262,11 +262,14 @@ class _TextFrames(_PlainFrames):
     async def send(self, message: bytes | bytearray) -> None:
         await self._protocol.send_text(message)
 
+    async def ready(self) -> None:
+        await self._protocol.ready()
+
     def lead(self, length: int) -> bytes:
         return self._protocol.lead(length)
 
-    async def send_led(self, messages: bytearray, _ends: Sequence[int]) -> None:
-        await self._protocol.send_led(messages)
+    async def send_led(self, messages: bytearray, ends: Sequence[int]) -> bool:
+        return await self._protocol.send_led(memoryview(messages)[: ends[-1]])
 
     async def send_each(self, head: bytes, block: EventBlock) -> None:
         await self._protocol.send_each(head, block)
