@@ -5,7 +5,7 @@ import contextlib
 import gc
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -161,6 +161,46 @@ async def test_a_client_that_stops_reading_costs_a_bounded_buffer(
     assert max(sizes) <= bound + (64 << 10) + 2 * LARGE_PAD
     assert held == []
     assert grown < 20 << 20
+
+
+async def test_viewers_get_what_is_due_between_the_steps_of_those_who_connect(
+    server: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many connect at once, and though the loop does the same step of all of them in one round."""
+    order: list[str] = []
+
+    def noting(name: str, note: str, seconds: float) -> Callable[..., Any]:
+        method = getattr(text_frames.TextFrameProtocol, name)
+
+        def noted(*arguments: Any) -> Any:
+            order.append(note)
+            busy_until = time.monotonic() + seconds
+            while time.monotonic() < busy_until:
+                pass
+            return method(*arguments)
+
+        return noted
+
+    protocol = text_frames.TextFrameProtocol
+    monkeypatch.setattr(protocol, "handle_connect", noting("handle_connect", "a handshake", 0.01))
+    monkeypatch.setattr(protocol, "send_text_now", noting("send_text_now", "an event", 0))
+    async with server.watch(mode="realtime", speed=0.5) as viewer:
+        await viewer.until("event")
+        order.clear()
+        client = ClientProtocol(parse_uri(server.replay_url(SCROLL_ID)))
+        client.send_request(client.connect())
+        request = b"".join(client.data_to_send())
+        connecting = [socket.socket() for _ in range(40)]
+        for each in connecting:
+            each.setblocking(False)
+            each.connect_ex(("127.0.0.1", server.port))
+            each.send(request)
+        await until(lambda: order.count("a handshake") == len(connecting))
+        for each in connecting:
+            each.close()
+
+    between = [note for note in order[order.index("a handshake") :] if note == "an event"]
+    assert len(between) >= 10
 
 
 async def test_a_client_that_takes_nothing_is_let_go_with_4008(

@@ -261,7 +261,9 @@ class SessionStream:
         self._listen()
         try:
             async with self._following():
+                self._pacer.poll()
                 await self._open_for_client()
+                self._pacer.poll()
                 while not self._finished:
                     await self._turn()
         finally:
@@ -325,6 +327,7 @@ class SessionStream:
     async def _open(self) -> None:
         with span("open"):
             self._index = await self._open_index()
+        self._pacer.poll()  # of many who connect at once, each does its part in the same round of the loop
         if self._index.source_bytes <= SETTLE_BYTES:
             with suppress(TimeoutError):
                 async with asyncio.timeout(SETTLE_SECONDS):

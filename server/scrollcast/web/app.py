@@ -73,7 +73,8 @@ def create_app(settings: Settings, siblings: Path | None = None) -> Starlette:
         try:
             async with app.state.siblings.telling(partial(exposition, app.state)):
                 # Which uvicorn gives to each of its connections.
-                yield {"doors": app.state.doors, "compression": Compression(settings)}
+                pacer = app.state.registry.pacer
+                yield {"doors": app.state.doors, "compression": Compression(settings), "pacer": pacer}
         finally:
             if watching is not None:
                 watching.cancel()

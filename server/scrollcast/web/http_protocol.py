@@ -7,6 +7,7 @@ import logging
 import socket
 import struct
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.utils import get_remote_addr
 
+from scrollcast.stream.pacer import Pacer
 from scrollcast.web.doors import Doors
 from scrollcast.web.security import SECURITY_HEADERS
 
@@ -28,6 +30,7 @@ __all__ = [
     "REQUEST_SECONDS",
     "HttpProtocol",
     "bound_reads",
+    "give_way",
     "hold_nothing_back",
     "untaken",
 ]
@@ -114,6 +117,7 @@ class HttpProtocol(H11Protocol):
             return
         super().data_received(data)
         self._watch()
+        give_way(self.app_state)
 
     def handle_events(self) -> None:
         """Begin on the requests that came; the application can cut the connection of each."""
@@ -234,6 +238,14 @@ class HttpProtocol(H11Protocol):
             for said in (h11.Response(status_code=status, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(said) or b"")
         self.transport.close()
+
+
+def give_way(app_state: Mapping[str, Any]) -> None:
+    """Let viewers have what is due before others get a turn: when many connect at once, a step of each of them is done
+    in one round of the loop, which kept all viewers waiting for 80 ms."""
+    pacer: Pacer | None = app_state.get("pacer")
+    if pacer is not None:
+        pacer.poll()
 
 
 def bound_reads(transport: Any) -> None:

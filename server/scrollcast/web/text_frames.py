@@ -27,7 +27,7 @@ from scrollcast.errors import SlowClient, StreamClosed
 from scrollcast.stream.packed_runs import stored
 from scrollcast.web.compression import Compression, SharedDeflate, SharedDeflateFactory
 from scrollcast.web.doors import Doors
-from scrollcast.web.http_protocol import LOOKS, bound_reads, hold_nothing_back, untaken
+from scrollcast.web.http_protocol import LOOKS, bound_reads, give_way, hold_nothing_back, untaken
 from scrollcast.web.inbox import Inbox
 
 __all__ = ["TEXT_FRAMES", "WRITE_TIMEOUT", "TextFrameProtocol", "frame_head"]
@@ -148,6 +148,7 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
             self.handshake_complete = self.close_sent = True
             self._flush()
             self.transport.close()
+        give_way(self.app_state)
 
     def _read_on(self) -> None:
         if not self.read_paused and not self.transport.is_closing():  # else it goes on when a message was taken
