@@ -4,6 +4,7 @@ import pytest
 
 from scrollcast.stream import buffers
 from scrollcast.stream.buffers import BUFFER_BYTES, give_back, take
+from scrollcast.stream.session_stream import MAX_GROUP_BYTES
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +21,11 @@ def test_there_is_room_for_what_was_asked_for(size: int) -> None:
 
     assert len(first) >= size
     assert len(take(size)) >= size
+
+
+def test_a_group_of_batches_and_its_heads_find_room() -> None:
+    """Of batches of 64 KiB, and of smaller ones: otherwise none would ever be used again."""
+    assert BUFFER_BYTES >= MAX_GROUP_BYTES + (32 << 10)
 
 
 def test_what_was_given_back_is_taken_again() -> None:
