@@ -3,8 +3,10 @@
 import asyncio
 import gc
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,6 +15,7 @@ import pytest
 
 from archives import SCROLL_ID, JsonObject, join_lines, message, meta_event, write_document, write_session
 from scrollcast.archive import archive as archive_module
+from scrollcast.archive import index_builder
 from scrollcast.archive.archive import Archive
 from scrollcast.archive.index import SessionIndex
 from scrollcast.archive.index_builder import IndexBuilder
@@ -401,6 +404,133 @@ async def test_a_document_is_read_anew_when_it_was_written(root: Path, cache: Pa
 
 
 @pytest.mark.usefixtures("unwatched")
+@dataclass
+class SlowSettling:
+    """Holds a builder whose events are all shown, and whose epoch is noted, before its index is complete."""
+
+    is_reached: threading.Event = field(default_factory=threading.Event)
+    goes_on: threading.Event = field(default_factory=threading.Event)
+
+    def hold(self, *_arguments: object) -> None:
+        """Wait, once."""
+        if not self.is_reached.is_set():
+            self.is_reached.set()
+            self.goes_on.wait(10)
+
+
+@pytest.fixture
+def slow_settling(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], SlowSettling]]:
+    """Holds the builder that settles next."""
+    held = SlowSettling()
+
+    def begin() -> SlowSettling:
+        monkeypatch.setattr(index_builder, "remove_older", held.hold)
+        return held
+
+    yield begin
+    held.goes_on.set()
+
+
+THIRTY: list[JsonObject] = [message(f"m{number}", number) for number in range(30)]
+
+
+@pytest.mark.parametrize("before", [30, 0], ids=["after another", "first"])
+async def test_a_document_that_changes_again_while_it_is_read_is_held_against_all_that_was_shown(
+    root: Path, cache: Path, slow_settling: Callable[[], SlowSettling], before: int
+) -> None:
+    """A client that has events of the state in between would be told that it can go on in the last one."""
+    write_document(root, THIRTY[:before])
+    with Archive.open(root, cache=cache) as archive:
+        if before:
+            await finished(archive)
+        write_document(root, [*THIRTY[:20], *(message(f"other{number}", 20 + number) for number in range(9))])
+        held = slow_settling()
+        between = await archive.open_index(SCROLL_ID)
+        await asyncio.to_thread(held.is_reached.wait, 10)
+        shown = between.count
+        write_document(root, THIRTY[:10])
+        opening = asyncio.create_task(archive.open_index(SCROLL_ID))
+        await asyncio.sleep(0.1)
+        waits = not opening.done()
+        held.goes_on.set()
+        after = await opening
+        await after.finish()
+
+    assert (shown, waits, after.count) == (29, True, 10)
+    assert after.epoch != between.epoch
+
+
+async def test_a_document_that_takes_long_to_be_read_is_given_to_all_who_come(
+    root: Path, cache: Path, slow_settling: Callable[[], SlowSettling], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who opens it waits no longer for one that has changed once more; the next one has the change."""
+    monkeypatch.setattr(archive_module, "PATIENCE_SECONDS", 0.1)
+    write_document(root, THIRTY)
+    held = slow_settling()
+    with Archive.open(root, cache=cache) as archive:
+        first = await archive.open_index(SCROLL_ID)
+        await asyncio.to_thread(held.is_reached.wait, 10)
+        write_document(root, THIRTY[:10])
+        others = [await archive.open_index(SCROLL_ID) for _ in range(3)]
+        held.goes_on.set()
+        await first.finish()
+        last = await finished(archive)
+
+    assert others == [first, first, first]
+    assert (first.count, last.count) == (30, 10)
+    assert last.epoch != first.epoch
+
+
+def _write_lines(root: Path, messages: list[JsonObject]) -> Path:
+    shutil.rmtree(root / str(SCROLL_ID), ignore_errors=True)
+    return write_session(root, messages)
+
+
+def _others(name: str) -> list[JsonObject]:
+    return [THIRTY[0], *(message(f"{name}{number}", number) for number in range(1, 25))]
+
+
+@pytest.mark.parametrize(
+    ("write", "first", "failed", "last"),
+    [
+        (write_document, THIRTY[:5], THIRTY, THIRTY[:6]),
+        (write_document, THIRTY, THIRTY[:10], THIRTY[:20]),
+        (write_document, THIRTY[:5], _others("a"), [*_others("a")[:10], *_others("b")[10:]]),
+        (_write_lines, THIRTY[:5], _others("a"), _others("b")),
+    ],
+    ids=["it had more", "it had less", "it was another", "lines"],
+)
+async def test_what_was_shown_before_a_reading_failed_is_not_forgotten(
+    root: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write: Callable[[Path, list[JsonObject]], Path],
+    first: list[JsonObject],
+    failed: list[JsonObject],
+    last: list[JsonObject],
+) -> None:
+    """The next state is held against what the failed one showed, or against the one before where that had more."""
+
+    def fail(_builder: IndexBuilder) -> None:
+        raise OSError("the disk is full")
+
+    write(root, first)
+    with Archive.open(root, cache=cache) as archive:
+        epochs = {(await finished(archive)).epoch}
+        write(root, failed)
+        with monkeypatch.context() as patched:
+            patched.setattr(IndexBuilder, "_verify_end", fail)  # all of it is shown by then
+            index = await archive.open_index(SCROLL_ID)
+            with pytest.raises(ArchiveError):
+                await index.finish()
+        epochs.add(index.epoch)
+        write(root, last)
+        after = await finished(archive)
+
+    assert (index.count, after.count) == (len(failed), len(last))
+    assert after.epoch not in epochs
+
+
 async def test_a_document_that_is_half_written_does_not_lose_its_epoch(root: Path, cache: Path) -> None:
     """What is compared is the last state that could be read."""
     path = write_document(root, THREE)

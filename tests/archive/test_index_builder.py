@@ -27,7 +27,7 @@ from archives import (
 from growing import LineReader, append, growing_source
 from scrollcast.archive import event_writer, index_builder
 from scrollcast.archive.cache import Fingerprint, index_place, load_index
-from scrollcast.archive.epoch import epoch_of
+from scrollcast.archive.epoch import epoch_of, remember_epoch
 from scrollcast.archive.event_writer import FIRST_PUBLISH_EVENTS
 from scrollcast.archive.formats import SessionSource
 from scrollcast.archive.index import SessionIndex
@@ -782,6 +782,23 @@ def test_epoch_of_a_document_stays_as_long_as_its_events_come_again(
 
     assert (builder.index.epoch == before.epoch) is is_same
     assert without.epoch == builder.index.epoch
+
+
+def test_events_of_an_earlier_state_tell_whatever_was_noted(root: Path, cache: Path) -> None:
+    """The note may be of a state in between, which another reader has noted already."""
+    made = [message("m0"), message("m1", 1)]
+    source = native_source(write_document(root, made))
+    before = built(source, cache)
+    remember_epoch(source, "another", cache)
+    same, changed = (
+        IndexBuilder(source, SESSION, Fingerprint.of(source), cache, meta=False, previous=before) for _ in range(2)
+    )
+    same.run()
+    write_document(root, made[:1])
+    changed.run()
+
+    assert same.index.epoch == before.epoch
+    assert changed.index.epoch not in (before.epoch, "another")
 
 
 def test_an_earlier_state_that_is_gone_is_another_epoch(root: Path, cache: Path) -> None:

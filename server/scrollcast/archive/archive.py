@@ -95,8 +95,9 @@ class _Opened:
     source: SessionSource
     fingerprint: Fingerprint  # of the files when somebody last asked for it
     builder: IndexBuilder
-    previous: SessionIndex | None  # the last whole index of an earlier state
+    previous: SessionIndex | None  # the index of an earlier state that this one is held against
     is_read: bool = False  # whether a thread is on its way to read it from its beginning
+    opened_at: float = field(default_factory=time.monotonic)
     changed_at: float = field(default_factory=time.monotonic)
     rested: float = 0.0  # what `grow` was last told of how long it has been at rest
     anew_at: float = 0.0  # when it may be read anew
@@ -107,6 +108,18 @@ class _Opened:
     def index(self) -> SessionIndex:
         """The index as it is now."""
         return self.builder.index
+
+    @property
+    def shown_last(self) -> SessionIndex | None:
+        """The index that has all that anybody may have seen of the session in its last epoch.
+
+        A reading that failed may have come further than the state before it, or to another epoch.
+        """
+        index, previous = self.index, self.previous
+        if index.complete or previous is None:
+            return index
+        has_more = index.epoch != previous.epoch or index.count > previous.firm
+        return index if index.count and has_more else previous
 
     @property
     def paths(self) -> frozenset[str]:
@@ -377,8 +390,12 @@ class Archive:
             return True
         if fingerprint.lacks_any_of(opened.fingerprint):
             return False
-        if not index.complete:  # what is appended while it is being read is read too
-            return opened.source.reader.grows_by_lines(opened.source)
+        if not index.complete:
+            if opened.source.reader.grows_by_lines(opened.source):
+                return True  # what is appended while it is being read is read too
+            # The next state can be held only against one that nothing is added to any more.
+            index.wait(opened.opened_at + PATIENCE_SECONDS - time.monotonic())
+            return not index.complete and index.failure is None
         session = self.catalogue.update(opened.source).session
         if not builder.can_grow or not _is_written_alike(index.session, session):
             return False
@@ -398,9 +415,7 @@ class Archive:
         known = load_index(session, fingerprint, self._cache, meta=meta)
         if known is not None:
             self._learn(source, fingerprint, known)
-        previous = None
-        if before is not None:
-            previous = before.index if before.index.complete else before.previous
+        previous = None if before is None else before.shown_last
         if known is None and previous is None:
             previous = load_older(session, fingerprint, self._cache, meta=meta)
         builder = IndexBuilder(

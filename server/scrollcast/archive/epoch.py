@@ -30,12 +30,12 @@ SAMPLE_BYTES: Final = 16 << 10
 """Of a larger file so many pieces, evenly spread from its first byte to its last."""
 
 
-def epoch_of(source: SessionSource, cache: Path, *, meta: bool = False, comparable: bool = False) -> str:
+def epoch_of(source: SessionSource, cache: Path, *, meta: bool = False) -> str:
     """The session's epoch as its file is now.
 
     Where nothing is remembered of an earlier state it is made of the file's beginning, so that it survives the loss of
-    the cache. A file that is written anew whenever something is added may keep its epoch: only its events can tell, and
-    with `comparable` the caller has those of the earlier state and tells (`epoch_after`).
+    the cache. Of a file that is written anew whenever something is added only the events can tell whether more was:
+    whoever has those of the earlier state goes on from its epoch (`epoch_after`). Here it is another one.
     """
     path = source.reader.files(source)[0]
     known = _recall_epoch(source, cache, meta=meta)
@@ -47,7 +47,7 @@ def epoch_of(source: SessionSource, cache: Path, *, meta: bool = False, comparab
         return _name(str(known["epoch"]).encode(), _first_line(path, source.root))
     found = stamp(path)
     digest = _digest(path, source.root, found.size if found else 0)
-    if comparable or (found and found.size == known["size"] and digest == known["digest"]):
+    if found and found.size == known["size"] and digest == known["digest"]:
         return str(known["epoch"])
     return _name(str(known["epoch"]).encode(), str(digest).encode())
 

@@ -13,6 +13,7 @@ import mmap
 import os
 import sys
 import threading
+import time
 import zlib
 from array import array
 from bisect import bisect_left, bisect_right
@@ -249,6 +250,17 @@ class SessionIndex:
     async def finish(self) -> None:
         """Wait until every event is there. Raises as `reach`."""
         await self.reach(sys.maxsize)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until every event is there or the reading failed, for so long at most. Blocks."""
+        moved = threading.Event()
+        self.listen(moved.set)
+        try:
+            give_up_at = time.monotonic() + seconds
+            while not self.complete and self.failure is None and moved.wait(give_up_at - time.monotonic()):
+                moved.clear()
+        finally:
+            self.stop_listening(moved.set)
 
     def check(self) -> None:
         """Raise the `ArchiveError` that stopped the reading, if one did."""

@@ -50,9 +50,9 @@ class _Stopped(Exception):
 class IndexBuilder:
     """Reads a session into a `SessionIndex`. `run`, `catch_up` and `grow` block and belong in worker threads.
 
-    `previous` is the index of an earlier state of the session. As long as its events come again the new index has its
-    epoch; the first one that differs changes the epoch. With a `finished` index nothing is made anew: it can `grow` as
-    soon as `catch_up` has read the session up to its end.
+    `previous` is the index of an earlier state of the session, which gets no more events. As long as they come again
+    the new index has its epoch; the first one that differs changes the epoch. With a `finished` index nothing is made
+    anew: it can `grow` as soon as `catch_up` has read the session up to its end.
     """
 
     def __init__(
@@ -87,7 +87,10 @@ class IndexBuilder:
         self.index = finished or self._new_index(previous)
 
     def _new_index(self, previous: SessionIndex | None) -> SessionIndex:
-        epoch = epoch_of(self._source, self._cache, meta=self._meta, comparable=previous is not None)
+        if previous is not None and not self._source.reader.grows_by_lines(self._source):
+            epoch = previous.epoch  # its events tell
+        else:
+            epoch = epoch_of(self._source, self._cache, meta=self._meta)
         index = SessionIndex(self._session, epoch, meta=self._meta)
         index.source_bytes = sum(known.size for _, known in self._fingerprint.files if known is not None)
         self._previous = previous if previous is not None and previous.epoch == index.epoch else None
