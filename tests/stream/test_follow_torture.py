@@ -172,6 +172,9 @@ class LineWriter:
 
     async def truncate(self) -> None:
         """Only the first lines stay, in the same file."""
+        if not self.lines:
+            await self.append()
+            return
         del self.lines[self.chance.randint(1, len(self.lines)) :]
         os.truncate(self.path, sum(map(len, self.lines)))
 
@@ -184,6 +187,9 @@ class LineWriter:
 
     async def change_in_place(self) -> None:
         """A letter of one of the first lines, under the same inode, with no byte moved."""
+        if not self.lines:
+            await self.append()
+            return
         place = self.chance.randrange(min(3, len(self.lines)))
         self.lines[place] = self.lines[place].replace(b'"role":"user"', b'"role":"USER"')
         with self.path.open("r+b", buffering=0) as file:
