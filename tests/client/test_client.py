@@ -10,6 +10,8 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import AsyncMock, Mock
 from uuid import UUID
 
 import orjson
@@ -75,6 +77,44 @@ async def test_a_loop_that_is_left_closes_the_connection(server: Serving) -> Non
                 break
         assert server.streams == 1
     await server.until_streams(0)
+
+
+async def test_a_step_that_is_cancelled_loses_nothing(server: Serving) -> None:
+    """A program may look for the next event for a while, do something else, and look again."""
+    events = aiter(connect(page(server), mode="realtime", speed=0.2))
+    seen, cancelled = [(await anext(events)).seq], 0
+    while len(seen) < 8:
+        try:
+            seen.append((await asyncio.wait_for(anext(events), 0.01)).seq)
+        except TimeoutError:
+            cancelled += 1
+    assert seen == list(range(8))
+    assert cancelled
+    del events
+    await server.until_streams(0)
+
+
+async def test_what_is_left_when_its_loop_is_closed_is_no_error() -> None:
+    """A loop's connections go with it."""
+    hello = {
+        "type": "hello", "replay_id": "r", "epoch": "e", "resume": "none", "session": {}, "range": {},
+        "capabilities": [], "state": dict.fromkeys(("status", "seq", "t_ms", "gen", "mode", "speed", "idle"), 0),
+    }  # fmt: skip
+    carried = SimpleNamespace(recv=AsyncMock(return_value=orjson.dumps(hello)), transport=Mock())
+
+    async def begin() -> AsyncIterator[Item]:
+        url = f"ws://127.0.0.1:1/ws/sessions/{SCROLL_ID}"
+        items = aiter(connect(url, transport=AsyncMock(return_value=carried)).items())
+        assert isinstance(await anext(items), Hello)
+        return items
+
+    unraisable: list[object] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "unraisablehook", unraisable.append)
+        left = [await asyncio.to_thread(asyncio.run, begin())]
+        left.clear()
+        gc.collect()
+    assert not unraisable
 
 
 async def test_a_loop_that_fails_outside_a_context_leaves_no_connection(server: Serving) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from scrollcast.client.address import Address
-from scrollcast.client.records import CaughtUp, End, Hello, Item, Notice, ReplayEvent, ReplayState, Skipped
+from scrollcast.client.records import CaughtUp, End, Hello, Item, Notice, ReplayEvent, ReplayState, Skipped, make_event
 from scrollcast.errors import CommandRefused, ProtocolViolation, ReplayError, ReplayRefused, SessionRewritten
 
 __all__ = ["ABNORMAL", "NORMAL", "Receiver", "is_final"]
@@ -108,7 +108,7 @@ class Receiver:
 
     def due(self) -> list[bytes]:
         """What is to be sent now that everything was taken: with a `window`, how far one has come."""
-        if not self._greeted or not self._window or self._expected is None or self.items:
+        if not self._window or not self._greeted or self._expected is None or self.items:
             return []
         if self._expected - 1 <= self._acknowledged:
             return []
@@ -156,7 +156,7 @@ class Receiver:
             seq = event["seq"]
             if seq != expected:
                 raise ProtocolViolation(f"event {seq} came where {expected} was next")
-            append(ReplayEvent(seq, event["t_ms"], gen, is_live, event["event"]))
+            append(make_event((seq, event["t_ms"], gen, is_live, event["event"])))
             self._expected = expected = seq + 1
 
     def _take_hello(self, message: Mapping[str, Any]) -> None:

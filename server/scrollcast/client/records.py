@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Self, TypeAlias
+from functools import partial
+from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias
 
 from scrollcast.model import Message, MetaEvent
 
-__all__ = ["CaughtUp", "End", "Hello", "Item", "Notice", "ReplayEvent", "ReplayState", "Skipped"]
+__all__ = ["CaughtUp", "End", "Hello", "Item", "Notice", "ReplayEvent", "ReplayState", "Skipped", "make_event"]
 
 
 class ReplayEvent(NamedTuple):
@@ -42,6 +43,12 @@ class ReplayEvent(NamedTuple):
         """What was said: the message's text parts, one after the other, with an empty line between them."""
         parts = self.data.get("message", {}).get("content", ())
         return "\n\n".join(part["text"] for part in parts if part.get("type") == "text")
+
+
+make_event: Final[Callable[[tuple[int, int, int, bool, Mapping[str, Any]]], ReplayEvent]] = partial(
+    tuple.__new__, ReplayEvent
+)
+"""A `ReplayEvent` of its fields in order; calling the class itself takes twice as long."""
 
 
 @dataclass(frozen=True, slots=True)

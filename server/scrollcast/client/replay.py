@@ -55,6 +55,7 @@ class Replay(ReplayBase[Transport]):
     def __init__(self, receiver: Receiver, patience: Patience, transport: OpenTransport) -> None:
         super().__init__(receiver, patience)
         self._open_transport = transport
+        self._loop: asyncio.AbstractEventLoop | None = None  # of the connection
         self._is_reading = False
         self._has_read: asyncio.Future[None] | None = None  # for others: done when whoever reads has read one message
 
@@ -80,38 +81,23 @@ class Replay(ReplayBase[Transport]):
         if socket is not None:
             await socket.close()
 
-    def _abort(self) -> None:
-        """End it at once, without a word: a loop that was left may be closed where nothing can be awaited any more."""
-        self._ended = True
-        socket, self._socket = self._socket, None
-        if socket is not None:
-            socket.transport.abort()
+    def _leave(self) -> None:
+        """Nobody iterates any more, and no context ends it. Any thread may say so, also where nothing can be awaited
+        any more: it ends at once, without a word."""
+        socket = self._socket
+        if socket is not None and not self._entered and self._loop is not None:
+            self._ended, self._socket = True, None
+            with suppress(RuntimeError):  # the loop is closed, and its connections with it
+                self._loop.call_soon_threadsafe(socket.transport.abort)
 
     # --------------------------------------------------------------------------------------------------- what comes
 
     def __aiter__(self) -> AsyncIterator[ReplayEvent]:
-        return self._coming(only_events=True)
+        return _Coming(self, only_events=True)
 
     def items(self) -> AsyncIterator[Item]:
         """Everything that comes, in order: events, states, notices, the end."""
-        return self._coming(only_events=False)
-
-    async def _coming(self, *, only_events: bool) -> AsyncIterator[Any]:
-        items = self._receiver.items
-        try:
-            while True:
-                while items:
-                    item = items.popleft()
-                    if type(item) is ReplayEvent or not only_events:
-                        yield item
-                if self._ended:
-                    break
-                await self._progress()
-            if self._receiver.failure is not None:  # another task met it
-                raise self._receiver.failure
-        finally:
-            if not self._entered:
-                self._abort()
+        return _Coming(self, only_events=False)
 
     # ----------------------------------------------------------------------------------------------------- commands
 
@@ -168,9 +154,10 @@ class Replay(ReplayBase[Transport]):
     # ----------------------------------------------------------------------------------------------- the connection
 
     async def _progress(self) -> None:
-        """Take one more message, or wait until another task of this replay has."""
-        if self._receiver.failure is not None:
-            raise self._receiver.failure
+        """Take one more message, or wait until another task of this replay has. One step, since each takes its time."""
+        receiver = self._receiver
+        if receiver.failure is not None:
+            raise receiver.failure
         if self._is_reading:
             if self._has_read is None:
                 self._has_read = asyncio.get_running_loop().create_future()
@@ -178,31 +165,28 @@ class Replay(ReplayBase[Transport]):
             return
         self._is_reading = True
         try:
-            await self._read()
+            socket = self._socket or await self._connect()
+            if socket is None:
+                return
+            try:
+                for text in receiver.due():
+                    await socket.send(text, text=True)
+                if receiver.take(await socket.recv(decode=False)):
+                    self._patience.succeeded()
+                    for text in receiver.waiting():
+                        await socket.send(text, text=True)
+            except ConnectionClosed:
+                self._socket = None
+                await asyncio.sleep(self._wait_after(socket.close_code or ABNORMAL, "it was cut"))
         except ReplayError as problem:
-            self._receiver.failure = problem
+            receiver.failure = problem
             await self.close()
             raise
         finally:
             self._is_reading = False
-            has_read, self._has_read = self._has_read, None
-            if has_read is not None:
-                has_read.set_result(None)
-
-    async def _read(self) -> None:
-        socket, receiver = self._socket or await self._connect(), self._receiver
-        if socket is None:
-            return
-        try:
-            for text in receiver.due():
-                await socket.send(text, text=True)
-            if receiver.take(await socket.recv(decode=False)):
-                self._patience.succeeded()
-                for text in receiver.waiting():
-                    await socket.send(text, text=True)
-        except ConnectionClosed:
-            self._socket = None
-            await asyncio.sleep(self._wait_after(socket.close_code or ABNORMAL, "it was cut"))
+            if self._has_read is not None:
+                self._has_read.set_result(None)
+                self._has_read = None
 
     async def _connect(self) -> Transport | None:
         """A connection; `None` when that has to be tried again."""
@@ -216,10 +200,42 @@ class Replay(ReplayBase[Transport]):
         if self._ended:  # closed meanwhile
             await socket.close()
             return None
-        self._socket = socket
+        self._socket, self._loop = socket, asyncio.get_running_loop()
         return socket
 
     async def _send(self, text: bytes) -> None:
         if self._socket is not None:
             with suppress(ConnectionClosed):  # whoever reads finds out, and sends it again on the next connection
                 await self._socket.send(text, text=True)
+
+
+class _Coming:
+    """What comes of a replay, an item at a time. A step that is cancelled loses nothing: the next one goes on.
+
+    No generator: that would take more time an event, and end with a step that is cancelled.
+    """
+
+    def __init__(self, replay: Replay, *, only_events: bool) -> None:
+        self._replay = replay
+        self._only_events = only_events
+        self._items = replay._receiver.items
+
+    def __del__(self) -> None:
+        self._replay._leave()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        items, replay = self._items, self._replay
+        while True:
+            while items:
+                item = items.popleft()
+                if type(item) is ReplayEvent or not self._only_events:
+                    return item
+            if replay._ended:
+                break
+            await replay._progress()
+        if replay._receiver.failure is not None:  # another task met it
+            raise replay._receiver.failure
+        raise StopAsyncIteration
