@@ -26,6 +26,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
+from scrollcast.archive.hot_events import RUN_EVENTS, HotEvents
 from scrollcast.archive.markers import find_labels
 from scrollcast.archive.storage import read_cached
 from scrollcast.errors import ArchiveError
@@ -54,6 +55,8 @@ TABLES: Final[Mapping[str, TableType]] = {
 NEWEST_BYTES: Final = 64 << 10
 """So much of what was appended last is kept in memory, so that those who follow do not each read it again."""
 
+
+_hot_events: Final = HotEvents()
 
 _STRETCH_RUNS: Final = 16
 """Where runs are cut alike for all, one of so many ends early, and half as many are gone through to find an end."""
@@ -140,6 +143,7 @@ class SessionIndex:
         self.offsets: array[int] | memoryview = array("Q", [0])
         self.ids: array[int] | memoryview = array("I")
         self._markers: array[int] | memoryview | bytearray = array("B")
+        self.hot: dict[int, list[bytes]] = {}  # what `hot_events` keeps of it, by the number of the run
         self._events_fd = -1
         self._tail_fd = -1
         self._tail_start = sys.maxsize  # the offset of the first byte that lies in the second file
@@ -280,12 +284,27 @@ class SessionIndex:
         await self._fill(data, first)
         return EventBlock(start, data, [offset - first for offset in self.offsets[start : stop + 1].tolist()])
 
-    def read_tail_at_once(self, seq: int) -> bytearray | None:
+    def read_tail_at_once(self, seq: int) -> bytes | bytearray | None:
         """One event's bytes without its first brace; `None` where not all of them are in memory or the page cache."""
+        run = self.hot.get(seq // RUN_EVENTS)
+        if run is not None:
+            return run[seq % RUN_EVENTS]
         offsets = self.offsets
         first = offsets[seq] + 1
         tail = bytearray(offsets[seq + 1] - 1 - first)
-        return tail if self._fill_at_once(tail, first) else None
+        if not self._fill_at_once(tail, first):
+            return None
+        _hot_events.note(self, seq)
+        return tail
+
+    def read_tails_at_once(self, start: int, stop: int) -> list[bytes] | None:
+        """The same of a run of events."""
+        first = self.offsets[start]
+        data = bytearray(self.size_of(start, stop))
+        if not self._fill_at_once(data, first):
+            return None
+        bounds = [offset - first for offset in self.offsets[start : stop + 1].tolist()]
+        return [bytes(data[begin + 1 : end - 1]) for begin, end in pairwise(bounds)]
 
     async def read_runs(
         self,

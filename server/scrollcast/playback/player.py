@@ -182,8 +182,8 @@ class Player:
         else:
             seconds = timeline.length(index + 1)
             self.plain_stop = index + 1  # the gap may be cut, which is told
-        due_offset = self._due_offset + seconds
-        next_at = self._playhead.due(due_offset)
+        due_offset, playhead = self._due_offset + seconds, self._playhead
+        next_at = playhead.since + (due_offset - playhead.base) / playhead.speed  # `due`, without the call
         if next_at <= now:
             return None
         self.cursor, self._recorded, self._due_offset, self.next_at = index + 1, recorded, due_offset, next_at

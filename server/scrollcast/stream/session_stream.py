@@ -129,7 +129,7 @@ class Connection(Protocol):
         for tail in block.tails():
             await self.send(b"".join((head, tail)))
 
-    def send_now(self, head: bytes, tail: bytes | bytearray) -> bool:
+    def send_now(self, head: bytes, tail: bytes | bytearray, /) -> bool:
         """Send one text message, `tail` after `head`; `False`, with nothing sent, where that might wait, or fail."""
         ...
 
@@ -526,28 +526,28 @@ class SessionStream:
         awake = self._awake
         if awake is None or awake.done():
             return
+        player = self._player
         try:
-            seq = self._player.pass_next(now) if now < self._busy_at else None
-            is_all = self._do_at_once(now) if seq is None else self._go_on_from(seq, now)
+            # Nearly always it is one event, and what does no more than that is done here: a tick comes after a sleep,
+            # when each call takes several times as long as usual.
+            seq = player.pass_next(now) if now < self._busy_at else None
+            if seq is not None and self._send_at_once(seq):
+                until = player.next_at
+                if player.cursor >= player.plain_stop or until >= self._busy_at:
+                    until = self._until()
+                if until > now:
+                    self._alarm.set(until)
+                    return
+            elif seq is not None:
+                self._rest = [Deliver(seq, seq + 1)]
+                self._wake()
+                return
+            is_all = self._do_at_once(now)
         except Exception as problem:
             awake.set_exception(problem)
             return
         if not is_all:
             self._wake()
-
-    def _go_on_from(self, seq: int, now: float) -> bool:
-        """Send the event that was due, and set the alarm for the next one; whether nothing is left to be done."""
-        if not self._send_at_once(seq):
-            self._rest = [Deliver(seq, seq + 1)]
-            return False
-        player = self._player
-        until = player.next_at
-        if player.cursor >= player.plain_stop or until >= self._busy_at:
-            until = self._until()
-        if until <= now:
-            return self._do_at_once(now)
-        self._alarm.set(until)
-        return True
 
     def _do_at_once(self, now: float) -> bool:
         """Whether all that is due could be done, and the alarm is set for the next time."""

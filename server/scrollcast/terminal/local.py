@@ -215,7 +215,7 @@ class _StreamEnd(Connection):
             await self.room.wait()
         self._put(bytes(message))
 
-    def send_now(self, head: bytes, tail: bytes | bytearray) -> bool:
+    def send_now(self, head: bytes, tail: bytes | bytearray, /) -> bool:
         if len(self.messages) >= WAITING_MESSAGES:
             return False
         self._put(b"".join((head, tail)))

@@ -271,7 +271,8 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         would raise."""
         if not self.writable.is_set() or not self._is_open():
             return False
-        frame = b"".join((frame_head(len(head) + len(tail)), head, tail))
+        length = len(head) + len(tail)
+        frame = b"".join((_READY_HEADS[length] if length < _READY_LENGTHS else frame_head(length), head, tail))
         self.sent_bytes += len(frame)
         self.transport.write(frame)
         return True

@@ -213,7 +213,7 @@ class _PlainFrames(Connection):
         except (WebSocketDisconnect, RuntimeError, OSError):
             raise StreamClosed from None
 
-    def send_now(self, _head: bytes, _tail: bytes | bytearray) -> bool:
+    def send_now(self, _head: bytes, _tail: bytes | bytearray, /) -> bool:
         return False  # ASGI has no way to know whether a client reads
 
     async def close(self, code: int, reason: str) -> None:
@@ -231,11 +231,14 @@ class _PlainFrames(Connection):
 class _TextFrames(_PlainFrames):
     """The same over our own protocol class, which takes messages as bytes."""
 
-    __slots__ = ("_protocol",)
+    __slots__ = ("_protocol", "send_now")
+
+    send_now: Callable[[bytes, bytes | bytearray], bool]
 
     def __init__(self, websocket: WebSocket, protocol: TextFrameProtocol) -> None:
         super().__init__(websocket)
         self._protocol = protocol
+        self.send_now = protocol.send_text_now  # no method that calls it: each event of a viewer comes by here
 
     @property
     def sent_bytes(self) -> int:
@@ -273,9 +276,6 @@ class _TextFrames(_PlainFrames):
 
     async def send_each(self, head: bytes, block: EventBlock) -> None:
         await self._protocol.send_each(head, block)
-
-    def send_now(self, head: bytes, tail: bytes | bytearray) -> bool:
-        return self._protocol.send_text_now(head, tail)
 
     async def close(self, code: int, reason: str) -> None:
         await super().close(code, reason)

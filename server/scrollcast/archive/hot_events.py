@@ -1,0 +1,75 @@
+"""Events that are asked for often, one at a time, in memory.
+
+Each event of a viewer in realtime is read by itself, and a system call for it, of the page cache alone, is a sixth of
+what it takes to send one. Where many watch a session, or one watches it fast, the same few hundred kilobytes are read
+again and again. What only one viewer reads, once, is not kept.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from scrollcast.archive.index import SessionIndex
+
+__all__ = ["MAX_BYTES", "RUN_EVENTS", "HotEvents"]
+
+RUN_EVENTS: Final = 32
+"""So many are kept together, from a multiple of it on."""
+
+MAX_BYTES: Final = 24 << 20
+"""How much is kept in all, some 20,000 ordinary events. What was kept first goes first."""
+
+OFTEN: Final = 4
+"""A run is kept when its events were read for so many times..."""
+
+HORIZON: Final = 4096
+"""... while others of at most so many runs were."""
+
+_LONGEST_RUN_BYTES: Final = 256 << 10
+
+
+class HotEvents:
+    """What is kept of all indexes of a process: each has its own runs, by their number, in its `hot`."""
+
+    def __init__(self, most_bytes: int = MAX_BYTES) -> None:
+        self.bytes = 0
+        self.most_bytes = most_bytes
+        self._asked: dict[tuple[int, int], int] = {}  # how often, of which run of which index
+        self._kept: deque[tuple[weakref.ref[SessionIndex], int, int]] = deque()
+        self._lock = threading.Lock()
+
+    def note(self, index: SessionIndex, seq: int) -> None:
+        """An event was read by itself: keep its run, should that have happened often, and it be whole and cached."""
+        asked, key = self._asked, (id(index), seq // RUN_EVENTS)
+        times = asked.get(key, 0) + 1
+        if times >= OFTEN:
+            asked.pop(key, None)
+            self._keep(index, seq // RUN_EVENTS)
+            return
+        if len(asked) >= HORIZON:
+            asked.clear()
+        asked[key] = times
+
+    def _keep(self, index: SessionIndex, number: int) -> None:
+        start, stop = number * RUN_EVENTS, (number + 1) * RUN_EVENTS
+        if stop > index.count or index.size_of(start, stop) > _LONGEST_RUN_BYTES:
+            return
+        tails = index.read_tails_at_once(start, stop)
+        if tails is None:
+            return
+        with self._lock:
+            if number in index.hot:
+                return
+            index.hot[number] = tails
+            size = index.size_of(start, stop)
+            self._kept.append((weakref.ref(index), number, size))
+            self.bytes += size
+            while self.bytes > self.most_bytes:
+                other, number, size = self._kept.popleft()
+                self.bytes -= size
+                if (gone := other()) is not None:
+                    del gone.hot[number]
