@@ -33,6 +33,7 @@ from scrollcast.client import (
     connect,
     sync,
 )
+from scrollcast.client.transport import Transport, open_socket
 from serving import SERVER_CODE, Serving, ids, serving, serving_in_thread, talk
 
 COUNT = 300
@@ -92,6 +93,57 @@ async def test_a_step_that_is_cancelled_loses_nothing(server: Serving) -> None:
     assert cancelled
     del events
     await server.until_streams(0)
+
+
+async def test_one_step_alone_leaves_no_connection(server: Serving) -> None:
+    """Nobody holds what was iterated over when it is done."""
+    assert (await anext(aiter(connect(page(server), mode="realtime")))).seq == 0
+    gc.collect()
+    await server.until_streams(0)
+
+
+async def test_a_loop_that_is_cancelled_leaves_no_connection(server: Serving) -> None:
+    """Not even while somebody holds the traceback."""
+
+    seen = []
+
+    async def watch() -> None:
+        async with asyncio.timeout(0.5):
+            async for event in connect(page(server), mode="realtime"):
+                seen.append(event.seq)
+
+    with pytest.raises(TimeoutError) as cancelled:
+        await watch()
+    await server.until_streams(0)
+    assert seen
+    assert cancelled.traceback
+
+
+async def test_a_step_that_is_cancelled_does_not_end_the_connecting(server: Serving) -> None:
+    """However often; and none is begun before its time."""
+    begun = 0
+
+    async def slowly(url: str, token: str | None) -> Transport:
+        nonlocal begun
+        begun += 1
+        await asyncio.sleep(0.2)
+        if begun < 3:
+            raise OSError("nobody there")
+        return await open_socket(url, token)
+
+    events = aiter(replay := connect(page(server), mode="realtime", transport=slowly))
+    replay._receiver.hello = Hello("r", "e", "none", {}, {}, ())  # as if there had been a connection
+    seen: list[int] = []
+    cancelled = 0
+    while not seen:
+        try:
+            seen.append((await asyncio.wait_for(anext(events), 0.02)).seq)
+        except TimeoutError:
+            cancelled += 1
+
+    assert seen == [0]
+    assert begun == 3
+    assert cancelled > begun
 
 
 async def test_what_is_left_when_its_loop_is_closed_is_no_error() -> None:

@@ -56,6 +56,8 @@ class Replay(ReplayBase[Transport]):
         super().__init__(receiver, patience)
         self._open_transport = transport
         self._loop: asyncio.AbstractEventLoop | None = None  # of the connection
+        self._connecting: asyncio.Task[Transport | None] | None = None  # which goes on when a step is cancelled
+        self._connect_at = 0.0  # on the loop's clock
         self._is_reading = False
         self._has_read: asyncio.Future[None] | None = None  # for others: done when whoever reads has read one message
 
@@ -77,6 +79,8 @@ class Replay(ReplayBase[Transport]):
     async def close(self) -> None:
         """End it. Whoever waits for an event gets none."""
         self._ended = True
+        if self._connecting is not None:
+            self._connecting.cancel()
         socket, self._socket = self._socket, None
         if socket is not None:
             await socket.close()
@@ -84,11 +88,15 @@ class Replay(ReplayBase[Transport]):
     def _leave(self) -> None:
         """Nobody iterates any more, and no context ends it. Any thread may say so, also where nothing can be awaited
         any more: it ends at once, without a word."""
-        socket = self._socket
-        if socket is not None and not self._entered and self._loop is not None:
-            self._ended, self._socket = True, None
-            with suppress(RuntimeError):  # the loop is closed, and its connections with it
+        if self._entered or self._loop is None:
+            return
+        self._ended = True
+        socket, self._socket = self._socket, None
+        with suppress(RuntimeError):  # the loop is closed, and its connections with it
+            if socket is not None:
                 self._loop.call_soon_threadsafe(socket.transport.abort)
+            if self._connecting is not None:
+                self._loop.call_soon_threadsafe(self._connecting.cancel)
 
     # --------------------------------------------------------------------------------------------------- what comes
 
@@ -165,7 +173,7 @@ class Replay(ReplayBase[Transport]):
             return
         self._is_reading = True
         try:
-            socket = self._socket or await self._connect()
+            socket = self._socket or await self._connected()
             if socket is None:
                 return
             try:
@@ -177,7 +185,7 @@ class Replay(ReplayBase[Transport]):
                         await socket.send(text, text=True)
             except ConnectionClosed:
                 self._socket = None
-                await asyncio.sleep(self._wait_after(socket.close_code or ABNORMAL, "it was cut"))
+                self._put_off(self._wait_after(socket.close_code or ABNORMAL, "it was cut"))
         except ReplayError as problem:
             receiver.failure = problem
             await self.close()
@@ -188,19 +196,38 @@ class Replay(ReplayBase[Transport]):
                 self._has_read.set_result(None)
                 self._has_read = None
 
+    def _put_off(self, seconds: float) -> None:
+        """Make no connection before so much time has passed."""
+        self._connect_at = asyncio.get_running_loop().time() + seconds
+
+    async def _connected(self) -> Transport | None:
+        """A connection; `None` when that has to be tried again, or it was closed."""
+        if self._ended:
+            return None
+        if self._connecting is None:
+            self._loop = asyncio.get_running_loop()
+            self._connecting = self._loop.create_task(self._connect())
+        connecting = self._connecting
+        try:
+            await asyncio.wait((connecting,))
+        finally:
+            if connecting.done():
+                self._connecting = None
+        return None if connecting.cancelled() else connecting.result()
+
     async def _connect(self) -> Transport | None:
-        """A connection; `None` when that has to be tried again."""
+        await asyncio.sleep(self._connect_at - asyncio.get_running_loop().time())
         url = self._receiver.begin()
         try:
             socket = await self._open_transport(url, self._receiver.token)
         except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as failed:
             self._bear(failed)
-            await asyncio.sleep(self._wait_after(ABNORMAL, str(failed)))
+            self._put_off(self._wait_after(ABNORMAL, str(failed)))
             return None
         if self._ended:  # closed meanwhile
             await socket.close()
             return None
-        self._socket, self._loop = socket, asyncio.get_running_loop()
+        self._socket = socket
         return socket
 
     async def _send(self, text: bytes) -> None:
@@ -228,14 +255,18 @@ class _Coming:
 
     async def __anext__(self) -> Any:
         items, replay = self._items, self._replay
-        while True:
-            while items:
-                item = items.popleft()
-                if type(item) is ReplayEvent or not self._only_events:
-                    return item
-            if replay._ended:
-                break
-            await replay._progress()
-        if replay._receiver.failure is not None:  # another task met it
-            raise replay._receiver.failure
-        raise StopAsyncIteration
+        try:
+            while True:
+                while items:
+                    item = items.popleft()
+                    if type(item) is ReplayEvent or not self._only_events:
+                        return item
+                if replay._ended:
+                    break
+                await replay._progress()
+            if replay._receiver.failure is not None:  # another task met it
+                raise replay._receiver.failure
+            raise StopAsyncIteration
+        except BaseException:
+            del self  # whoever keeps the traceback keeps this frame, which is not to keep the replay open
+            raise
