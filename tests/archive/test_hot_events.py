@@ -12,7 +12,7 @@ import pytest
 from archives import SCROLL_ID, message, write_session
 from scrollcast.archive import index as index_module
 from scrollcast.archive.archive import Archive
-from scrollcast.archive.hot_events import HORIZON, OFTEN, RUN_EVENTS, HotEvents
+from scrollcast.archive.hot_events import HORIZON, RUN_EVENTS, HotEvents
 from scrollcast.archive.index import SessionIndex
 
 COUNT = 3 * RUN_EVENTS + 5
@@ -49,8 +49,7 @@ def tails(index: SessionIndex) -> list[bytes]:
 
 def test_what_is_read_often_is_kept_as_it_lies_in_the_file(index: SessionIndex, hot: HotEvents) -> None:
     """Every whole run, not the one that the session ends in; each event without its first brace."""
-    first = tails(index)
-    again = tails(index)
+    first, again = tails(index), tails(index)
     from_file = [index.read_now(seq, seq + 1)[1:-1] for seq in range(COUNT)]
 
     assert sorted(index.hot) == [0, 1, 2]
@@ -60,19 +59,26 @@ def test_what_is_read_often_is_kept_as_it_lies_in_the_file(index: SessionIndex, 
 
 def test_what_is_kept_is_not_read(index: SessionIndex, hot: HotEvents, monkeypatch: pytest.MonkeyPatch) -> None:
     """That is what it is kept for; the others are still read."""
-    first = tails(index)
+    first = [tails(index) for _ in range(2)][1]
     monkeypatch.setattr(index_module, "read_cached", lambda *_arguments: False)
 
     assert [index.read_tail_at_once(seq) for seq in range(COUNT)] == [*first[: 3 * RUN_EVENTS], *[None] * 5]
 
 
+def test_what_one_viewer_reads_is_not_kept(index: SessionIndex, hot: HotEvents) -> None:
+    """It will not ask for it again."""
+    tails(index)
+
+    assert not index.hot
+
+
 def test_what_is_read_seldom_is_not_kept(index: SessionIndex, hot: HotEvents) -> None:
-    """Between two readings of a run as many others were asked for as are remembered."""
+    """Between two readings of an event as many others were asked for as are remembered."""
     other = SessionIndex(index.session, "other")
-    for _ in range(3 * OFTEN):
+    for _ in range(5):
         index.read_tail_at_once(0)
-        for number in range(HORIZON):
-            hot.note(other, number * RUN_EVENTS)
+        for seq in range(HORIZON):
+            hot.note(other, seq)
 
     assert not index.hot
     assert not hot.bytes
@@ -82,9 +88,9 @@ def test_what_was_kept_first_goes_first(index: SessionIndex, monkeypatch: pytest
     """There is room for two runs."""
     hot = HotEvents(most_bytes=index.size_of(RUN_EVENTS, 3 * RUN_EVENTS))
     monkeypatch.setattr(index_module, "_hot_events", hot)
-    first, again = tails(index), tails(index)
+    first, again, last = tails(index), tails(index), tails(index)
 
-    assert first == again
+    assert first == again == last
     assert len(index.hot) == 2
     assert hot.bytes == sum(index.size_of(number * RUN_EVENTS, (number + 1) * RUN_EVENTS) for number in index.hot)
 
@@ -98,7 +104,7 @@ def test_an_index_that_is_gone_makes_room(root: Path, cache: Path, monkeypatch: 
         with Archive.open(root, cache=cache) as archive:
             index = archive.read_whole(SCROLL_ID)
             size = hot.most_bytes = index.size_of(0, 3 * RUN_EVENTS)
-            tails(index)
+            assert tails(index) == tails(index)
             gone.append(weakref.ref(index))
             kept = len(index.hot)
             del index
@@ -117,7 +123,7 @@ def test_what_cannot_be_kept_is_read_as_before(
         monkeypatch.setattr("scrollcast.archive.hot_events._LONGEST_RUN_BYTES", 10)
     else:
         monkeypatch.setattr(index, "read_tails_at_once", lambda _start, _stop: None)
-    first, again = tails(index), tails(index)
+    first, again, last = tails(index), tails(index), tails(index)
 
-    assert first == again
+    assert first == again == last
     assert not index.hot

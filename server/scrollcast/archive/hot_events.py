@@ -1,8 +1,7 @@
 """Events that are asked for often, one at a time, in memory.
 
-Each event of a viewer in realtime is read by itself, and a system call for it, of the page cache alone, is a sixth of
-what it takes to send one. Where many watch a session, or one watches it fast, the same few hundred kilobytes are read
-again and again. What only one viewer reads, once, is not kept.
+Each event of a viewer in realtime is read by itself, by a system call even where it is in the page cache. Where many
+watch a session the same events are read again and again. What only one viewer reads, once, is not kept.
 """
 
 from __future__ import annotations
@@ -18,16 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["MAX_BYTES", "RUN_EVENTS", "HotEvents"]
 
 RUN_EVENTS: Final = 32
-"""So many are kept together, from a multiple of it on."""
+"""So many are kept together, from a multiple of it on: whoever asked for one of them will ask for the next."""
 
 MAX_BYTES: Final = 24 << 20
 """How much is kept in all, some 20,000 ordinary events. What was kept first goes first."""
 
-OFTEN: Final = 4
-"""A run is kept when its events were read for so many times..."""
-
 HORIZON: Final = 4096
-"""... while others of at most so many runs were."""
+"""A run is kept when one of its events is read once more while at most so many others were."""
 
 _LONGEST_RUN_BYTES: Final = 256 << 10
 
@@ -38,21 +34,20 @@ class HotEvents:
     def __init__(self, most_bytes: int = MAX_BYTES) -> None:
         self.bytes = 0
         self.most_bytes = most_bytes
-        self._asked: dict[tuple[int, int], int] = {}  # how often, of which run of which index
+        self._asked: set[tuple[int, int]] = set()  # indexes and numbers of the events that were read lately
         self._kept: deque[tuple[weakref.ref[SessionIndex], int, int]] = deque()
         self._lock = threading.Lock()
 
     def note(self, index: SessionIndex, seq: int) -> None:
-        """An event was read by itself: keep its run, should that have happened often, and it be whole and cached."""
-        asked, key = self._asked, (id(index), seq // RUN_EVENTS)
-        times = asked.get(key, 0) + 1
-        if times >= OFTEN:
-            asked.pop(key, None)
+        """An event was read by itself: keep its run, should it not be the first time, and the run whole and cached."""
+        asked, key = self._asked, (id(index), seq)
+        if key in asked:
+            asked.discard(key)
             self._keep(index, seq // RUN_EVENTS)
             return
         if len(asked) >= HORIZON:
             asked.clear()
-        asked[key] = times
+        asked.add(key)
 
     def _keep(self, index: SessionIndex, number: int) -> None:
         start, stop = number * RUN_EVENTS, (number + 1) * RUN_EVENTS
