@@ -20,6 +20,7 @@ from scrollcast.archive.archive import Archive
 from scrollcast.archive.index import SessionIndex
 from scrollcast.archive.index_builder import IndexBuilder
 from scrollcast.errors import ArchiveError, SessionNotFound
+from scrollcast.model import derive_scroll_id
 
 THREE: list[JsonObject] = [message("m0"), message("m1", 1), message("m2", 2)]
 
@@ -403,7 +404,6 @@ async def test_a_document_is_read_anew_when_it_was_written(root: Path, cache: Pa
     assert (newer.count, newer.epoch) == (4, index.epoch)
 
 
-@pytest.mark.usefixtures("unwatched")
 @dataclass
 class SlowSettling:
     """Holds a builder whose events are all shown, and whose epoch is noted, before its index is complete."""
@@ -531,6 +531,89 @@ async def test_what_was_shown_before_a_reading_failed_is_not_forgotten(
     assert after.epoch not in epochs
 
 
+async def test_lines_that_differ_behind_what_was_noted_are_held_against_all_that_was_shown(
+    archive: Archive, messages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note of an epoch is of what the session was when it was read; it has grown since."""
+
+    def fail(_builder: IndexBuilder) -> None:
+        raise OSError("the disk is full")
+
+    first = await finished(archive)
+    append(messages, *THIRTY[3:20])
+    grown = await finished(archive)
+    messages.write_bytes(join_lines([*THREE, *THIRTY[3:8], *_others("a")[8:]]))
+    with monkeypatch.context() as patched:
+        patched.setattr(IndexBuilder, "_verify_end", fail)
+        failed = await archive.open_index(SCROLL_ID)
+        with pytest.raises(ArchiveError):
+            await failed.finish()
+    again = await finished(archive)
+    messages.write_bytes(join_lines([*THREE, *THIRTY[3:8], *_others("a")[8:20], *_others("b")[20:]]))
+    last = await finished(archive)
+
+    assert (grown, first.count, failed.count) == (first, 20, 25)
+    assert failed.epoch != first.epoch
+    assert again.epoch == failed.epoch
+    assert last.epoch not in (first.epoch, failed.epoch)
+
+
+async def test_what_another_process_has_read_meanwhile_counts_too(root: Path, cache: Path) -> None:
+    """Its clients may come to this one."""
+    write_document(root, THIRTY[:10])
+    with Archive.open(root, cache=cache) as one, Archive.open(root, cache=cache) as other:
+        first = await finished(one)
+        await finished(other)
+        write_document(root, THIRTY[:20])
+        theirs = await finished(other)
+        write_document(root, [*THIRTY[:10], *_others("b")[10:]])
+        last = await finished(one)
+
+    assert theirs.epoch == first.epoch
+    assert last.epoch != first.epoch
+
+
+def _write_in_tree(storage: Path, first: int, stop: int) -> None:
+    """Messages of an OpenCode session that lies in a file for each, and one for what it says."""
+    for number in range(first, stop):
+        at = {"created": 1_772_462_000_000 + number}
+        said = {"id": f"prt_{number:04}", "sessionID": "ses_1", "messageID": f"msg_{number:04}", "type": "text"}
+        for path, content in (
+            ("session/prj_1/ses_1.json", {"id": "ses_1", "projectID": "prj_1", "directory": "/", "time": at}),
+            (f"part/msg_{number:04}/prt_{number:04}.json", {**said, "text": str(number)}),
+            (
+                f"message/ses_1/msg_{number:04}.json",
+                {"id": f"msg_{number:04}", "role": "user", "sessionID": "ses_1", "time": at},
+            ),
+        ):
+            place = storage / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(json.dumps(content))
+
+
+@pytest.mark.usefixtures("unwatched")
+async def test_a_long_tree_of_files_is_read_on_when_it_grows(root: Path, cache: Path) -> None:
+    """Only its last files are looked at; those before them are not gone."""
+    scroll_id = derive_scroll_id("opencode", "ses_1")
+    _write_in_tree(root / "storage", 0, 12)
+    with Archive.open(root / "storage", cache=cache) as archive:
+        archive.follow(scroll_id)
+        index = await archive.open_index(scroll_id)
+        await index.finish()
+        await at_rest(archive)
+        _write_in_tree(root / "storage", 12, 13)
+        async with asyncio.timeout(5):
+            while not index.superseded:  # not at once: reading it anew is to take a quarter of one core at most
+                await asyncio.sleep(0.01)
+                archive.note_rest()
+        newer = await archive.open_index(scroll_id)
+        await newer.finish()
+
+    assert (index.count, newer.count) == (12, 13)
+    assert newer.epoch == index.epoch
+
+
+@pytest.mark.usefixtures("unwatched")
 async def test_a_document_that_is_half_written_does_not_lose_its_epoch(root: Path, cache: Path) -> None:
     """What is compared is the last state that could be read."""
     path = write_document(root, THREE)

@@ -716,7 +716,7 @@ async def test_what_was_shown_and_changes_is_read_anew(tmp_path: Path, cache: Pa
     shown = builder.index.shown
     append(source, "b~", "c")
     builder.grow()
-    again = IndexBuilder(source, SESSION, Fingerprint.of(source), cache, meta=False, previous=builder.index)
+    again = IndexBuilder(source, SESSION, Fingerprint.of(source), cache, meta=False, earlier=[builder.index])
     again.run()
 
     assert shown == 2
@@ -744,7 +744,7 @@ async def test_events_that_were_only_held_back_make_no_epoch(tmp_path: Path, cac
     """A session that is read again after it has grown keeps the epoch that those who follow know."""
     source, builder = holding(tmp_path, cache, "a", "b")
     append(source, "b~", "c")
-    again = IndexBuilder(source, SESSION, Fingerprint.of(source), cache, meta=False, previous=builder.index)
+    again = IndexBuilder(source, SESSION, Fingerprint.of(source), cache, meta=False, earlier=[builder.index])
     again.run()
     builder.close()
 
@@ -776,7 +776,7 @@ def test_epoch_of_a_document_stays_as_long_as_its_events_come_again(
     source = native_source(write_document(root, made))
     before = built(source, cache)
     write_document(root, [message(name, abs(int(name[1:]))) for name in messages])
-    builder = IndexBuilder(source, SESSION, Fingerprint.of(source), cache, meta=False, previous=before)
+    builder = IndexBuilder(source, SESSION, Fingerprint.of(source), cache, meta=False, earlier=[before])
     builder.run()
     without = built(source, cache)
 
@@ -791,7 +791,7 @@ def test_events_of_an_earlier_state_tell_whatever_was_noted(root: Path, cache: P
     before = built(source, cache)
     remember_epoch(source, "another", cache)
     same, changed = (
-        IndexBuilder(source, SESSION, Fingerprint.of(source), cache, meta=False, previous=before) for _ in range(2)
+        IndexBuilder(source, SESSION, Fingerprint.of(source), cache, meta=False, earlier=[before]) for _ in range(2)
     )
     same.run()
     write_document(root, made[:1])

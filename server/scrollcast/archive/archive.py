@@ -43,6 +43,9 @@ KEPT_INDEXES: Final = 64
 KEPT_GROWING: Final = 8
 """Sessions that nobody follows any more, but that can still be read on: their reader's memory of them is kept."""
 
+KEPT_STATES: Final = 4
+"""Earlier states of a session that are kept to be compared with, while its readings fail one after the other."""
+
 FORGET_SECONDS: Final = 600.0
 """A session to which nothing was added for so long is not expected to grow."""
 
@@ -95,7 +98,7 @@ class _Opened:
     source: SessionSource
     fingerprint: Fingerprint  # of the files when somebody last asked for it
     builder: IndexBuilder
-    previous: SessionIndex | None  # the index of an earlier state that this one is held against
+    earlier: Sequence[SessionIndex]  # the indexes of earlier states that this one is held against
     is_read: bool = False  # whether a thread is on its way to read it from its beginning
     opened_at: float = field(default_factory=time.monotonic)
     changed_at: float = field(default_factory=time.monotonic)
@@ -110,16 +113,14 @@ class _Opened:
         return self.builder.index
 
     @property
-    def shown_last(self) -> SessionIndex | None:
-        """The index that has all that anybody may have seen of the session in its last epoch.
+    def shown(self) -> list[SessionIndex]:
+        """The indexes whose events somebody may have seen in the session's last epoch, the latest first.
 
-        A reading that failed may have come further than the state before it, or to another epoch.
+        A reading that failed may have come further than the state before it, or not as far, or to another epoch.
         """
-        index, previous = self.index, self.previous
-        if index.complete or previous is None:
-            return index
-        has_more = index.epoch != previous.epoch or index.count > previous.firm
-        return index if index.count and has_more else previous
+        if self.index.complete:
+            return [self.index]
+        return [self.index, *self.earlier][:KEPT_STATES] if self.index.count else list(self.earlier)
 
     @property
     def paths(self) -> frozenset[str]:
@@ -388,14 +389,15 @@ class Archive:
             return False
         if opened.fingerprint == fingerprint:
             return True
-        if fingerprint.lacks_any_of(opened.fingerprint):
-            return False
-        if not index.complete:
-            if opened.source.reader.grows_by_lines(opened.source):
-                return True  # what is appended while it is being read is read too
+        grows_by_lines = opened.source.reader.grows_by_lines(opened.source)
+        if not index.complete and not grows_by_lines:
             # The next state can be held only against one that nothing is added to any more.
             index.wait(opened.opened_at + PATIENCE_SECONDS - time.monotonic())
             return not index.complete and index.failure is None
+        if fingerprint.lacks_any_of(opened.fingerprint):
+            return False
+        if not index.complete:
+            return True  # what is appended while it is being read is read too
         session = self.catalogue.update(opened.source).session
         if not builder.can_grow or not _is_written_alike(index.session, session):
             return False
@@ -415,13 +417,12 @@ class Archive:
         known = load_index(session, fingerprint, self._cache, meta=meta)
         if known is not None:
             self._learn(source, fingerprint, known)
-        previous = None if before is None else before.shown_last
-        if known is None and previous is None:
-            previous = load_older(session, fingerprint, self._cache, meta=meta)
-        builder = IndexBuilder(
-            source, session, fingerprint, self._cache, meta=meta, previous=previous, finished=known
-        )  # fmt: skip
-        opened = _Opened(source, fingerprint, builder, previous)
+        earlier = [] if before is None else before.shown
+        if known is None:
+            older = load_older(session, fingerprint, self._cache, meta=meta)  # another process may have come further
+            earlier += [] if older is None else [older]
+        builder = IndexBuilder(source, session, fingerprint, self._cache, meta=meta, earlier=earlier, finished=known)
+        opened = _Opened(source, fingerprint, builder, earlier)
         if known is None:
             self._start(opened, builder.run)
         return opened

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import time
@@ -25,6 +26,9 @@ INDEX_VERSION: Final = 5
 ABANDONED_SECONDS: Final = 24 * 3600
 """A folder that was begun and not finished for so long belongs to a process that is gone."""
 
+_LOG_SUFFIX: Final = "-wal"
+"""SQLite's write-ahead log."""
+
 MAKING_PREFIX: Final = "making-"
 _INDEX_NAME: Final = re.compile(r"[0-9a-f-]{36}\.(messages|meta)\.[0-9a-f]+")
 
@@ -43,9 +47,14 @@ class Fingerprint:
         return cls(source.reader.name, tuple((str(path), stamp(path)) for path in paths))
 
     def lacks_any_of(self, other: Fingerprint) -> bool:
-        """Whether a file is gone that was there in another state."""
-        there = {path for path, known in self.files if known is not None}
-        return any(known is not None and path not in there for path, known in other.files)
+        """Whether a file is gone that was there in another state; not one that is only no longer looked at, nor a
+        database's log, which goes with the last writer."""
+        now = dict(self.files)
+        return any(
+            known is not None and now.get(path) is None and (path in now or not os.path.lexists(path))
+            for path, known in other.files
+            if not path.endswith(_LOG_SUFFIX)
+        )
 
     def age(self) -> float:
         """The seconds since the newest of the files was written."""

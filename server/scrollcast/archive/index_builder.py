@@ -9,7 +9,7 @@ import logging
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -50,9 +50,9 @@ class _Stopped(Exception):
 class IndexBuilder:
     """Reads a session into a `SessionIndex`. `run`, `catch_up` and `grow` block and belong in worker threads.
 
-    `previous` is the index of an earlier state of the session, which gets no more events. As long as they come again
-    the new index has its epoch; the first one that differs changes the epoch. With a `finished` index nothing is made
-    anew: it can `grow` as soon as `catch_up` has read the session up to its end.
+    `earlier` are the indexes of earlier states of the session, the latest first, which get no more events. As long as
+    those of one come again the new index has its epoch; the first one that differs changes the epoch. With a `finished`
+    index nothing is made anew: it can `grow` as soon as `catch_up` has read the session up to its end.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class IndexBuilder:
         cache: Path,
         *,
         meta: bool,
-        previous: SessionIndex | None = None,
+        earlier: Sequence[SessionIndex] = (),
         finished: SessionIndex | None = None,
     ) -> None:
         self._source = source
@@ -82,19 +82,26 @@ class IndexBuilder:
         self._writer: EventWriter | None = None
         self._encoder = EventEncoder(session)
         self._forget_bad()
-        self._previous: SessionIndex | None = None
+        self._earlier = earlier
+        self._previous: SessionIndex | None = None  # the one of the same epoch
         self._remembered = -1  # how many events there were when the epoch was noted last
-        self.index = finished or self._new_index(previous)
+        self.index = finished or self._new_index()
+        if finished:
+            self._earlier = ()
 
-    def _new_index(self, previous: SessionIndex | None) -> SessionIndex:
-        if previous is not None and not self._source.reader.grows_by_lines(self._source):
-            epoch = previous.epoch  # its events tell
+    def _new_index(self) -> SessionIndex:
+        if self._earlier and not self._source.reader.grows_by_lines(self._source):
+            epoch = self._earlier[0].epoch  # its events tell
         else:
             epoch = epoch_of(self._source, self._cache, meta=self._meta)
         index = SessionIndex(self._session, epoch, meta=self._meta)
         index.source_bytes = sum(known.size for _, known in self._fingerprint.files if known is not None)
-        self._previous = previous if previous is not None and previous.epoch == index.epoch else None
+        self._previous = self._shown_in(epoch)
         return index
+
+    def _shown_in(self, epoch: str) -> SessionIndex | None:
+        """The earlier index that has all that anybody may have seen in an epoch: others of it begin as it does."""
+        return max((each for each in self._earlier if each.epoch == epoch), key=lambda each: each.firm, default=None)
 
     @property
     def can_grow(self) -> bool:
@@ -260,13 +267,13 @@ class IndexBuilder:
             self._change_epoch(data)
 
     def _verify_end(self) -> None:
-        if self._previous is not None and self.index.count < self._previous.firm:
+        while self._previous is not None and self.index.count < self._previous.firm:
             self._change_epoch(b"shorter")
-        self._previous = None
+        self._earlier, self._previous = (), None
 
     def _change_epoch(self, changed: bytes) -> None:
         self.index.epoch = epoch_after(self.index.epoch, changed)
-        self._previous = None
+        self._previous = self._shown_in(self.index.epoch)  # another state may have begun to differ in the same way
 
     # --------------------------------------------------------------------------------------------------- growing
 
