@@ -80,6 +80,7 @@ async def test_a_list_that_cannot_be_loaded_can_be_tried_again(browser: Browser,
     """The server's absence is said, and its return is one click away."""
     async with tab(browser, own_server.url) as viewer:
         await viewer.watch("5ca1ab1e-0f1a-4b12-9c05-7ea5e70fba11")
+        await viewer.page.wait_for_load_state("networkidle")  # what the list is made of is fetched by the way
         own_server.kill()
         await viewer.page.get_by_role("link", name="All sessions").first.click()
         await expect(viewer.page.get_by_text("The list could not be loaded")).to_be_visible()
