@@ -417,8 +417,9 @@ class Archive:
         known = load_index(session, fingerprint, self._cache, meta=meta)
         if known is not None:
             self._learn(source, fingerprint, known)
-        earlier = [] if before is None else before.shown
+        earlier: list[SessionIndex] = []
         if known is None:
+            earlier += [] if before is None else before.shown
             older = load_older(session, fingerprint, self._cache, meta=meta)  # another process may have come further
             earlier += [] if older is None else [older]
         builder = IndexBuilder(source, session, fingerprint, self._cache, meta=meta, earlier=earlier, finished=known)

@@ -86,8 +86,6 @@ class IndexBuilder:
         self._previous: SessionIndex | None = None  # the one of the same epoch
         self._remembered = -1  # how many events there were when the epoch was noted last
         self.index = finished or self._new_index()
-        if finished:
-            self._earlier = ()
 
     def _new_index(self) -> SessionIndex:
         if self._earlier and not self._source.reader.grows_by_lines(self._source):

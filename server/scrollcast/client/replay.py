@@ -173,7 +173,7 @@ class Replay(ReplayBase[Transport]):
             return
         self._is_reading = True
         try:
-            socket = self._socket or await self._connected()
+            socket = self._socket or await self._await_connection()
             if socket is None:
                 return
             try:
@@ -200,7 +200,7 @@ class Replay(ReplayBase[Transport]):
         """Make no connection before so much time has passed."""
         self._connect_at = asyncio.get_running_loop().time() + seconds
 
-    async def _connected(self) -> Transport | None:
+    async def _await_connection(self) -> Transport | None:
         """A connection; `None` when that has to be tried again, or it was closed."""
         if self._ended:
             return None
@@ -216,6 +216,7 @@ class Replay(ReplayBase[Transport]):
         return None if connecting.cancelled() else connecting.result()
 
     async def _connect(self) -> Transport | None:
+        """One try, when it is time for it. Gives and raises as `_await_connection`."""
         await asyncio.sleep(self._connect_at - asyncio.get_running_loop().time())
         url = self._receiver.begin()
         try:
