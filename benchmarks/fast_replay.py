@@ -15,7 +15,7 @@ import orjson
 from benchmarks.client import TEXT, Broken, Drain, drain, frames, target
 from benchmarks.corpus import Corpus, native_session
 from benchmarks.report import Options, Row, main, median
-from benchmarks.server import Child, bare_sender, scrollcast
+from benchmarks.server import Child, apart, bare_sender, scrollcast
 from benchmarks.wire import compiled, has_node_ws, node_sender, record, run_fast
 
 __all__ = ["measure"]
@@ -52,7 +52,7 @@ class _Runs:
 async def measure(options: Options, folder: Path) -> list[Row]:
     """Batches, and one event a message, from a native archive whose index is there."""
     session = native_session(folder / "archive", options.pick(MEGABYTES, 30))
-    with scrollcast([folder / "archive"], folder / "cache", options.package) as server:
+    with apart(), scrollcast([folder / "archive"], folder / "cache", options.package) as server:
         batches = await _compare(server, session, BATCH, folder, options.pick(7, 3))
         single = await _compare(server, session, 0, folder, options.pick(5, 2))
         beside_node = await _beside_node(server, session, folder, options.pick(5, 2))

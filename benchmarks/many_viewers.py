@@ -14,7 +14,7 @@ from benchmarks.catalogued import until_calm
 from benchmarks.client import Broken, target
 from benchmarks.corpus import realtime_session
 from benchmarks.report import Options, Row, main, percentile
-from benchmarks.server import Child, scrollcast
+from benchmarks.server import Child, apart, scrollcast
 from benchmarks.wire import Tape, c_sender, compiled, has_node_ws, node_sender, record, watching
 
 __all__ = ["Carried", "carry", "measure", "places", "tapes_of"]
@@ -109,17 +109,17 @@ async def measure(options: Options, folder: Path) -> list[Row]:
         return [Row("many realtime viewers", 0.0, "", skipped="there is no C compiler for the clients")]
     count, seconds = options.pick(VIEWERS, 300), options.pick(WINDOW_SECONDS, 2)
     (folder / "archive").mkdir()
-    with scrollcast([folder / "archive"], folder / "cache", options.package) as server:
+    with apart(), scrollcast([folder / "archive"], folder / "cache", options.package) as server:
         tapes = await tapes_of(tool, server, folder)
     watched = places(tapes, count)
-    with scrollcast([folder / "archive"], folder / "cache", options.package) as server:
+    with apart(), scrollcast([folder / "archive"], folder / "cache", options.package) as server:
         await until_calm(server)
         ours = carry(tool, server, watched, folder, seconds)
-    with c_sender(tool, folder) as server:
+    with apart(), c_sender(tool, folder) as server:
         limit = carry(tool, server, watched, folder, seconds)
     node = None
     if has_node_ws():
-        with node_sender(folder) as server:
+        with apart(), node_sender(folder) as server:
             node = carry(tool, server, watched, folder, seconds)
     return _rows(count, ours, limit, node)
 

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosedOK
 from benchmarks.client import Broken, target
 from benchmarks.corpus import native_session
 from benchmarks.report import Options, Row, main, median
-from benchmarks.server import scrollcast
+from benchmarks.server import apart, scrollcast
 from scrollcast.client import connect
 
 __all__ = ["measure"]
@@ -29,7 +29,7 @@ async def measure(options: Options, folder: Path) -> list[Row]:
     """One event a message, and batches; the two clients take turns."""
     session = native_session(folder / "archive", options.pick(MEGABYTES, 10))
     rows = []
-    with scrollcast([folder / "archive"], folder / "cache", options.package) as server:
+    with apart(), scrollcast([folder / "archive"], folder / "cache", options.package) as server:
         for batch, words in ((0, "one event a message"), (BATCH, f"batch={BATCH}")):
             url = f"ws://127.0.0.1:{server.port}{target(session.scroll_id, batch=batch)}"
             await _events_a_second(_ours, url, session.count)  # indexed, and in the page cache

@@ -26,7 +26,7 @@ import psutil
 from benchmarks.client import Broken
 from benchmarks.report import KEPT_FOLDER
 
-__all__ = ["Child", "Memory", "bare_sender", "environment", "scrollcast", "start"]
+__all__ = ["Child", "Memory", "apart", "bare_sender", "environment", "scrollcast", "start"]
 
 CHUNK_BYTES: Final = 256 << 10
 
@@ -134,11 +134,50 @@ def bare_sender(frames: Path) -> Iterator[Child]:
         yield child
 
 
+_servers_processors: set[int] = set()
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Give servers that are started in this block a processor of their own, and all others to whoever measures them,
+    where there are several and the system can be told.
+
+    A server that shares a processor with its client finds what it sends, or what the client read, in that processor's
+    cache at one time and not at another, from which the least of servers gains the most.
+    """
+    ours = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if len(ours) > 1:
+        first = min(ours)
+        _servers_processors.add(first)
+        with _on(ours - {first}):
+            try:
+                yield
+            finally:
+                _servers_processors.clear()
+    else:
+        yield
+
+
+@contextmanager
+def _on(processors: set[int]) -> Iterator[None]:
+    """Run on these processors, as what is started meanwhile does for good; anywhere, if there are none."""
+    if processors:
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, processors)
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, before)
+    else:
+        yield
+
+
 @contextmanager
 def start(command: list[str], variables: dict[str, str]) -> Iterator[Child]:
     """A server that prints its address, stopped at the end of the block."""
     spawned = time.monotonic()
-    process = subprocess.Popen(command, cwd=TOP, env={**os.environ, **variables}, stdout=subprocess.PIPE, text=True)
+    with _on(_servers_processors):
+        process = subprocess.Popen(command, cwd=TOP, env={**os.environ, **variables}, stdout=subprocess.PIPE, text=True)
     try:
         yield Child(process, _port(process), spawned)
     finally:
