@@ -52,7 +52,7 @@ def test_what_is_read_often_is_kept_as_it_lies_in_the_file(index: SessionIndex, 
     first, again = tails(index), tails(index)
     from_file = [index.read_now(seq, seq + 1)[1:-1] for seq in range(COUNT)]
 
-    assert sorted(index.hot) == [0, 1, 2]
+    assert index.hot == dict(enumerate(first[: 3 * RUN_EVENTS]))
     assert first == again == from_file
     assert hot.bytes == index.size_of(0, 3 * RUN_EVENTS)
 
@@ -91,8 +91,8 @@ def test_what_was_kept_first_goes_first(index: SessionIndex, monkeypatch: pytest
     first, again, last = tails(index), tails(index), tails(index)
 
     assert first == again == last
-    assert len(index.hot) == 2
-    assert hot.bytes == sum(index.size_of(number * RUN_EVENTS, (number + 1) * RUN_EVENTS) for number in index.hot)
+    assert len(index.hot) == 2 * RUN_EVENTS
+    assert hot.bytes == sum(index.size_of(seq, seq + 1) for seq in index.hot)
 
 
 def test_an_index_that_is_gone_makes_room(root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_an_index_that_is_gone_makes_room(root: Path, cache: Path, monkeypatch: 
             del index
         gc.collect()
 
-    assert (kept, hot.bytes) == (3, size)
+    assert (kept, hot.bytes) == (3 * RUN_EVENTS, size)
     assert [ref() for ref in gone] == [None, None]
 
 

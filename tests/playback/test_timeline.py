@@ -290,6 +290,24 @@ def test_all_gaps_together_follow_the_pacing_rules(times: list[int], idle: float
 # ------------------------------------------------------------------------------------------------- a part of a session
 
 
+@given(
+    times=st.lists(st.one_of(st.integers(0, 9_000), st.integers(0, 3 * HOUR)), min_size=2, max_size=20),
+    idle=idle_caps,
+    by_reading=st.booleans(),
+    data=st.data(),
+)
+def test_many_lengths_are_those_of_each(
+    times: list[int], idle: float | None, by_reading: bool, data: st.DataObject
+) -> None:
+    """Up to the first gap that is long enough to be told of, wherever they begin, and though time may go back."""
+    timeline = Timeline(times, len(times), True, idle, reading=[300] * len(times), by_reading=by_reading)
+    start = data.draw(st.integers(1, len(times) - 1))
+    stop = data.draw(st.integers(start, len(times)))
+    last = next((index for index in range(start, stop) if timeline.gap_ms(index) >= REPORTED_GAP_MS), stop - 1)
+
+    assert timeline.lengths(start, stop) == [timeline.length(index) for index in range(start, last + 1)]
+
+
 def test_what_lies_before_the_first_event_is_not_there() -> None:
     """Neither to be sought, nor stepped to, nor waited for."""
     times = (0, 1000, 5000, 6000, 9000)

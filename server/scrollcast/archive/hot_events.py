@@ -29,7 +29,7 @@ _LONGEST_RUN_BYTES: Final = 256 << 10
 
 
 class HotEvents:
-    """What is kept of all indexes of a process: each has its own runs, by their number, in its `hot`."""
+    """What is kept of all indexes of a process: each has its own events, by their number, in its `hot`."""
 
     def __init__(self, most_bytes: int = MAX_BYTES) -> None:
         self.bytes = 0
@@ -43,28 +43,29 @@ class HotEvents:
         asked, key = self._asked, (id(index), seq)
         if key in asked:
             asked.discard(key)
-            self._keep(index, seq // RUN_EVENTS)
+            self._keep(index, seq // RUN_EVENTS * RUN_EVENTS)
             return
         if len(asked) >= HORIZON:
             asked.clear()
         asked.add(key)
 
-    def _keep(self, index: SessionIndex, number: int) -> None:
-        start, stop = number * RUN_EVENTS, (number + 1) * RUN_EVENTS
+    def _keep(self, index: SessionIndex, start: int) -> None:
+        stop = start + RUN_EVENTS
         if stop > index.count or index.size_of(start, stop) > _LONGEST_RUN_BYTES:
             return
         tails = index.read_tails_at_once(start, stop)
         if tails is None:
             return
         with self._lock:
-            if number in index.hot:
+            if start in index.hot:
                 return
-            index.hot[number] = tails
+            index.hot.update(zip(range(start, stop), tails, strict=True))
             size = index.size_of(start, stop)
-            self._kept.append((weakref.ref(index), number, size))
+            self._kept.append((weakref.ref(index), start, size))
             self.bytes += size
             while self.bytes > self.most_bytes:
-                other, number, size = self._kept.popleft()
+                other, start, size = self._kept.popleft()
                 self.bytes -= size
                 if (gone := other()) is not None:
-                    del gone.hot[number]
+                    for seq in range(start, start + RUN_EVENTS):
+                        del gone.hot[seq]

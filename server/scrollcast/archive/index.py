@@ -26,7 +26,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
-from scrollcast.archive.hot_events import RUN_EVENTS, HotEvents
+from scrollcast.archive.hot_events import HotEvents
 from scrollcast.archive.markers import find_labels
 from scrollcast.archive.storage import read_cached
 from scrollcast.errors import ArchiveError
@@ -84,8 +84,8 @@ class EventBlock:
 
     start: int
     data: memoryview
-    bounds: Sequence[int]
-    """The offset of each event in `data`, and of the end."""
+    offsets: Sequence[int]
+    """The offset of each event in the file, and of the end: `data` begins with the first one."""
 
     @property
     def buffer(self) -> bytearray:
@@ -95,13 +95,14 @@ class EventBlock:
 
     def tails(self) -> Iterator[memoryview]:
         """Each event's bytes without its first brace."""
-        for begin, end in pairwise(self.bounds):
-            yield self.data[begin + 1 : end - 1]
+        first = self.offsets[0]
+        for begin, end in pairwise(self.offsets):
+            yield self.data[begin - first + 1 : end - first - 1]
 
     def event(self, seq: int) -> memoryview:
         """One event's own bytes."""
-        place = seq - self.start
-        return self.data[self.bounds[place] : self.bounds[place + 1] - 1]
+        first, place = self.offsets[0], seq - self.start
+        return self.data[self.offsets[place] - first : self.offsets[place + 1] - first - 1]
 
     def run(self) -> memoryview:
         """All of them, with a comma between each."""
@@ -143,7 +144,7 @@ class SessionIndex:
         self.offsets: array[int] | memoryview = array("Q", [0])
         self.ids: array[int] | memoryview = array("I")
         self._markers: array[int] | memoryview | bytearray = array("B")
-        self.hot: dict[int, list[bytes]] = {}  # what `hot_events` keeps of it, by the number of the run
+        self.hot: dict[int, bytes] = {}  # events without their first brace, by their number, as `hot_events` keeps them
         self._events_fd = -1
         self._tail_fd = -1
         self._tail_start = sys.maxsize  # the offset of the first byte that lies in the second file
@@ -282,13 +283,13 @@ class SessionIndex:
         first, last = self.offsets[start], self.offsets[stop]
         data = memoryview(allocate(last - first))[: last - first]
         await self._fill(data, first)
-        return EventBlock(start, data, [offset - first for offset in self.offsets[start : stop + 1].tolist()])
+        return EventBlock(start, data, self.offsets[start : stop + 1].tolist())
 
     def read_tail_at_once(self, seq: int) -> bytes | bytearray | None:
         """One event's bytes without its first brace; `None` where not all of them are in memory or the page cache."""
-        run = self.hot.get(seq // RUN_EVENTS)
-        if run is not None:
-            return run[seq % RUN_EVENTS]
+        kept = self.hot.get(seq)
+        if kept is not None:
+            return kept
         offsets = self.offsets
         first = offsets[seq] + 1
         tail = bytearray(offsets[seq + 1] - 1 - first)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 from typing import TypeAlias, assert_never
 
-from scrollcast.model import REPORTED_GAP_MS
 from scrollcast.playback.commands import UNCHANGED, Control, Mode, Seek, SeekEvent, SeekSeq, SeekTime, Step
 from scrollcast.playback.playhead import Playhead
 from scrollcast.playback.timeline import Timeline
@@ -96,7 +96,7 @@ class Player:
 
     __slots__ = (
         "_allowed", "_anchored", "_due_offset", "_landed", "_left_live", "_playhead", "_recorded", "_step_stop",
-        "cursor", "follow", "gen", "mode", "next_at", "plain_stop", "speed", "status", "timeline",
+        "cursor", "follow", "gen", "mode", "speed", "status", "timeline",
     )  # fmt: skip
 
     def __init__(
@@ -129,8 +129,6 @@ class Player:
         # The offset at which the event under the cursor is due. Summed from event to event, so that it never drifts.
         self._due_offset = 0.0
         self._anchored = -1  # the event that was next when that was set last
-        self.plain_stop = 0
-        self.next_at = math.inf
         self._place(start or SeekSeq(0))
         self._anchor(now)
 
@@ -153,41 +151,33 @@ class Player:
         """Whether a step forward is still on its way."""
         return self._step_stop is not None
 
-    def foresee(self) -> None:
-        """Find out how far playback is plain: before `plain_stop` each event comes by itself when its time is there,
-        the one under the cursor at `next_at`, and nothing else is to be told. That holds until anything but `pass_next`
-        is asked of the player."""
-        self.plain_stop = 0
-        if self._step_stop is not None or self.status is not _PLAYING or self.mode is not Mode.REALTIME:
-            return
-        stop = min(self._stop(), self.timeline.count - 1)  # after the last one comes the end, which is told
-        if self.cursor < stop and not self.timeline.is_cut(self.cursor):
-            self.plain_stop, self.next_at = stop, self._playhead.due(self._due_offset)
+    def foresee(self, most: int) -> list[float]:
+        """The clock times of the next events, so many at most, as long as each comes by itself when its time is there
+        and nothing else is to be told; and behind them the time of what comes then. Empty where not even the next event
+        is like that.
 
-    def pass_next(self, now: float) -> int | None:
-        """Deliver the event under the cursor where playback is plain and it alone is due; its index. Otherwise `None`,
-        and `advance` has to be asked.
-
-        Nearly every event of a viewer in realtime comes this way, so that it does nothing that can be left.
+        It holds until anything but `pass_on` is asked of the player that changes it.
         """
-        index = self.cursor
-        if index >= self.plain_stop or now < self.next_at:
-            return None
-        timeline = self.timeline
-        times, idle = timeline.times, timeline.idle
-        recorded = times[index]
-        gap = times[index + 1] - recorded
-        if gap < REPORTED_GAP_MS:
-            seconds = gap / 1000 if idle is None else min(gap / 1000, idle)
-        else:
-            seconds = timeline.length(index + 1)
-            self.plain_stop = index + 1  # the gap may be cut, which is told
-        due_offset, playhead = self._due_offset + seconds, self._playhead
-        next_at = playhead.since + (due_offset - playhead.base) / playhead.speed  # `due`, without the call
-        if next_at <= now:
-            return None
-        self.cursor, self._recorded, self._due_offset, self.next_at = index + 1, recorded, due_offset, next_at
-        return index
+        if self._step_stop is not None or self.status is not _PLAYING or self.mode is not Mode.REALTIME:
+            return []
+        # After the last event comes the end, which is told.
+        stop = min(self._stop(), self.timeline.count - 1, self.cursor + most)
+        if self.cursor >= stop or self.timeline.is_cut(self.cursor):
+            return []
+        return self._playhead.times_of(self._offsets(stop - self.cursor))
+
+    def pass_on(self, count: int) -> None:
+        """Take the first events of those that were foreseen, so many, as delivered."""
+        if count:
+            *_, self._due_offset = self._offsets(count)
+            self.cursor += count
+            self._recorded = self.timeline.times[self.cursor - 1]
+
+    def _offsets(self, most: int) -> list[float]:
+        """The playback offsets at which the next events are due, so many at most and none behind a gap that may be
+        cut, and that of the event behind them, which must be there."""
+        lengths = self.timeline.lengths(self.cursor + 1, self.cursor + 1 + most)
+        return list(accumulate(lengths, initial=self._due_offset))
 
     def allow(self, stop: int | None) -> None:
         """Deliver nothing at or past this index until told otherwise; `None` for no bound.
@@ -196,11 +186,9 @@ class Player:
         bound is the new cursor, until the driver gives another.
         """
         self._allowed = stop
-        self.plain_stop = 0
 
     def grow(self, timeline: Timeline) -> None:
         """Go on with a timeline that has the same events and more; for a while fewer, but all that were delivered."""
-        self.plain_stop = 0
         if timeline.count <= self.cursor < self.timeline.count:
             self._due_offset -= self._ahead()  # added again when the event is back
         waiting = self.cursor >= self.timeline.count
@@ -212,7 +200,6 @@ class Player:
     def replace(self, timeline: Timeline, now: float) -> list[Output]:
         """Start over with a timeline of other events: from its beginning, in the next generation."""
         self.timeline = self._paced(timeline, self.timeline.idle)
-        self.plain_stop = 0
         self._step_stop = None
         rewind = self._seek(SeekSeq(0))
         self._anchor(now)
@@ -236,7 +223,6 @@ class Player:
     def advance(self, now: float) -> list[Output]:
         """Deliver what is due. An early call changes nothing; a late one delivers one range."""
         outputs: list[Output] = []
-        self.plain_stop = 0
         if self._step_stop is not None:
             self._deliver_to(min(self._stop(), self._step_stop), outputs)
             if self.cursor == self._step_stop:

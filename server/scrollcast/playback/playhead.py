@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = ["Playhead"]
@@ -22,3 +23,8 @@ class Playhead:
     def due(self, offset: float) -> float:
         """The clock time at which an offset is reached."""
         return self.since + (offset - self.base) / self.speed
+
+    def times_of(self, offsets: Sequence[float]) -> list[float]:
+        """What `due` tells of each of them."""
+        since, base, speed = self.since, self.base, self.speed
+        return [since + (offset - base) / speed for offset in offsets]

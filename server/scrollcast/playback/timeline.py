@@ -78,6 +78,21 @@ class Timeline:
         seconds = gap / 1000
         return seconds if self.idle is None else min(seconds, self.idle)
 
+    def lengths(self, start: int, stop: int) -> list[float]:
+        """What `length` tells of the events from `start`, which is not the first one, to `stop`; of none behind the
+        first whose gap might be cut."""
+        lengths: list[float] = []
+        idle, before = self.idle, self.times[start - 1]
+        for time in self.times[start:stop]:
+            gap, before = time - before, time
+            if self.by_reading or not 0 <= gap < REPORTED_GAP_MS:
+                lengths.append(self.length(start + len(lengths)))
+            else:
+                lengths.append(gap / 1000 if idle is None else min(gap / 1000, idle))
+            if gap >= REPORTED_GAP_MS:
+                break
+        return lengths
+
     def is_cut(self, index: int) -> bool:
         """Whether an event's gap is worth a report: long, and played shorter than it was."""
         if not index:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import replace
@@ -31,6 +32,7 @@ from scrollcast.stream.allowance import Allowance
 from scrollcast.stream.pacer import Pacer
 from scrollcast.stream.packed_runs import Packing
 from scrollcast.stream.parameters import ReplayParameters
+from scrollcast.stream.plain_play import PlainPlay
 from scrollcast.stream.preview import cut_event, part_hrefs
 from scrollcast.stream.rewriting import Rewriting, Watch
 from scrollcast.tracing import span
@@ -59,6 +61,9 @@ much."""
 
 AT_ONCE_EVENTS: Final = 4
 """What is due in a tick beyond so many events is sent by the coroutine, which writes many at a time."""
+
+AHEAD_EVENTS: Final = 16
+"""It is worked out together when so many events are due: most ticks then have nothing to do but to send one."""
 
 SETTLE_SECONDS: Final = 0.1
 SETTLE_BYTES: Final = 4 << 20
@@ -142,20 +147,18 @@ class SessionStream:
     Of the session only `span` is there for the client, and beside its events what `told` makes of it. `packing` is for
     a client that takes compressed messages.
 
-    While it waits, what becomes due is sent right from the pacer's tick (`_ring`), and the coroutine sleeps on: it is
-    woken for whatever might have to wait.
+    While it waits, what becomes due is sent right from the pacer's tick (`PlainPlay`, `do_at_once`), and the coroutine
+    sleeps on: it is woken for whatever might have to wait.
     """
 
     # A dictionary of so many names would be the largest part of a viewer's memory that a tick has to touch.
     __slots__ = (
         "_acknowledged",
-        "_alarm",
         "_allowance",
         "_archive",
         "_awake",
         "_bad_commands",
         "_bound",
-        "_busy_at",
         "_close_at",
         "_connection",
         "_envelope",
@@ -174,6 +177,7 @@ class SessionStream:
         "_pacer",
         "_packing",
         "_parameters",
+        "_plain",
         "_player",
         "_receiving",
         "_reopen_at",
@@ -183,6 +187,7 @@ class SessionStream:
         "_root_path",
         "_scroll_id",
         "_seen",
+        "_sent",
         "_span",
         "_started",
         "_told",
@@ -192,7 +197,6 @@ class SessionStream:
         "refused",
         "replay_id",
         "seeks",
-        "sent",
     )  # fmt: skip
 
     def __init__(
@@ -222,14 +226,13 @@ class SessionStream:
         self.replay_id = uuid4()
         self._loop = asyncio.get_running_loop()
         self._pacer = pacer or Pacer()
-        self._alarm = self._pacer.alarm(self._ring)
+        self._plain = PlainPlay(self._pacer, self, connection.send_now)
         self._rewriting = rewriting or Rewriting()
         self._watch: Watch | None = None  # over the index, once that is complete
         self._awake: asyncio.Future[None] | None = None  # what the coroutine waits for
         self._rest: list[Output] = []  # what a tick left for the coroutine
-        self._busy_at = -math.inf  # when there is more to do than to send events
         self._bound = -1  # the player was allowed to deliver the events before this one
-        self.sent = 0
+        self._sent = 0
         self.seeks = 0
         self.refused = 0  # bad commands
         self._is_open = False  # whether there is a player
@@ -270,7 +273,7 @@ class SessionStream:
             if self._growing is not None:
                 self._growing.cancel()
             self._unwatch()
-            self._alarm.close()
+            self._plain.close()
             self._receiving.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await self._receiving
@@ -279,6 +282,11 @@ class SessionStream:
         if not self._parameters.follow:
             return nullcontext()
         return self._archive.following(self._scroll_id, meta=self._parameters.meta)
+
+    @property
+    def sent(self) -> int:
+        """How many events were sent."""
+        return self._sent + self._plain.sent
 
     @property
     def sent_bytes(self) -> int:
@@ -301,7 +309,7 @@ class SessionStream:
             "server_stopping",
             "the server stops or restarts; come back and resume",
             epoch=self._epoch,
-            **({"start_seq": self._player.cursor} if is_known else {}),
+            **({"start_seq": self._player.cursor + self._plain.sent} if is_known else {}),
         )
 
     def _listen(self) -> None:
@@ -369,6 +377,7 @@ class SessionStream:
             self._growing = None
         self._unwatch()
         self._index, self._seen = index, replace(index.openness, superseded=False)
+        self._plain.kept = {} if self._may_be_changed else index.hot
 
     async def _resolve_start(self) -> tuple[wire.Resume, SeekTime | SeekSeq]:
         """Whether this is a resume, and where playback begins."""
@@ -484,7 +493,7 @@ class SessionStream:
         return self._loop.time() >= self._close_at
 
     async def _wait(self) -> None:
-        until = self._until()
+        until = self.look_ahead()
         if until <= self._loop.time():
             await asyncio.sleep(0)  # other connections' turn
             return
@@ -497,98 +506,93 @@ class SessionStream:
         if self._receiving.done() or self._is_rewritten:
             return
         self._awake = self._loop.create_future()
-        self._alarm.set(until)
+        self._plain.set(until)
         try:
             await self._awake
         finally:
             self._awake = None
-            self._alarm.cancel()
+            self._plain.cancel()
+            self._tell_player()
 
     def _wake(self, _done: object = None) -> None:
         """Let the coroutine look what there is to do."""
+        self._plain.cancel()
         if self._awake is not None and not self._awake.done():
             self._awake.set_result(None)
 
-    def _until(self) -> float:
-        """When there is something to do, though nobody asks."""
+    def fail(self, problem: Exception) -> None:
+        """Have the coroutine raise what went wrong in a tick."""
+        if self._awake is not None and not self._awake.done():
+            self._awake.set_exception(problem)
+
+    def look_ahead(self) -> float:
+        """When there is something to do, though nobody asks. What is plain before that is foreseen."""
+        self._tell_player()
         player = self._player
         if player.cursor >= self._bound:
             self._allow()
-        player.foresee()
+        busy_at = min(self._heartbeat_at, self._close_at)
         deadline = player.deadline
-        self._busy_at = until = min(self._heartbeat_at, self._close_at)
-        return until if deadline is None or until < deadline else deadline
+        if deadline is None or busy_at <= deadline:
+            return busy_at
+        dues = player.foresee(min(AHEAD_EVENTS, self._live_from - player.cursor))
+        if dues and dues[-1] > busy_at:
+            dues[bisect_left(dues, busy_at) :] = [busy_at]
+        self._plain.foresee(player.cursor, dues)
+        return deadline
+
+    def _tell_player(self) -> None:
+        """Let the player know what was sent while it was not asked."""
+        sent = self._plain.sent
+        self._plain.foresee(self._player.cursor, ())
+        self._player.pass_on(sent)
+        self._sent += sent
 
     # ----------------------------------------------------------------------------------------------------- a tick
 
-    def _ring(self, now: float) -> None:
-        """Do what is due while the coroutine sleeps; wake it for what is left."""
-        awake = self._awake
-        if awake is None or awake.done():
-            return
-        player = self._player
-        try:
-            # Nearly always it is one event, and what does no more than that is done here: a tick comes after a sleep,
-            # when each call takes several times as long as usual.
-            seq = player.pass_next(now) if now < self._busy_at else None
-            if seq is not None and self._send_at_once(seq):
-                until = player.next_at
-                if player.cursor >= player.plain_stop or until >= self._busy_at:
-                    until = self._until()
-                if until > now:
-                    self._alarm.set(until)
-                    return
-            elif seq is not None:
-                self._rest = [Deliver(seq, seq + 1)]
-                self._wake()
-                return
-            is_all = self._do_at_once(now)
-        except Exception as problem:
-            awake.set_exception(problem)
-            return
-        if not is_all:
+    def do_at_once(self, now: float) -> float | None:
+        """Do all that is due while the coroutine sleeps, and return when there is more to do; `None` where it was woken
+        to do the rest."""
+        until = self._do_at_once(now)
+        if until is None:
             self._wake()
+        return until
 
-    def _do_at_once(self, now: float) -> bool:
-        """Whether all that is due could be done, and the alarm is set for the next time."""
+    def _do_at_once(self, now: float) -> float | None:
+        self._tell_player()
         if now >= self._close_at:
-            return False
+            return None
         outputs = self._player.advance(now)
         for place, output in enumerate(outputs):
             left = self._deliver_at_once(output) if isinstance(output, Deliver) else output
             if left is not None:
                 self._rest = [left, *outputs[place + 1 :]]
-                return False
+                return None
         if now >= self._heartbeat_at:
             if not self._connection.send_now(b"", wire.encode_heartbeat(self._player.snapshot(now))):
-                return False
+                return None
             self._heartbeat_at = now + wire.HEARTBEAT_SECONDS
-        until = self._until()
-        if until <= now:
-            return False
-        self._alarm.set(until)
-        return True
+        until = self.look_ahead()
+        return until if until > now else None
 
     def _deliver_at_once(self, run: Deliver) -> Deliver | None:
         """Send a run of events, unless that takes more than to send them; what is left of it."""
         if run.stop - run.start > (1 if self._parameters.batch else AT_ONCE_EVENTS):
             return run
         for seq in range(run.start, run.stop):
-            if not self._send_at_once(seq):
+            if not self.send_at_once(seq):
                 return Deliver(seq, run.stop)
+            self._sent += 1
         return None
 
-    def _send_at_once(self, seq: int) -> bool:
+    def send_at_once(self, seq: int) -> bool:
         """Send an event by itself, unless that takes more than to send it."""
         if seq >= self._live_from:
             return False
         if self._may_be_changed and (self._needs_preview(seq, seq + 1) or self._packs(seq, seq + 1)):
             return False
         tail = self._index.read_tail_at_once(seq)
-        if tail is None or not self._connection.send_now(self._replayed.head, tail):
-            return False
-        self.sent += 1
-        return True
+        return tail is not None and self._connection.send_now(self._replayed.head, tail)
 
     # ------------------------------------------------------------------------------------------------ what is known
 
@@ -846,6 +850,7 @@ class SessionStream:
 
     def _begin_generation(self) -> None:
         self._replayed = self._live = self._envelope = self._make_envelope("replay")
+        self._plain.head = self._replayed.head
         if self._parameters.follow:
             self._live = self._make_envelope("live")
         self._acknowledged = self._player.cursor
@@ -874,7 +879,7 @@ class SessionStream:
 
     async def _deliver(self, start: int, stop: int) -> None:
         """Send a run of events, in messages of as many as the client takes in one."""
-        self.sent += stop - start
+        self._sent += stop - start
         while start < stop:
             await self._connection.ready()
             self._envelope = self._replayed if start < self._live_from else self._live

@@ -12,7 +12,6 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from itertools import pairwise
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -77,14 +76,17 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
     _rest: Callable[[], Awaitable[None]] | None = None
 
     # What each message needs: looked up in a dictionary of fifty names it would be the longest way of a short one.
-    __slots__ = ("close_sent", "disconnected", "sent_bytes", "transport", "writable")
+    __slots__ = ("close_sent", "disconnected", "has_room", "sent_bytes", "transport", "writable")
 
     sent_bytes: int
     """What was written since the handshake, frame heads included."""
 
+    has_room: bool
+    """Whether the transport takes more, as `writable` says too."""
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.sent_bytes = 0
+        self.sent_bytes, self.has_room = 0, True
         self.queue: Any = Inbox()
         self.conn.debug = False  # it would write every header into the log, and every message of every session
 
@@ -209,9 +211,15 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         pongs = [data for data in self.conn.data_to_send() if data]
         self._late_pong = pongs[-1] if pongs else self._late_pong
 
+    def pause_writing(self) -> None:
+        """The client does not read."""
+        super().pause_writing()
+        self.has_room = False
+
     def resume_writing(self) -> None:
         """The client reads again."""
         super().resume_writing()
+        self.has_room = True
         pong, self._late_pong = self._late_pong, b""
         if pong and not self.close_sent and not self.transport.is_closing():
             self.transport.write(pong)
@@ -269,7 +277,8 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
     def send_text_now(self, head: bytes, tail: bytes | bytearray) -> bool:
         """Send one text message, `tail` after `head`; `False`, with nothing sent, where `send_text` might wait, or
         would raise."""
-        if not self.writable.is_set() or not self._is_open():
+        # As `ready` has it, with fewer calls: who has closed, or was closed, is also one whose connection is closing.
+        if not self.has_room or self.close_sent or self.disconnected or self.transport.is_closing():
             return False
         length = len(head) + len(tail)
         frame = b"".join((_READY_HEADS[length] if length < _READY_LENGTHS else frame_head(length), head, tail))
@@ -323,14 +332,18 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
 
 def _frames(head: bytes, block: EventBlock) -> bytes:
     """Whole frames, one an event, one behind the other."""
-    bounds, data, lengthened = block.bounds, block.data, len(head) - 2  # by the head, for a brace and a comma
-    # By columns: a loop over the events takes a quarter longer.
-    pieces: list[bytes | memoryview] = [head] * (3 * (len(bounds) - 1))
-    pieces[0::3] = [
-        _READY_HEADS[length] if (length := end - begin + lengthened) < _READY_LENGTHS else frame_head(length)
-        for begin, end in pairwise(bounds)
-    ]
-    pieces[2::3] = [data[begin + 1 : end - 1] for begin, end in pairwise(bounds)]
+    data, begin, before = block.data, 1, block.offsets[0] - 1  # an event begins behind its brace
+    lengthened = len(head) - 2  # by the head, for a brace and a comma
+    pieces: list[bytes | memoryview] = []
+    add = pieces.append
+    # One loop for all three: a list of each, made by itself, takes a third longer.
+    for offset in block.offsets[1:]:
+        end = offset - before
+        length = end - begin + lengthened
+        add(_READY_HEADS[length] if length < _READY_LENGTHS else frame_head(length))
+        add(head)
+        add(data[begin : end - 2])
+        begin = end
     return b"".join(pieces)
 
 

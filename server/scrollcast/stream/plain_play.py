@@ -1,0 +1,89 @@
+"""What a stream does in nearly all of its ticks: one event that it has foreseen, and nothing else.
+
+A viewer in realtime has an event a second, and what lies in the memory of its objects has left the processor's cache by
+then: with thousands of viewers each object that an event is looked up in costs as much as a hundred steps of the
+interpreter. So all that it takes stands in one small object, in numbers that were worked out for many events at once.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from scrollcast.stream.pacer import Alarm, Pacer
+
+__all__ = ["PlainPlay", "Wakeful"]
+
+
+class Wakeful(Protocol):
+    """What is played plainly when it can be, and wakes up for anything else."""
+
+    def look_ahead(self) -> float:
+        """Foresee more events, as those that were foreseen are sent; when there is something to do."""
+        ...
+
+    def send_at_once(self, seq: int) -> bool:
+        """Send an event by itself, unless that takes more than to send it."""
+        ...
+
+    def do_at_once(self, now: float) -> float | None:
+        """Do all that is due, and return when there is more to do; `None` where that takes more than a tick."""
+        ...
+
+    def fail(self, problem: Exception) -> None:
+        """Nothing is right any more."""
+        ...
+
+
+class PlainPlay(Alarm):
+    """The alarm of a stream, and the events that it sends by itself.
+
+    `sent` of those that were foreseen were sent. `head` stands before each event's own bytes, of which `kept` has some,
+    without their first brace; `send` sends both as a message, if that can be done at once.
+    """
+
+    __slots__ = ("_dues", "_first", "_stream", "head", "kept", "send", "sent")
+
+    def __init__(self, pacer: Pacer, stream: Wakeful, send: Callable[[bytes, bytes | bytearray], bool]) -> None:
+        super().__init__(pacer)
+        self._stream = stream
+        self.send = send
+        self.head = b""
+        self.kept: Mapping[int, bytes | bytearray] = {}
+        self.sent = 0
+        self._first = 0
+        self._dues = array("d")
+
+    def foresee(self, first: int, dues: Sequence[float]) -> None:
+        """Send the events from `first` on when they are due, each by itself; at the last of these times there is
+        something else to do."""
+        self._first, self.sent = first, 0
+        self._dues = array("d", dues)
+
+    def ring(self, now: float) -> float | None:
+        """Send the event whose time it is; have anything else done."""
+        dues, sent = self._dues, self.sent
+        try:
+            if sent + 1 < len(dues) and dues[sent] <= now < (until := dues[sent + 1]):
+                seq = self._first + sent
+                tail = self.kept.get(seq)
+                if self._stream.send_at_once(seq) if tail is None else self.send(self.head, tail):
+                    self.sent = sent + 1
+                    if sent + 2 < len(dues) or (until := self._stream.look_ahead()) > now:
+                        return until
+            return self._stream.do_at_once(now)
+        except Exception as problem:
+            self._stream.fail(problem)
+            return None
+
+    def close(self) -> None:
+        """Never ring again, and let go of the stream."""
+        self.cancel()
+        self.foresee(0, ())
+        self.send, self.kept = _nowhere, {}
+        del self._stream
+
+
+def _nowhere(_head: bytes, _tail: bytes | bytearray) -> bool:
+    return False

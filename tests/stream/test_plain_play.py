@@ -1,0 +1,128 @@
+"""An event when it is time, from what was worked out before; anything else is the stream's."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from dataclasses import dataclass, field
+
+import pytest
+
+from scrollcast.stream.pacer import Pacer
+from scrollcast.stream.plain_play import PlainPlay
+
+DUES = [10.0, 11.0, 12.5, 20.0]
+
+
+@dataclass(eq=False)
+class Stream:
+    """A stream that notes what it is asked for."""
+
+    asked: list[object] = field(default_factory=list)
+    takes: bool = True
+    next_at: float = 30.0
+    problem: Exception | None = None
+
+    def send_at_once(self, seq: int) -> bool:
+        """Send an event that is not kept."""
+        self.asked.append(seq)
+        return self.takes
+
+    def look_ahead(self) -> float:
+        """When there is something to do after all that was foreseen."""
+        self.asked.append("look ahead")
+        return self.next_at
+
+    def do_at_once(self, now: float) -> float | None:
+        """Anything else."""
+        self.asked.append(now)
+        if self.problem is not None:
+            raise self.problem
+        return None
+
+    def fail(self, problem: Exception) -> None:
+        """What went wrong."""
+        self.asked.append(problem)
+
+    def send(self, head: bytes, tail: bytes | bytearray) -> bool:
+        """Send an event that is kept."""
+        self.asked.append(head + tail)
+        return self.takes
+
+
+@pytest.fixture
+def stream() -> Stream:
+    """A stream."""
+    return Stream()
+
+
+@pytest.fixture
+def plain(stream: Stream) -> PlainPlay:
+    """Its plain play of the events 5, 6 and 7, of which the second is kept."""
+    plain = PlainPlay(Pacer(), stream, stream.send)
+    plain.head, plain.kept = b"head ", {6: b"six"}
+    plain.foresee(5, DUES)
+    return plain
+
+
+def test_each_event_is_sent_when_it_is_due(plain: PlainPlay, stream: Stream) -> None:
+    """And behind the last one it is looked what comes next."""
+    again = [plain.ring(now) for now in (10.001, 11.0, 12.6)]
+
+    assert stream.asked == [5, b"head six", 7, "look ahead"]
+    assert again == [11.0, 12.5, 30.0]
+    assert plain.sent == 3
+
+
+@pytest.mark.parametrize(
+    "now",
+    [pytest.param(9.999, id="too early"), pytest.param(11.0, id="two are due"), pytest.param(50.0, id="all are due")],
+)
+def test_anything_but_one_event_is_the_streams(plain: PlainPlay, stream: Stream, now: float) -> None:
+    """Nothing is sent without it."""
+    assert plain.ring(now) is None
+    assert stream.asked == [now]
+    assert plain.sent == 0
+
+
+def test_what_cannot_be_sent_at_once_is_the_streams(plain: PlainPlay, stream: Stream) -> None:
+    """It is not counted as sent."""
+    plain.ring(10.0)
+    stream.takes = False
+
+    assert plain.ring(11.0) is None
+    assert stream.asked == [5, b"head six", 11.0]
+    assert plain.sent == 1
+
+
+def test_what_became_due_meanwhile_is_done(plain: PlainPlay, stream: Stream) -> None:
+    """Where it turns out, after the last event, that there is more to do at once."""
+    plain.foresee(5, DUES[:2])
+    stream.next_at = 10.0
+
+    assert plain.ring(10.5) is None
+    assert stream.asked == [5, "look ahead", 10.5]
+
+
+def test_what_goes_wrong_is_told_to_the_stream(plain: PlainPlay, stream: Stream) -> None:
+    """A tick goes on for the others."""
+    stream.problem = ValueError("no")
+
+    assert plain.ring(50.0) is None
+    assert stream.asked == [50.0, stream.problem]
+
+
+async def test_one_that_is_closed_lets_go_of_the_stream() -> None:
+    """And of what it would have sent."""
+    stream = Stream()
+    plain = PlainPlay(Pacer(), stream, stream.send)
+    plain.kept = {1: b"one"}
+    plain.set(0.0)
+    gone = weakref.ref(stream)
+    plain.close()
+    del stream
+    gc.collect()
+
+    assert gone() is None
+    assert plain.waits_in is None
+    assert not plain.kept
