@@ -299,11 +299,11 @@ def test_all_gaps_together_follow_the_pacing_rules(times: list[int], idle: float
 def test_many_lengths_are_those_of_each(
     times: list[int], idle: float | None, by_reading: bool, data: st.DataObject
 ) -> None:
-    """Up to the first gap that is long enough to be told of, wherever they begin, and though time may go back."""
+    """Up to the first gap that is cut, wherever they begin, and though time may go back."""
     timeline = Timeline(times, len(times), True, idle, reading=[300] * len(times), by_reading=by_reading)
     start = data.draw(st.integers(1, len(times) - 1))
     stop = data.draw(st.integers(start, len(times)))
-    last = next((index for index in range(start, stop) if timeline.gap_ms(index) >= REPORTED_GAP_MS), stop - 1)
+    last = next(filter(timeline.is_cut, range(start, stop)), stop - 1)
 
     assert timeline.lengths(start, stop) == [timeline.length(index) for index in range(start, last + 1)]
 

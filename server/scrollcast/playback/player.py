@@ -174,8 +174,8 @@ class Player:
             self._recorded = self.timeline.times[self.cursor - 1]
 
     def _offsets(self, most: int) -> list[float]:
-        """The playback offsets at which the next events are due, so many at most and none behind a gap that may be
-        cut, and that of the event behind them, which must be there."""
+        """The playback offsets at which the next events are due, so many at most and none behind a gap that is cut, and
+        that of the event behind them, which must be there."""
         lengths = self.timeline.lengths(self.cursor + 1, self.cursor + 1 + most)
         return list(accumulate(lengths, initial=self._due_offset))
 

@@ -80,16 +80,17 @@ class Timeline:
 
     def lengths(self, start: int, stop: int) -> list[float]:
         """What `length` tells of the events from `start`, which is not the first one, to `stop`; of none behind the
-        first whose gap might be cut."""
+        first of which `is_cut` is true."""
         lengths: list[float] = []
         idle, before = self.idle, self.times[start - 1]
         for time in self.times[start:stop]:
             gap, before = time - before, time
-            if self.by_reading or not 0 <= gap < REPORTED_GAP_MS:
-                lengths.append(self.length(start + len(lengths)))
-            else:
+            if not self.by_reading and 0 <= gap < REPORTED_GAP_MS:
                 lengths.append(gap / 1000 if idle is None else min(gap / 1000, idle))
-            if gap >= REPORTED_GAP_MS:
+                continue
+            index = start + len(lengths)
+            lengths.append(self.length(index))
+            if self.is_cut(index):
                 break
         return lengths
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from scrollcast.stream.pacer import Alarm, Pacer
 
 __all__ = ["PlainPlay", "Wakeful"]
+
+_NOTHING: Final = array("d")
 
 
 class Wakeful(Protocol):
@@ -21,6 +23,11 @@ class Wakeful(Protocol):
 
     def look_ahead(self) -> float:
         """Foresee more events, as those that were foreseen are sent; when there is something to do."""
+        ...
+
+    def beat_at_once(self, now: float) -> float:
+        """Send a heartbeat if it is time for one, and return when there is next something to do beside events; a moment
+        that is over where that takes more than a tick."""
         ...
 
     def send_at_once(self, seq: int) -> bool:
@@ -39,11 +46,11 @@ class Wakeful(Protocol):
 class PlainPlay(Alarm):
     """The alarm of a stream, and the events that it sends by itself.
 
-    `sent` of those that were foreseen were sent. `head` stands before each event's own bytes, of which `kept` has some,
-    without their first brace; `send` sends both as a message, if that can be done at once.
+    `head` stands before each event's own bytes, of which `kept` has some, without their first brace; `send` sends both
+    as a message, if that can be done at once.
     """
 
-    __slots__ = ("_dues", "_first", "_stream", "head", "kept", "send", "sent")
+    __slots__ = ("_dues", "_first", "_sent", "_stream", "_told", "head", "kept", "send")
 
     def __init__(self, pacer: Pacer, stream: Wakeful, send: Callable[[bytes, bytes | bytearray], bool]) -> None:
         super().__init__(pacer)
@@ -51,27 +58,49 @@ class PlainPlay(Alarm):
         self.send = send
         self.head = b""
         self.kept: Mapping[int, bytes | bytearray] = {}
-        self.sent = 0
-        self._first = 0
-        self._dues = array("d")
+        self._first = self._sent = self._told = 0
+        # When there is something to do beside events, then when each of them is due, and what comes behind them.
+        self._dues = _NOTHING
 
-    def foresee(self, first: int, dues: Sequence[float]) -> None:
-        """Send the events from `first` on when they are due, each by itself; at the last of these times there is
-        something else to do."""
-        self._first, self.sent = first, 0
-        self._dues = array("d", dues)
+    @property
+    def untold(self) -> int:
+        """How many events were sent since `tell` was asked, or more were foreseen."""
+        return self._sent - self._told
+
+    def tell(self) -> int:
+        """The same, once only."""
+        untold, self._told = self._sent - self._told, self._sent
+        return untold
+
+    def foresee(self, first: int, dues: Sequence[float], busy_at: float) -> None:
+        """Send the events from `first` on when they are due, each by itself; at the last of these times, and at
+        `busy_at`, there is something else to do."""
+        self._first = first
+        self._sent = self._told = 0
+        self._dues = array("d", (busy_at, *dues)) if dues else _NOTHING
+
+    def forget(self) -> None:
+        """Send nothing by itself, until more is foreseen."""
+        self.foresee(0, (), 0.0)
 
     def ring(self, now: float) -> float | None:
         """Send the event whose time it is; have anything else done."""
-        dues, sent = self._dues, self.sent
+        dues, sent = self._dues, self._sent
         try:
-            if sent + 1 < len(dues) and dues[sent] <= now < (until := dues[sent + 1]):
-                seq = self._first + sent
-                tail = self.kept.get(seq)
-                if self._stream.send_at_once(seq) if tail is None else self.send(self.head, tail):
-                    self.sent = sent + 1
-                    if sent + 2 < len(dues) or (until := self._stream.look_ahead()) > now:
-                        return until
+            if sent + 2 < len(dues):
+                busy_at, until = dues[0], dues[sent + 1]
+                if now >= busy_at:
+                    busy_at = dues[0] = self._stream.beat_at_once(now)
+                if until <= now < dues[sent + 2]:
+                    seq = self._first + sent
+                    tail = self.kept.get(seq)
+                    if self._stream.send_at_once(seq) if tail is None else self.send(self.head, tail):
+                        self._sent = sent + 1
+                        until = dues[sent + 2] if sent + 3 < len(dues) else self._stream.look_ahead()
+                if busy_at < until:
+                    until = busy_at
+                if until > now:
+                    return until
             return self._stream.do_at_once(now)
         except Exception as problem:
             self._stream.fail(problem)
@@ -80,7 +109,7 @@ class PlainPlay(Alarm):
     def close(self) -> None:
         """Never ring again, and let go of the stream."""
         self.cancel()
-        self.foresee(0, ())
+        self.forget()
         self.send, self.kept = _nowhere, {}
         del self._stream
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import replace
@@ -62,7 +61,7 @@ much."""
 AT_ONCE_EVENTS: Final = 4
 """What is due in a tick beyond so many events is sent by the coroutine, which writes many at a time."""
 
-AHEAD_EVENTS: Final = 16
+AHEAD_EVENTS: Final = 32
 """It is worked out together when so many events are due: most ticks then have nothing to do but to send one."""
 
 SETTLE_SECONDS: Final = 0.1
@@ -286,7 +285,7 @@ class SessionStream:
     @property
     def sent(self) -> int:
         """How many events were sent."""
-        return self._sent + self._plain.sent
+        return self._sent + self._plain.untold
 
     @property
     def sent_bytes(self) -> int:
@@ -309,7 +308,7 @@ class SessionStream:
             "server_stopping",
             "the server stops or restarts; come back and resume",
             epoch=self._epoch,
-            **({"start_seq": self._player.cursor + self._plain.sent} if is_known else {}),
+            **({"start_seq": self._player.cursor + self._plain.untold} if is_known else {}),
         )
 
     def _listen(self) -> None:
@@ -513,6 +512,7 @@ class SessionStream:
             self._awake = None
             self._plain.cancel()
             self._tell_player()
+            self._plain.forget()
 
     def _wake(self, _done: object = None) -> None:
         """Let the coroutine look what there is to do."""
@@ -533,18 +533,12 @@ class SessionStream:
             self._allow()
         busy_at = min(self._heartbeat_at, self._close_at)
         deadline = player.deadline
-        if deadline is None or busy_at <= deadline:
-            return busy_at
-        dues = player.foresee(min(AHEAD_EVENTS, self._live_from - player.cursor))
-        if dues and dues[-1] > busy_at:
-            dues[bisect_left(dues, busy_at) :] = [busy_at]
-        self._plain.foresee(player.cursor, dues)
-        return deadline
+        self._plain.foresee(player.cursor, player.foresee(min(AHEAD_EVENTS, self._live_from - player.cursor)), busy_at)
+        return busy_at if deadline is None or busy_at < deadline else deadline
 
     def _tell_player(self) -> None:
         """Let the player know what was sent while it was not asked."""
-        sent = self._plain.sent
-        self._plain.foresee(self._player.cursor, ())
+        sent = self._plain.tell()
         self._player.pass_on(sent)
         self._sent += sent
 
@@ -568,12 +562,19 @@ class SessionStream:
             if left is not None:
                 self._rest = [left, *outputs[place + 1 :]]
                 return None
-        if now >= self._heartbeat_at:
-            if not self._connection.send_now(b"", wire.encode_heartbeat(self._player.snapshot(now))):
-                return None
-            self._heartbeat_at = now + wire.HEARTBEAT_SECONDS
+        if self.beat_at_once(now) <= now:
+            return None
         until = self.look_ahead()
         return until if until > now else None
+
+    def beat_at_once(self, now: float) -> float:
+        """Send a heartbeat if it is time for one, and return when there is next something to do beside events; a moment
+        that is over where that takes more than a tick."""
+        if now >= self._heartbeat_at:
+            self._tell_player()
+            if self._connection.send_now(b"", wire.encode_heartbeat(self._player.snapshot(now))):
+                self._heartbeat_at = now + wire.HEARTBEAT_SECONDS
+        return min(self._heartbeat_at, self._close_at)
 
     def _deliver_at_once(self, run: Deliver) -> Deliver | None:
         """Send a run of events, unless that takes more than to send them; what is left of it."""
