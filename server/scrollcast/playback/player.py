@@ -8,10 +8,11 @@ repeat, whatever the commands and whenever the calls.
 from __future__ import annotations
 
 import math
+from array import array
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate
-from typing import TypeAlias, assert_never
+from typing import Final, NamedTuple, TypeAlias, assert_never
 
 from scrollcast.playback.commands import UNCHANGED, Control, Mode, Seek, SeekEvent, SeekSeq, SeekTime, Step
 from scrollcast.playback.playhead import Playhead
@@ -72,9 +73,10 @@ Output: TypeAlias = Deliver | Rewind | Skipped | Changed | CaughtUp
 # What is asked for each event: looked up in the class, and as properties, a third more of the engine's time.
 _PLAYING, _LIVE = Status.PLAYING, Status.LIVE
 
+_NONE: Final = array("d")
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+
+class Snapshot(NamedTuple):
     """The state at one instant. `seq` is the next event to be delivered, `t_ms` the recorded time reached, `late_ms`
     by how much that event is overdue."""
 
@@ -95,8 +97,8 @@ class Player:
     """
 
     __slots__ = (
-        "_allowed", "_anchored", "_due_offset", "_landed", "_left_live", "_playhead", "_recorded", "_step_stop",
-        "cursor", "follow", "gen", "mode", "speed", "status", "timeline",
+        "_allowed", "_anchored", "_due_offset", "_foreseen", "_foreseen_from", "_landed", "_left_live", "_playhead",
+        "_recorded", "_step_stop", "cursor", "follow", "gen", "mode", "speed", "status", "timeline",
     )  # fmt: skip
 
     def __init__(
@@ -129,6 +131,8 @@ class Player:
         # The offset at which the event under the cursor is due. Summed from event to event, so that it never drifts.
         self._due_offset = 0.0
         self._anchored = -1  # the event that was next when that was set last
+        # The offsets of events that were foreseen, and the first of these events.
+        self._foreseen, self._foreseen_from = _NONE, 0
         self._place(start or SeekSeq(0))
         self._anchor(now)
 
@@ -164,20 +168,17 @@ class Player:
         stop = min(self._stop(), self.timeline.count - 1, self.cursor + most)
         if self.cursor >= stop or self.timeline.is_cut(self.cursor):
             return []
-        return self._playhead.times_of(self._offsets(stop - self.cursor))
+        lengths = self.timeline.lengths(self.cursor + 1, stop + 1)
+        self._foreseen = array("d", accumulate(lengths, initial=self._due_offset))
+        self._foreseen_from = self.cursor
+        return self._playhead.times_of(self._foreseen)
 
     def pass_on(self, count: int) -> None:
-        """Take the first events of those that were foreseen, so many, as delivered."""
+        """Take the next of the events that were foreseen, so many, as delivered."""
         if count:
-            *_, self._due_offset = self._offsets(count)
             self.cursor += count
+            self._due_offset = self._foreseen[self.cursor - self._foreseen_from]
             self._recorded = self.timeline.times[self.cursor - 1]
-
-    def _offsets(self, most: int) -> list[float]:
-        """The playback offsets at which the next events are due, so many at most and none behind a gap that is cut, and
-        that of the event behind them, which must be there."""
-        lengths = self.timeline.lengths(self.cursor + 1, self.cursor + 1 + most)
-        return list(accumulate(lengths, initial=self._due_offset))
 
     def allow(self, stop: int | None) -> None:
         """Deliver nothing at or past this index until told otherwise; `None` for no bound.

@@ -61,7 +61,7 @@ much."""
 AT_ONCE_EVENTS: Final = 4
 """What is due in a tick beyond so many events is sent by the coroutine, which writes many at a time."""
 
-AHEAD_EVENTS: Final = 32
+AHEAD_EVENTS: Final = 64
 """It is worked out together when so many events are due: most ticks then have nothing to do but to send one."""
 
 SETTLE_SECONDS: Final = 0.1
