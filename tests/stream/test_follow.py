@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ import pytest
 
 from archives import SCROLL_ID, message, write_document, write_session
 from scrollcast.archive import archive as archive_module
-from scrollcast.archive import index_builder, watcher
+from scrollcast.archive import hot_events, index_builder, watcher
+from scrollcast.archive.hot_events import HotEvents
+from scrollcast.archive.index import SessionIndex
 from scrollcast.stream import session_stream
 from serving import Client, Serving, ids, serving, talk
 
@@ -117,6 +119,38 @@ async def test_seeking_back_plays_again_up_to_the_live_end(server: Serving, root
     assert state["status"] == "playing"
     assert client.log.seqs() == list(range(10, FIRST + 3))
     assert live == [FIRST, FIRST + 1, FIRST + 2]
+
+
+async def test_what_came_live_and_is_seen_again_in_realtime_is_live(
+    server: Serving, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it is kept in memory by then, as what lies before it is."""
+    monkeypatch.setattr(hot_events, "RUN_EVENTS", 2)
+    kept: list[int] = []
+    monkeypatch.setattr(HotEvents, "_keep", noting(HotEvents._keep, kept))
+    async with server.watch(follow=True) as client:
+        await caught_up(client)
+        append(root, 4, FIRST)
+        await client.read_events(FIRST + 4)
+        for _ in range(2):
+            async with server.watch(mode="realtime", start_seq=FIRST - 8) as other:
+                await other.until("end")
+        await client.control(seek={"seq": FIRST - 8}, mode="realtime")
+        await caught_up(client)
+
+    again = [(event["seq"], event["origin"]["type"]) for event in client.log.of("event") if event["gen"] == 1]
+    assert again == [(seq, "live" if seq >= FIRST else "replay") for seq in range(FIRST - 8, FIRST + 4)]
+    assert {FIRST - 2, FIRST} <= set(kept)
+
+
+def noting(keep: Callable[[HotEvents, SessionIndex, int], None], kept: list[int]) -> Callable[..., None]:
+    """A way to keep events that notes from which on."""
+
+    def noted(hot: HotEvents, index: SessionIndex, start: int) -> None:
+        kept.append(start)
+        keep(hot, index, start)
+
+    return noted
 
 
 @pytest.mark.parametrize("how", ["truncated", "replaced", "rewritten in place", "rewritten and grown"])

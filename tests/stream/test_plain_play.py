@@ -22,6 +22,7 @@ class Stream:
     takes: bool = True
     next_at: float = 30.0
     busy_at: float = 100.0
+    done_until: float | None = None
     problem: Exception | None = None
 
     def send_at_once(self, seq: int) -> bool:
@@ -29,7 +30,7 @@ class Stream:
         self.asked.append(seq)
         return self.takes
 
-    def look_ahead(self) -> float:
+    def look_ahead(self, _most: int) -> float:
         """When there is something to do after all that was foreseen."""
         self.asked.append("look ahead")
         return self.next_at
@@ -44,7 +45,11 @@ class Stream:
         self.asked.append(now)
         if self.problem is not None:
             raise self.problem
-        return None
+        return self.done_until
+
+    def wake(self) -> None:
+        """Take as long as it takes."""
+        self.asked.append("wake")
 
     def fail(self, problem: Exception) -> None:
         """What went wrong."""
@@ -87,7 +92,7 @@ def test_each_event_is_sent_when_it_is_due(plain: PlainPlay, stream: Stream) -> 
 def test_anything_but_one_event_is_the_streams(plain: PlainPlay, stream: Stream, now: float) -> None:
     """Nothing is sent without it."""
     assert plain.ring(now) is None
-    assert stream.asked == [now]
+    assert stream.asked == [now, "wake"]
     assert plain.untold == 0
 
 
@@ -97,14 +102,24 @@ def test_nothing_is_sent_early(plain: PlainPlay, stream: Stream) -> None:
     assert stream.asked == []
 
 
-def test_what_cannot_be_sent_at_once_is_the_streams(plain: PlainPlay, stream: Stream) -> None:
-    """It is not counted as sent."""
-    plain.ring(10.0)
+def test_what_cannot_be_sent_at_once_wakes_the_stream(plain: PlainPlay, stream: Stream) -> None:
+    """It is tried once, and not counted as sent."""
     stream.takes = False
+    again = [plain.ring(10.0)]
+    plain.foresee(6, DUES[1:], 100.0)
+    again.append(plain.ring(11.0))
 
-    assert plain.ring(11.0) is None
-    assert stream.asked == [5, b"head six", 11.0]
-    assert plain.untold == 1
+    assert again == [None, None]
+    assert stream.asked == [5, "wake", b"head six", "wake"]
+    assert plain.untold == 0
+
+
+def test_the_stream_sleeps_on_where_it_could_do_all(plain: PlainPlay, stream: Stream) -> None:
+    """Until it says."""
+    stream.done_until = 60.0
+
+    assert plain.ring(50.0) == 60.0
+    assert stream.asked == [50.0]
 
 
 def test_what_became_due_meanwhile_is_done(plain: PlainPlay, stream: Stream) -> None:
@@ -113,7 +128,7 @@ def test_what_became_due_meanwhile_is_done(plain: PlainPlay, stream: Stream) -> 
     stream.next_at = 10.0
 
     assert plain.ring(10.5) is None
-    assert stream.asked == [5, "look ahead", 10.5]
+    assert stream.asked == [5, "look ahead", 10.5, "wake"]
 
 
 def test_a_heartbeat_comes_between(plain: PlainPlay, stream: Stream) -> None:
@@ -136,7 +151,7 @@ def test_a_heartbeat_that_has_to_wait_is_the_streams(plain: PlainPlay, stream: S
     plain.foresee(5, DUES, 10.5)
 
     assert plain.ring(10.6) is None
-    assert stream.asked == ["a heartbeat", 5, 10.6]
+    assert stream.asked == ["a heartbeat", 5, 10.6, "wake"]
 
 
 def test_what_is_forgotten_is_not_sent(plain: PlainPlay, stream: Stream) -> None:
@@ -144,7 +159,7 @@ def test_what_is_forgotten_is_not_sent(plain: PlainPlay, stream: Stream) -> None
     plain.forget()
 
     assert plain.ring(10.0) is None
-    assert stream.asked == [10.0]
+    assert stream.asked == [10.0, "wake"]
 
 
 def test_what_goes_wrong_is_told_to_the_stream(plain: PlainPlay, stream: Stream) -> None:

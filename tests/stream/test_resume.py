@@ -126,3 +126,17 @@ async def test_each_connection_is_a_replay_of_its_own(server: Serving) -> None:
 
     assert one.hello["replay_id"] != two.hello["replay_id"]
     assert one.log.events == two.log.events
+
+
+@pytest.mark.parametrize("count", [1, 7, 90])
+async def test_a_server_that_stops_says_where_a_replay_in_realtime_was(server: Serving, count: int) -> None:
+    """However many events were sent since the replay was looked at as a whole."""
+    async with server.watch(mode="realtime") as client:
+        await client.read_events(count)
+        for connection in tuple(server.server.server_state.connections):
+            connection.shutdown()
+        log = await client.rest()
+
+    notice = log.messages[-1]
+    assert (notice["type"], notice["code"]) == ("notice", "server_stopping")
+    assert notice["start_seq"] == log.next_seq >= count

@@ -13,7 +13,10 @@ from typing import Final, Protocol
 
 from scrollcast.stream.pacer import Alarm, Pacer
 
-__all__ = ["PlainPlay", "Wakeful"]
+__all__ = ["AHEAD_EVENTS", "PlainPlay", "Wakeful"]
+
+AHEAD_EVENTS: Final = 64
+"""It is worked out together when so many events are due: most ticks then have nothing to do but to send one."""
 
 _NOTHING: Final = array("d")
 
@@ -21,8 +24,8 @@ _NOTHING: Final = array("d")
 class Wakeful(Protocol):
     """What is played plainly when it can be, and wakes up for anything else."""
 
-    def look_ahead(self) -> float:
-        """Foresee more events, as those that were foreseen are sent; when there is something to do."""
+    def look_ahead(self, most: int) -> float:
+        """Foresee so many events at most, as those that were foreseen are sent; when there is something to do."""
         ...
 
     def beat_at_once(self, now: float) -> float:
@@ -38,6 +41,10 @@ class Wakeful(Protocol):
         """Do all that is due, and return when there is more to do; `None` where that takes more than a tick."""
         ...
 
+    def wake(self) -> None:
+        """Do what is due in as long as it takes."""
+        ...
+
     def fail(self, problem: Exception) -> None:
         """Nothing is right any more."""
         ...
@@ -47,7 +54,7 @@ class PlainPlay(Alarm):
     """The alarm of a stream, and the events that it sends by itself.
 
     `head` stands before each event's own bytes, of which `kept` has some, without their first brace; `send` sends both
-    as a message, if that can be done at once.
+    as a message, if that can be done at once. What is foreseen has this head, and what is kept is sent as it is.
     """
 
     __slots__ = ("_dues", "_first", "_sent", "_stream", "_told", "head", "kept", "send")
@@ -94,14 +101,19 @@ class PlainPlay(Alarm):
                 if until <= now < dues[sent + 2]:
                     seq = self._first + sent
                     tail = self.kept.get(seq)
-                    if self._stream.send_at_once(seq) if tail is None else self.send(self.head, tail):
-                        self._sent = sent + 1
-                        until = dues[sent + 2] if sent + 3 < len(dues) else self._stream.look_ahead()
+                    if not (self._stream.send_at_once(seq) if tail is None else self.send(self.head, tail)):
+                        self._stream.wake()
+                        return None
+                    self._sent = sent + 1
+                    until = dues[sent + 2] if sent + 3 < len(dues) else self._stream.look_ahead(AHEAD_EVENTS)
                 if busy_at < until:
                     until = busy_at
                 if until > now:
                     return until
-            return self._stream.do_at_once(now)
+            again = self._stream.do_at_once(now)
+            if again is None:
+                self._stream.wake()
+            return again
         except Exception as problem:
             self._stream.fail(problem)
             return None

@@ -27,9 +27,13 @@ RETRY_AFTER_MS: Final = 5_000
 class Counts(Protocol):
     """What a stream counts while it plays, for whoever asks."""
 
-    sent: int
     seeks: int
     refused: int
+
+    @property
+    def sent(self) -> int:
+        """How many events were sent."""
+        ...
 
     @property
     def sent_bytes(self) -> int:

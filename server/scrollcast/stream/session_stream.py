@@ -31,7 +31,7 @@ from scrollcast.stream.allowance import Allowance
 from scrollcast.stream.pacer import Pacer
 from scrollcast.stream.packed_runs import Packing
 from scrollcast.stream.parameters import ReplayParameters
-from scrollcast.stream.plain_play import PlainPlay
+from scrollcast.stream.plain_play import AHEAD_EVENTS, PlainPlay
 from scrollcast.stream.preview import cut_event, part_hrefs
 from scrollcast.stream.rewriting import Rewriting, Watch
 from scrollcast.tracing import span
@@ -61,8 +61,9 @@ much."""
 AT_ONCE_EVENTS: Final = 4
 """What is due in a tick beyond so many events is sent by the coroutine, which writes many at a time."""
 
-AHEAD_EVENTS: Final = 64
-"""It is worked out together when so many events are due: most ticks then have nothing to do but to send one."""
+FIRST_AHEAD_EVENTS: Final = 4
+"""So many are foreseen by a stream that goes to sleep, and more when all of them were sent: one that is woken often, by
+commands or by what it follows, would have worked them out for nothing."""
 
 SETTLE_SECONDS: Final = 0.1
 SETTLE_BYTES: Final = 4 << 20
@@ -313,7 +314,7 @@ class SessionStream:
 
     def _listen(self) -> None:
         self._receiving = self._loop.create_task(self._receive())
-        self._receiving.add_done_callback(self._wake)
+        self._receiving.add_done_callback(self.wake)
 
     async def _receive(self) -> str | bytes:
         return await self._connection.receive()
@@ -492,14 +493,14 @@ class SessionStream:
         return self._loop.time() >= self._close_at
 
     async def _wait(self) -> None:
-        until = self.look_ahead()
+        until = self.look_ahead(FIRST_AHEAD_EVENTS)
         if until <= self._loop.time():
             await asyncio.sleep(0)  # other connections' turn
             return
         if self._parameters.follow or not self._seen.complete:
             if self._growing is None or self._growing.done():
                 self._growing = self._index.changed(self._seen)
-                self._growing.add_done_callback(self._wake)
+                self._growing.add_done_callback(self.wake)
             if self._growing.done():
                 return
         if self._receiving.done() or self._is_rewritten:
@@ -514,26 +515,26 @@ class SessionStream:
             self._tell_player()
             self._plain.forget()
 
-    def _wake(self, _done: object = None) -> None:
+    def wake(self, _done: object = None) -> None:
         """Let the coroutine look what there is to do."""
         self._plain.cancel()
         if self._awake is not None and not self._awake.done():
             self._awake.set_result(None)
 
     def fail(self, problem: Exception) -> None:
-        """Have the coroutine raise what went wrong in a tick."""
+        """Have the coroutine raise what went wrong in a tick, unless it has reason to wake up already."""
         if self._awake is not None and not self._awake.done():
             self._awake.set_exception(problem)
 
-    def look_ahead(self) -> float:
-        """When there is something to do, though nobody asks. What is plain before that is foreseen."""
+    def look_ahead(self, most: int) -> float:
+        """When there is something to do, though nobody asks. So many events at most are foreseen, if all is plain."""
         self._tell_player()
         player = self._player
         if player.cursor >= self._bound:
             self._allow()
         busy_at = min(self._heartbeat_at, self._close_at)
         deadline = player.deadline
-        self._plain.foresee(player.cursor, player.foresee(min(AHEAD_EVENTS, self._live_from - player.cursor)), busy_at)
+        self._plain.foresee(player.cursor, player.foresee(min(most, self._live_from - player.cursor)), busy_at)
         return busy_at if deadline is None or busy_at < deadline else deadline
 
     def _tell_player(self) -> None:
@@ -545,14 +546,8 @@ class SessionStream:
     # ----------------------------------------------------------------------------------------------------- a tick
 
     def do_at_once(self, now: float) -> float | None:
-        """Do all that is due while the coroutine sleeps, and return when there is more to do; `None` where it was woken
-        to do the rest."""
-        until = self._do_at_once(now)
-        if until is None:
-            self._wake()
-        return until
-
-    def _do_at_once(self, now: float) -> float | None:
+        """Do all that is due while the coroutine sleeps, and return when there is more to do; `None` where it has to do
+        the rest."""
         self._tell_player()
         if now >= self._close_at:
             return None
@@ -564,7 +559,7 @@ class SessionStream:
                 return None
         if self.beat_at_once(now) <= now:
             return None
-        until = self.look_ahead()
+        until = self.look_ahead(AHEAD_EVENTS)
         return until if until > now else None
 
     def beat_at_once(self, now: float) -> float:
@@ -719,7 +714,7 @@ class SessionStream:
         if self._parameters.follow or not self._seen.complete:
             return
         if self._watch is None:
-            self._watch = self._rewriting.watch(self._archive, self._index, self._wake)
+            self._watch = self._rewriting.watch(self._archive, self._index, self.wake)
         if self._is_rewritten:
             self._see(await self._open_index())
             await self._start_over()
@@ -730,7 +725,7 @@ class SessionStream:
 
     def _unwatch(self) -> None:
         if self._watch is not None:
-            self._watch.leave(self._wake)
+            self._watch.leave(self.wake)
             self._watch = None
 
     # -------------------------------------------------------------------------------------------------- commands
