@@ -145,31 +145,31 @@ def apart() -> Iterator[None]:
     A server that shares a processor with its client finds what it sends, or what the client read, in that processor's
     cache at one time and not at another, from which the least of servers gains the most.
     """
-    ours = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-    if len(ours) > 1:
-        first = min(ours)
-        _servers_processors.add(first)
-        with _on(ours - {first}):
-            try:
-                yield
-            finally:
-                _servers_processors.clear()
-    else:
+    everywhere = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if len(everywhere) < 2:
         yield
+        return
+    first = min(everywhere)
+    _servers_processors.add(first)
+    try:
+        with _on(everywhere - {first}):
+            yield
+    finally:
+        _servers_processors.clear()
 
 
 @contextmanager
 def _on(processors: set[int]) -> Iterator[None]:
     """Run on these processors, as what is started meanwhile does for good; anywhere, if there are none."""
-    if processors:
-        before = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, processors)
-        try:
-            yield
-        finally:
-            os.sched_setaffinity(0, before)
-    else:
+    if not processors:
         yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, processors)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @contextmanager
