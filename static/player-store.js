@@ -276,9 +276,9 @@ export class PlayerStore {
       case 'meta':
         return this.#showMeta(command.on);
       case 'next-hit':
-        return this.#showHit(this.#state.found?.items.find((each) => each.seq >= this.#state.cursor));
+        return this.#goToHit(1);
       case 'previous-hit':
-        return this.#showHit(this.#state.found?.items.findLast((each) => each.seq < this.#state.cursor - 1));
+        return this.#goToHit(-1);
       case 'show':
         return this.#show(command.seq, null);
       case 'show-event':
@@ -349,7 +349,16 @@ export class PlayerStore {
     const tMs = this.#timeOf(seq);
     const stopped = this.#state.status === 'paused' || this.#state.mode === 'fast';
     this.#seek({ seq }, tMs);
-    const id = stopped ? this.#send({ step: { by: 1, unit: 'event' } }) : this.#pendingId;
+    this.#headFor(seq, stopped ? this.#send({ step: { by: 1, unit: 'event' } }) : this.#pendingId);
+  }
+
+  /**
+   * Until the command is answered, the next key counts from there.
+   *
+   * @param {number} seq
+   * @param {string | null} id  of the command, or null where there is no connection
+   */
+  #headFor(seq, id) {
     this.#headed = id === null ? null : { id, cursor: seq + 1 };
   }
 
@@ -372,7 +381,7 @@ export class PlayerStore {
    */
   #show(seq, tMs) {
     this.#seek({ seq }, tMs, { play: false });
-    this.#send({ step: { by: 1, unit: 'event' } });
+    this.#headFor(seq, this.#send({ step: { by: 1, unit: 'event' } }));
   }
 
   /** @param {string} id */
@@ -391,8 +400,17 @@ export class PlayerStore {
     this.#pendingId = this.#linkedId = this.#send({ seek: { event_id: id }, step: { by: 1, unit: 'event' } });
   }
 
-  /** @param {Hit | undefined} hit */
-  #showHit(hit) {
+  /**
+   * Round the end, as a browser's own search goes.
+   *
+   * @param {1 | -1} by
+   */
+  #goToHit(by) {
+    const cursor = this.#cursorAhead();
+    const items = this.#state.found?.items ?? [];
+    const hit = by > 0
+      ? items.find((each) => each.seq >= cursor) ?? items[0]
+      : items.findLast((each) => each.seq < cursor - 1) ?? items.at(-1);
     if (hit) this.#show(hit.seq, hit.t_ms);
   }
 

@@ -81,8 +81,7 @@ export class FindStrip {
     const [nothing, soFar] = found?.complete ? ['not found', ''] : ['not found so far', ' so far'];
     const where = !found ? '' : items.length === 0 ? nothing : `${at >= 0 ? `${number(at + 1)} of ${number(items.length)}` : count(items.length, 'place')}${soFar}`;
     if (this.#where.textContent !== where) this.#where.textContent = where;
-    this.#previous.disabled = !items.some((each) => each.seq < cursor - 1);
-    this.#next.disabled = !items.some((each) => each.seq >= cursor);
+    this.#previous.disabled = this.#next.disabled = items.length === 0;
   }
 
   #typed() {

@@ -303,6 +303,13 @@ async def test_words_are_looked_for_in_the_session_itself(viewer: Viewer) -> Non
     await expect(viewer.said("message 12")).to_be_in_viewport()
     await box.press("Shift+Enter")
     await expect(strip).to_contain_text("12 of 120")
+    await box.fill("message 11")
+    await expect(strip).to_contain_text("1 of 1")
+    await box.fill("message 5")
+    await expect(strip).to_contain_text("1 place")
+    await box.press("Enter")  # it lies before: round the end
+    await expect(strip).to_contain_text("1 of 1")
+    await expect(viewer.said("message 5")).to_be_in_viewport()
     await box.press("Escape")
     await expect(strip).to_be_hidden()
     await expect(viewer.page.locator(".seek .mark-hit, .is-hit")).to_have_count(0)

@@ -707,7 +707,24 @@ describe('what was looked for', () => {
       { seek: { seq: 3 }, step: undefined, play: false }, { seek: undefined, step: { by: 1, unit: 'event' }, play: undefined },
     ]);
     assert.equal(store.position(), 3_000);
+    socket().says(state(41, { gen: 1, status: 'paused', request_id: last().request_id }));
+    store.dispatch({ type: 'previous-hit' });
+    assert.deepEqual(socket().sent.at(-2).seek, { seq: 3 });
+  });
+
+  test('goes round the end, both ways', () => {
     socket().says(state(41, { gen: 1, status: 'paused' }));
+    store.dispatch({ type: 'next-hit' });
+    assert.deepEqual(socket().sent.at(-2).seek, { seq: 3 });
+    socket().says(state(4, { gen: 2, status: 'paused', request_id: last().request_id }));
+    store.dispatch({ type: 'previous-hit' });
+    assert.deepEqual(socket().sent.at(-2).seek, { seq: 40 });
+  });
+
+  test('means the place after the next when a key is pressed twice', () => {
+    store.dispatch({ type: 'next-hit' });
+    store.dispatch({ type: 'next-hit' });
+    assert.deepEqual(socket().sent.at(-2).seek, { seq: 40 });
     store.dispatch({ type: 'previous-hit' });
     assert.deepEqual(socket().sent.at(-2).seek, { seq: 3 });
   });

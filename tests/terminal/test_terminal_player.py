@@ -135,6 +135,10 @@ async def test_words_are_found(source: Source) -> None:
         await until(lambda: app.facts.t_ms > first)
         await pilot.press("N")
         await until(lambda: app.facts.t_ms == first)
+        await pilot.press("N")  # round the end: the last of them
+        await until(lambda: app.facts.t_ms > first)
+        await pilot.press("n")
+        await until(lambda: app.facts.t_ms == first)
         await pilot.press("/", *"nowhere", "enter")
         await until(lambda: app.facts.said == "Nothing found for nowhere")
 

@@ -437,13 +437,12 @@ class Watch:
         return mark[0] >= cursor - 1
 
     def _go_to_hit(self, *, forward: bool) -> None:
+        """Round the end, as a browser's own search goes."""
         cursor = self._ahead if self._ahead is not None else self._cursor
         seqs = [seq for seq, _ in self._hits]
         place = bisect_left(seqs, cursor) if forward else bisect_left(seqs, cursor - 1) - 1
-        if 0 <= place < len(self._hits):
-            self._show(*self._hits[place])
-        elif self._hits:
-            self._tell("That was the last place found" if forward else "That was the first place found")
+        if self._hits:
+            self._show(*self._hits[place % len(self._hits)])
 
     def _change_speed(self, by: Literal[1, -1]) -> None:
         if self._mode == "fast":
