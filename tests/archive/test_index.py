@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable
 from itertools import accumulate, pairwise
 from pathlib import Path
+from unittest.mock import Mock, call
 
 import orjson
 import pytest
@@ -18,6 +19,7 @@ from archives import SCROLL_ID, ScriptedReader, records, scripted_source
 from scrollcast.archive.cache import Fingerprint
 from scrollcast.archive.index import Openness, SessionIndex, hash_id
 from scrollcast.archive.index_builder import IndexBuilder
+from scrollcast.archive.page_cache import CachedPages
 from scrollcast.errors import ArchiveError
 from scrollcast.model import Record, Session
 
@@ -90,10 +92,11 @@ async def test_runs_are_read_between_head_and_tail(tmp_path: Path, seqs: tuple[i
     index = built(tmp_path, *records(5))
     expected = await messages(index, *seqs)
 
-    made, ends = await index.read_runs(seqs, b"[", b"]}", lead)
+    runs = index.lay_out(seqs, b"[", b"]}", lead)
+    made = await index.read_runs(runs)
 
     assert made == b"".join(expected)
-    assert ends == list(accumulate(map(len, expected)))
+    assert runs.ends == list(accumulate(map(len, expected)))
 
 
 @pytest.mark.parametrize("held", [0, 300, 1 << 20])
@@ -112,9 +115,36 @@ async def test_runs_are_read_from_all_the_places_that_hold_them(tmp_path: Path, 
     index.publish(9)
     seqs = (0, 3, 5, 6, 9)
 
-    made, _ = await index.read_runs(seqs, b"[", b"]}", lead)
+    made = await index.read_runs(index.lay_out(seqs, b"[", b"]}", lead))
 
     assert made == b"".join(await messages(whole, *seqs))
+
+
+async def test_runs_are_told_where_they_lie_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all of them do, and are in the page cache: not what was appended, nor what lies on the disk alone."""
+    index = built(tmp_path, *records(4))
+    pages = Mock(**{"hold.return_value": True})
+    monkeypatch.setattr(CachedPages, "of", Mock(side_effect=[None, pages]))
+    runs = index.lay_out((1, 2, 4), b"[", b"]}", lead)
+    unknown, file = index.file_of(runs), index.file_of(runs)
+    assert file is not None
+    in_file = [os.pread(file, length, offset) for offset, length in runs.places]
+    asked = pages.hold.call_args_list
+    pages.hold.return_value = False
+    on_disk = index.file_of(runs)
+    pages.hold.return_value = True
+    index.complete = False
+    in_the_making = index.file_of(runs)
+    index.complete = True
+    tables, _ = index.thaw(os.open(os.devnull, os.O_RDONLY))
+    tables["offsets"].append(tables["offsets"][-1] + 99)
+
+    assert in_file == [bytes((await index.read(*run)).run()) for run in ((1, 2), (2, 4))]
+    assert asked[:1] == [call(runs.begin, runs.end - runs.begin)]
+    assert runs.end == runs.begin + sum(map(len, in_file)) + 1
+    assert (unknown, on_disk, in_the_making) == (None, None, None)
+    assert index.file_of(runs) == file
+    assert index.file_of(index.lay_out((3, 5), b"[", b"]}", lead)) is None
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -130,8 +160,9 @@ async def test_what_is_not_cached_is_read_in_a_thread(
         monkeypatch.setattr(os, "preadv", lambda fd, buffers, offset: preadv(fd, [buffers[0][:7]], offset))
 
     assert bytes((await index.read(0, 5)).run()) == expected
-    assert (await index.read_runs((0, 5), b"", b"]", lambda _length: b""))[0] == expected + b"]"
-    assert (await index.read_runs((0, 2, 5), b"[", b"]}", lead))[0] == b"".join(await messages(index, 0, 2, 5))
+    assert await index.read_runs(index.lay_out((0, 5), b"", b"]", lambda _length: b"")) == expected + b"]"
+    several = index.lay_out((0, 2, 5), b"[", b"]}", lead)
+    assert await index.read_runs(several) == b"".join(await messages(index, 0, 2, 5))
 
 
 async def test_file_that_ends_too_early_is_an_archive_error(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from scrollcast.archive.storage import (
     confine,
     decode_json,
     open_confined,
-    read_cached,
     read_head,
     read_lines,
     read_whole,
@@ -272,53 +271,6 @@ def test_stamp_tells_a_change(tmp_path: Path) -> None:
     assert missing is None
     assert first == again
     assert first != touched
-
-
-# -------------------------------------------------------------------------------------------------- cached reading
-
-
-def test_cached_bytes_are_read_at_once(tmp_path: Path) -> None:
-    """What was just written is in the page cache, and is read from there."""
-    path = tmp_path / "file"
-    path.write_bytes(b"0123456789")
-    fd = os.open(path, os.O_RDONLY)
-    buffers = [bytearray(4), bytearray(2)]
-    try:
-        hit = read_cached(fd, buffers, 3, 6)
-        beyond = read_cached(fd, [bytearray(4)], 8, 4)
-    finally:
-        os.close(fd)
-
-    assert hit
-    assert buffers == [b"3456", b"78"]
-    assert not beyond
-
-
-def _would_block(*_arguments: object) -> int:
-    raise BlockingIOError(11, "not in the cache")
-
-
-def _unsupported(*_arguments: object) -> int:
-    raise OSError(95, "not on this file system")
-
-
-def _broken(*_arguments: object) -> int:
-    raise OSError(5, "input/output error")
-
-
-@pytest.mark.parametrize("preadv", [_would_block, _unsupported, _broken, lambda *_arguments: 2])
-def test_miss_is_no_error(monkeypatch: pytest.MonkeyPatch, preadv: Callable[..., int]) -> None:
-    """Bytes that are not cached, or only in part, or that cannot be read at all: whoever waits for them learns why."""
-    monkeypatch.setattr(os, "preadv", preadv)
-
-    assert not read_cached(0, [bytearray(4)], 0, 4)
-
-
-def test_system_that_cannot_tell_always_misses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where reading without waiting does not exist, everything is a miss."""
-    monkeypatch.delattr(os, "RWF_NOWAIT")
-
-    assert not read_cached(0, [bytearray(4)], 0, 4)
 
 
 # ---------------------------------------------------------------------------------------------------------- JSON

@@ -19,7 +19,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from archives import SCROLL_ID, metadata, write_session
-from scrollcast.archive import growing_file, index, storage
+from scrollcast.archive import growing_file, index, page_cache, storage
 from scrollcast.archive.formats.native import NativeReader
 from serving import PATIENCE_SECONDS, Child, Client, Serving, ids, serving, talk, until
 
@@ -132,8 +132,13 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Broken:
                 return lambda *how: broken.read(value, *how)
             return value
 
-    for module in (growing_file, storage, index):
+    for module in (growing_file, page_cache, storage, index):
         monkeypatch.setattr(module, "os", Os())
+    # What it fails to give is nowhere else either.
+    hold = page_cache.CachedPages.hold
+    monkeypatch.setattr(
+        page_cache.CachedPages, "hold", lambda self, *where: broken.reads_left > 0 and hold(self, *where)
+    )
     return broken
 
 

@@ -19,7 +19,8 @@ from scrollcast.archive.archive import Archive
 from scrollcast.archive.formats import Decoder, Item, Revised, SessionSource
 from scrollcast.archive.formats.native import NativeReader
 from scrollcast.archive.index import SessionIndex
-from scrollcast.archive.storage import Line, read_cached
+from scrollcast.archive.page_cache import read_cached
+from scrollcast.archive.storage import Line
 from scrollcast.errors import ReplayRefused
 from scrollcast.stream import rewriting, session_stream, wire
 from scrollcast.stream.parameters import ReplayParameters

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -128,7 +130,7 @@ async def test_words_are_found(source: Source) -> None:
     if isinstance(source, RemoteSource):
         pytest.skip("a server makes sessions searchable in its own time; its route has tests of its own")
     async with playing(source) as (app, pilot):
-        await pilot.press("space", "/", *"message", "enter")
+        await pilot.press("space", "home", "/", *"message", "enter")
         await until(lambda: "/" in app.facts.found)
         first = app.facts.t_ms
         await pilot.press("n")
@@ -141,6 +143,36 @@ async def test_words_are_found(source: Source) -> None:
         await until(lambda: app.facts.t_ms == first)
         await pilot.press("/", *"nowhere", "enter")
         await until(lambda: app.facts.said == "Nothing found for nowhere")
+
+
+async def test_who_presses_a_key_twice_means_the_place_after_the_next(
+    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the first press was answered in part only."""
+    write_session(root, talk(COUNT, GAP_MS))
+    sought, pressed, in_turn = asyncio.Event(), asyncio.Event(), asyncio.Lock()
+    with Archive.open(root, cache=cache) as archive:
+        async with playing(LocalSource(archive, SCROLL_ID, "5ca1ab1e")) as (app, pilot):
+            await pilot.press("space", "home", "/", *"message", "enter")
+            await until(lambda: "/" in app.facts.found and app.watching._pending is None)
+            replay = app.watching._replay
+            assert replay is not None
+            control = replay.control
+
+            async def slowly(**fields: Any) -> None:
+                async with in_turn:
+                    if "step" in fields:
+                        await pressed.wait()
+                    await control(**fields)
+                    sought.set()
+
+            monkeypatch.setattr(replay, "control", slowly)
+            await pilot.press("n")
+            await sought.wait()
+            await pilot.press("n")
+            pressed.set()
+            await until(lambda: app.watching._pending is None)
+            assert app.facts.t_ms == 2 * GAP_MS
 
 
 async def test_events_beside_the_messages_come_when_asked_for(source: Source) -> None:

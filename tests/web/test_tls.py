@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock
+from uuid import UUID
 
 import pytest
 from websockets.asyncio.client import connect
@@ -13,6 +16,7 @@ from websockets.asyncio.client import connect
 from archives import SCROLL_ID, write_session
 from certificates import self_signed
 from scrollcast.web import http_protocol, text_frames
+from scrollcast.web.file_runs import send_runs
 from scrollcast.web.http_protocol import MAX_READ_BYTES
 from scrollcast.web.text_frames import TextFrameProtocol
 from serving import Serving, serving, talk, until
@@ -123,6 +127,24 @@ async def test_a_server_that_stops_waits_for_no_handshake(
 
     assert took < 0.9  # what `serving` waits for those that are still there is a second
     assert server.app.state.doors.open == 0
+
+
+async def test_nothing_goes_past_the_encryption(
+    server: Serving, root: Path, trusting: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though batches of this size are sent right from the file where there is none."""
+    sent = Mock(side_effect=send_runs)
+    monkeypatch.setattr(text_frames, "send_runs", sent)
+    other = UUID("0b5e55ed-0000-4000-8000-0000000000aa")
+    write_session(root, talk(300, pad=2_000), scroll_id=other)
+    address = server.replay_url(other, mode="fast", batch=65_536).replace("ws:", "wss:")
+    for _ in range(2):  # the second time there is a whole file to send from
+        async with connect(address, ssl=trusting, proxy=None, max_size=None) as socket:
+            said = [json.loads(message) async for message in socket]
+
+    batches = [each["events"] for each in said if each["type"] == "events"]
+    assert [event["seq"] for batch in batches for event in batch] == list(range(300))
+    assert not sent.called
 
 
 async def test_little_is_taken_from_a_connection_at_once(

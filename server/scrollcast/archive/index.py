@@ -22,17 +22,27 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import orjson
 
 from scrollcast.archive.hot_events import HotEvents
 from scrollcast.archive.markers import find_labels
-from scrollcast.archive.storage import read_cached
+from scrollcast.archive.page_cache import CachedPages, read_cached
 from scrollcast.errors import ArchiveError
 from scrollcast.model import Session
 
-__all__ = ["EVENTS_FILE", "HEADER_FILE", "MARKERS_FILE", "TABLES", "EventBlock", "Openness", "SessionIndex", "hash_id"]
+__all__ = [
+    "EVENTS_FILE",
+    "HEADER_FILE",
+    "MARKERS_FILE",
+    "TABLES",
+    "EventBlock",
+    "Openness",
+    "Runs",
+    "SessionIndex",
+    "hash_id",
+]
 
 EVENTS_FILE: Final = "events.bin"
 MARKERS_FILE: Final = "markers.bin"
@@ -109,6 +119,29 @@ class EventBlock:
         return self.data[:-1]
 
 
+class Runs(NamedTuple):
+    """Messages that hold runs of events, as they are laid out one behind the other before the events are read."""
+
+    texts: list[bytes]
+    """What stands before each run, and behind the last one."""
+
+    places: list[tuple[int, int]]
+    """The offset of each run in the file, and its bytes, without the comma behind its last event."""
+
+    ends: list[int]
+    """The offset at which each message ends."""
+
+    @property
+    def begin(self) -> int:
+        """The offset in the file of the first run."""
+        return self.places[0][0]
+
+    @property
+    def end(self) -> int:
+        """The offset in the file at which the last run ends, which is that of the comma behind it."""
+        return sum(self.places[-1])
+
+
 class SessionIndex:
     """The events of one session, readable by number while the rest is still being made.
 
@@ -148,6 +181,7 @@ class SessionIndex:
         self._events_fd = -1
         self._tail_fd = -1
         self._tail_start = sys.maxsize  # the offset of the first byte that lies in the second file
+        self._cached: CachedPages | None = None  # of the first file, as soon as it is asked for
         self._newest: tuple[int, bytes] = (0, b"")  # the offset and bytes of what was appended last
         self._lock = threading.Lock()
         self._waiters: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
@@ -307,37 +341,50 @@ class SessionIndex:
         bounds = [offset - first for offset in self.offsets[start : stop + 1].tolist()]
         return [bytes(data[begin + 1 : end - 1]) for begin, end in pairwise(bounds)]
 
-    async def read_runs(
-        self,
-        seqs: Sequence[int],
-        head: bytes,
-        tail: bytes,
-        lead: Callable[[int], bytes],
-        allocate: Callable[[int], bytearray] = bytearray,
-    ) -> tuple[bytearray, list[int]]:
-        """Messages one behind the other, and the offset at which each ends: of a run of events, a comma between each,
-        from each of `seqs` to the next, between `head` and `tail`, behind what `lead` makes of the message's length.
-        They lie at the beginning of what `allocate` gives for so many bytes, or more.
+    def lay_out(self, seqs: Sequence[int], head: bytes, tail: bytes, lead: Callable[[int], bytes]) -> Runs:
+        """Messages one behind the other: a run of events, a comma between each, from each of `seqs` to the next,
+        between `head` and `tail`, behind what `lead` makes of the message's length. `tail` must not be empty."""
+        texts, places, ends = [], [], []
+        size, before = 0, b""
+        for begin, end in pairwise([self.offsets[seq] for seq in seqs]):
+            length = end - begin - 1
+            whole = len(head) + length + len(tail)
+            top = lead(whole) + head
+            texts.append(before + top)
+            places.append((begin, length))
+            size += len(top) - len(head) + whole
+            ends.append(size)
+            before = tail
+        return Runs([*texts, before], places, ends)
 
-        They are read with no copy made on the way: the comma behind the last event of a run lies where the tail, which
-        must not be empty, is written afterwards.
+    async def read_runs(self, runs: Runs, allocate: Callable[[int], bytearray] = bytearray) -> bytearray:
+        """The messages that were laid out, at the beginning of what `allocate` gives for so many bytes, or more.
+
+        They are read with no copy made on the way: the comma behind the last event of a run lies where the text behind
+        it is written afterwards.
         """
-        bounds = [self.offsets[seq] for seq in seqs]
-        ends, tops, runs = [], [], []
-        place = 0
-        for begin, end in pairwise(bounds):
-            top = lead(len(head) + end - begin - 1 + len(tail)) + head
-            tops.append(top)
-            runs.append((place + len(top), place + len(top) + end - begin))
-            place += len(top) + end - begin - 1 + len(tail)
-            ends.append(place)
-        messages = allocate(place)
+        messages = allocate(runs.ends[-1])
+        stops, buffers = [0], []
         with memoryview(messages) as whole:
-            await self._fill_each([whole[begin:end] for begin, end in runs], bounds[0], bounds[-1] - bounds[0])
-        for top, (begin, end) in zip(tops, runs, strict=True):
-            messages[begin - len(top) : begin] = top
-            messages[end - 1 : end - 1 + len(tail)] = tail
-        return messages, ends
+            for text, (_, length) in zip(runs.texts, runs.places, strict=False):
+                begin = stops[-1] + len(text)
+                stops.append(begin + length)
+                buffers.append(whole[begin : begin + length + 1])
+            await self._fill_each(buffers, runs.begin, runs.end + 1 - runs.begin)
+        for text, stop in zip(runs.texts, stops, strict=True):
+            messages[stop : stop + len(text)] = text
+        return messages
+
+    def file_of(self, runs: Runs) -> int | None:
+        """The file that holds all of these events, where they are in the page cache too: what was written to it never
+        changes. `None` while the session is still being read. To be used before the index is let go of."""
+        if not self.complete or runs.end >= self._tail_start:
+            return None
+        if self._cached is None:
+            self._cached = CachedPages.of(self._events_fd, runs.begin)
+        if self._cached is None or not self._cached.hold(runs.begin, runs.end - runs.begin):
+            return None
+        return self._events_fd
 
     async def _fill_each(self, buffers: Sequence[memoryview], offset: int, size: int) -> None:
         if offset + size <= self._tail_start and read_cached(self._events_fd, buffers, offset, size):

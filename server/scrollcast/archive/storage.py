@@ -1,6 +1,6 @@
 """Bytes off the disk: confined paths, lines in chunks, JSON that cannot break a later stage.
 
-Everything here blocks and is meant for a worker thread, but for `read_cached`, which the loop may call.
+Everything here blocks and is meant for a worker thread.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice, repeat
@@ -36,7 +36,6 @@ __all__ = [
     "confine",
     "decode_json",
     "open_confined",
-    "read_cached",
     "read_head",
     "read_lines",
     "read_whole",
@@ -63,8 +62,6 @@ ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 """What a zstd frame begins with (RFC 8878, 3.1.1)."""
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-
-_NOWAIT: Final[int | None] = getattr(os, "RWF_NOWAIT", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,21 +243,6 @@ def read_whole(path: Path, root: Path, limit: int = MAX_WHOLE_FILE_BYTES) -> byt
     if len(data) > limit:
         raise ArchiveError(f"a file of this session is larger than {limit >> 20} MiB")
     return data.removeprefix(_BYTE_ORDER_MARK)
-
-
-def read_cached(fd: int, buffers: Sequence[memoryview | bytearray], offset: int, size: int) -> bool:
-    """Fill `buffers`, of `size` bytes in all, one after the other from `offset` on if all of that is in the page cache;
-    `False` without a wait where it is not.
-
-    This is how the event loop reads: a hit costs a copy, and only a miss is worth a thread hop. Where the system
-    cannot tell (`RWF_NOWAIT` is Linux's), it is always a miss; whoever reads then learns what is wrong, if anything is.
-    """
-    if _NOWAIT is None:
-        return False
-    try:
-        return os.preadv(fd, buffers, offset, _NOWAIT) == size
-    except OSError:
-        return False
 
 
 # --------------------------------------------------------------------------------------------------------- JSON

@@ -88,7 +88,8 @@ class PackedRuns:
     async def _make(self, index: SessionIndex, start: int, stop: int) -> bytes:
         data: bytearray | memoryview
         if stop - start > 1:
-            data, _ = await index.read_runs((start, stop), b"", Envelope.BATCH_TAIL, lambda _length: b"")
+            runs = index.lay_out((start, stop), b"", Envelope.BATCH_TAIL, lambda _length: b"")
+            data = await index.read_runs(runs)
         else:
             (data,) = (await index.read(start, stop)).tails()
         piece = await asyncio.get_running_loop().run_in_executor(self._thread, pack, data)

@@ -86,6 +86,7 @@ class Watch:
         self._duration_ms = 0
         self._playhead = Playhead(Pace())
         self._pending: float | None = None  # where a seek leads that was not answered yet
+        self._seeks = 0
         self._ahead: int | None = None  # the cursor as it will be: who presses a key twice means the one after the next
         self._marks: dict[str, list[tuple[int, int, str]]] = {kind: [] for kind in KINDS}
         self._has_timeline = False
@@ -478,16 +479,17 @@ class Watch:
 
     def _control(self, *, is_seek: bool = False, **fields: Any) -> None:
         if self._replay is not None:
-            self._ask(self._command(self._replay, is_seek, fields))
+            self._seeks += is_seek
+            self._ask(self._command(self._replay, self._seeks if is_seek else None, fields))
 
-    async def _command(self, replay: Replay, is_seek: bool, fields: Mapping[str, Any]) -> None:
+    async def _command(self, replay: Replay, seek: int | None, fields: Mapping[str, Any]) -> None:
         try:
             await replay.control(**fields)
         except (CommandRefused, SessionRewritten) as problem:
             if isinstance(problem, CommandRefused):
                 self._tell(first_words(problem.reason, 200))
         finally:
-            if is_seek:
+            if seek == self._seeks:  # else a later one is on its way
                 self._pending = self._ahead = None
 
     # --------------------------------------------------------------------------------------------------- what is so

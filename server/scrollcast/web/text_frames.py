@@ -21,11 +21,12 @@ from websockets.exceptions import InvalidHeader, InvalidState
 from websockets.http11 import Request
 from websockets.protocol import State
 
-from scrollcast.archive.index import EventBlock
+from scrollcast.archive.index import EventBlock, Runs
 from scrollcast.errors import SlowClient, StreamClosed
 from scrollcast.stream.packed_runs import stored
 from scrollcast.web.compression import Compression, SharedDeflate, SharedDeflateFactory
 from scrollcast.web.doors import Doors
+from scrollcast.web.file_runs import send_runs, takes_files
 from scrollcast.web.http_protocol import LOOKS, bound_reads, give_way, hold_nothing_back, untaken
 from scrollcast.web.inbox import Inbox
 
@@ -253,6 +254,17 @@ class TextFrameProtocol(WebSocketsSansIOProtocol):
         self.sent_bytes += len(messages)
         self.transport.write(messages)
         return not self.transport.get_write_buffer_size()
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether `send_from_file` may be called: `send_text` would not wait, nor raise, and nothing is encrypted."""
+        return self.has_room and self._is_open() and takes_files(self.transport)
+
+    def send_from_file(self, file: int, runs: Runs) -> None:
+        """Send text messages that are laid out like those of `send_led`, from an open file that holds the events and is
+        in the page cache. Raises as `send_runs`."""
+        self.sent_bytes += runs.ends[-1]
+        send_runs(self.transport, file, runs)
 
     async def send_packed(self, head: bytes, piece: bytes) -> None:
         """Send one compressed text message to a client that takes them: `head` as it is, then what a compressed piece

@@ -16,7 +16,7 @@ from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from scrollcast.access.grant import Access
-from scrollcast.archive.index import EventBlock
+from scrollcast.archive.index import EventBlock, Runs
 from scrollcast.errors import ScrollcastError, SlowClient, StreamClosed, TooManyTries, Unauthenticated
 from scrollcast.logs import add_facts
 from scrollcast.stream.packed_runs import PackedRuns, Packing
@@ -273,6 +273,10 @@ class _TextFrames(_PlainFrames):
 
     async def send_led(self, messages: bytearray, ends: Sequence[int]) -> bool:
         return await self._protocol.send_led(memoryview(messages)[: ends[-1]])
+
+    @property
+    def file_sender(self) -> Callable[[int, Runs], None] | None:
+        return self._protocol.send_from_file if self._protocol.takes_files else None
 
     async def send_each(self, head: bytes, block: EventBlock) -> None:
         await self._protocol.send_each(head, block)
