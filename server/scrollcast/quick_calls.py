@@ -9,6 +9,7 @@ There are none but on 64-bit Linux.
 
 from __future__ import annotations
 
+import mmap
 import sys
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ try:
 except ImportError:  # a Python that was built without libffi
     ctypes = None  # type: ignore[assignment]
 
-__all__ = ["are_there", "map_file", "resident_pages", "send_file", "unmap_file", "write"]
+__all__ = ["are_there", "is_resident", "map_file", "send_file", "unmap_file", "write"]
 
 _PROT_READ: Final = 1
 _MAP_SHARED: Final = 1
@@ -67,9 +68,12 @@ def unmap_file(address: int, size: int) -> None:
     _library.munmap(address, size)
 
 
-def resident_pages(address: int, pages: int, page_bytes: int) -> int:
-    """How many of these pages of what is mapped, from the beginning of one on, are in memory, whole."""
+def is_resident(address: int, size: int) -> bool:
+    """Whether all of these bytes of what is mapped, at least one, are in memory.
+
+    `cachestat(2)` would need no mapping, but counts pages that are only on their way from the disk.
+    """
+    begin = address - address % mmap.PAGESIZE
+    pages = (address + size - 1 - begin) // mmap.PAGESIZE + 1
     found = ctypes.create_string_buffer(pages)
-    if _library.mincore(address, pages * page_bytes, found) != 0:
-        return 0
-    return found.raw.count(1)
+    return _library.mincore(begin, address + size - begin, found) == 0 and found.raw.count(1) == pages

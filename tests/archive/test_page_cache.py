@@ -163,5 +163,5 @@ def test_there_are_no_pages_where_nobody_can_tell(
         patch.setattr(os, "fstat", lambda _fd: os.stat_result((0,) * 10))
         assert CachedPages.of(big, 0) is None
     with monkeypatch.context() as patch:
-        patch.setattr(quick_calls, "resident_pages", lambda *_given: 0)
+        patch.setattr(quick_calls, "is_resident", lambda *_given: False)
         assert not pages.hold(0, 1)

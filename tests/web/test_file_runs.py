@@ -137,7 +137,7 @@ async def test_a_disk_that_fails_cuts_the_connection(
     """As a file that was cut short does."""
     index, _, runs = small
     System(monkeypatch, 0)
-    monkeypatch.setattr(os, "pread", lambda *_given: (_ for _ in ()).throw(OSError(errno.EIO, "the disk is gone")))
+    monkeypatch.setattr(os, "preadv", lambda *_given: (_ for _ in ()).throw(OSError(errno.EIO, "the disk is gone")))
     transport = FakeTransport()
     with pytest.raises(ArchiveError):
         send_runs(transport, index._events_fd, runs)

@@ -42,6 +42,7 @@ __all__ = [
     "Runs",
     "SessionIndex",
     "hash_id",
+    "read_fully",
 ]
 
 EVENTS_FILE: Final = "events.bin"
@@ -396,7 +397,7 @@ class SessionIndex:
     async def _fill(self, buffer: memoryview, offset: int) -> None:
         if not self._fill_at_once(buffer, offset):
             for fd, piece, place in self._pieces(buffer, offset):
-                await asyncio.to_thread(_read_fully, fd, piece, place)
+                await asyncio.to_thread(read_fully, fd, piece, place)
 
     def _fill_at_once(self, buffer: memoryview | bytearray, offset: int) -> bool:
         start, newest = self._newest
@@ -425,7 +426,7 @@ class SessionIndex:
         data = bytearray(size)
         with memoryview(data) as buffer:
             for fd, piece, place in self._pieces(buffer, offset):
-                _read_fully(fd, piece, place)
+                read_fully(fd, piece, place)
         return bytes(data)
 
     @property
@@ -581,7 +582,12 @@ class SessionIndex:
             future.set_result(None)
 
 
-def _read_fully(fd: int, buffer: memoryview, offset: int) -> None:
+def read_fully(fd: int, buffer: memoryview, offset: int) -> None:
+    """Fill `buffer` from a file of events. Blocks.
+
+    Raises:
+        ArchiveError: it cannot be read, or ends before that.
+    """
     done = 0
     while done < len(buffer):
         try:

@@ -5,7 +5,6 @@ Only Linux can tell. Elsewhere nothing counts as being there, and whoever wants 
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Sequence
 from typing import Final
@@ -55,12 +54,8 @@ class CachedPages:
 
     def hold(self, offset: int, size: int) -> bool:
         """Whether all of these bytes, at least one, are cached. Takes some microseconds for 256 KiB."""
-        if offset + size > self._size:
-            return False  # it was added since
-        first, last = offset // mmap.PAGESIZE, (offset + size - 1) // mmap.PAGESIZE
-        pages = last - first + 1
-        # Not `cachestat(2)`: it counts pages that are only on their way from the disk.
-        return quick_calls.resident_pages(self._address + first * mmap.PAGESIZE, pages, mmap.PAGESIZE) == pages
+        # What lies behind the mapping was added since.
+        return offset + size <= self._size and quick_calls.is_resident(self._address + offset, size)
 
     def __del__(self) -> None:
         quick_calls.unmap_file(self._address, self._size)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from asyncio import Transport
 
-from scrollcast.archive.index import Runs
+from scrollcast.archive.index import Runs, read_fully
 from scrollcast.errors import ArchiveError
 from scrollcast.quick_calls import send_file, write
 
@@ -58,22 +57,14 @@ def _pass_on(connected: int, file: int, runs: Runs) -> int:
 
 def _read_rest(file: int, runs: Runs, taken: int) -> bytes:
     """What is left of the messages behind so many bytes."""
-    pieces = []
+    pieces: list[bytes | bytearray] = []
     for text, (offset, length) in zip(runs.texts, runs.places, strict=False):
         pieces.append(text[taken:])
         taken = max(0, taken - len(text))
         if taken < length:
-            pieces.append(_read(file, offset + taken, length - taken))
+            data = bytearray(length - taken)
+            read_fully(file, memoryview(data), offset + taken)
+            pieces.append(data)
         taken = max(0, taken - length)
     pieces.append(runs.texts[-1][taken:])
     return b"".join(pieces)
-
-
-def _read(file: int, offset: int, size: int) -> bytes:
-    try:
-        data = os.pread(file, size, offset)
-    except OSError as problem:
-        raise ArchiveError("the session's cache cannot be read", str(problem)) from problem
-    if len(data) < size:
-        raise ArchiveError("the session's cache ends too early")
-    return data
